@@ -1,0 +1,165 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace RemoteExec.Core;
+
+/// <summary>
+/// The name of a blob: hash function, hash and size together, because none of the three says anything alone.
+/// The size is part of the identity (REAPI Digest.size_bytes): the right hash with a wrong size is another name.
+/// </summary>
+/// <remarks>
+/// The first 32 bytes of the hash live in the value itself, so the digests of SHA-256 and BLAKE3 (all the traffic,
+/// in practice) never touch the heap; only SHA-384 and SHA-512 keep an array. <c>default</c> is no digest
+/// at all: its <see cref="Function"/> is zero and its hash is empty.
+/// </remarks>
+public readonly struct Digest : IEquatable<Digest>
+{
+    private const int InlineBytes = 32;
+
+    private static readonly Digest[] Empties = MakeEmpties();
+
+    private readonly InlineHash _inline;
+    private readonly byte[]? _long; // the whole hash, when it is longer than InlineBytes
+
+    private Digest(DigestFunction function, ReadOnlySpan<byte> hash, long sizeBytes)
+    {
+        Debug.Assert(hash.Length == function.HashBytes());
+        Debug.Assert(sizeBytes >= 0);
+        Function = function;
+        SizeBytes = sizeBytes;
+        hash[..Math.Min(hash.Length, InlineBytes)].CopyTo(_inline);
+        _long = hash.Length > InlineBytes ? hash.ToArray() : null;
+    }
+
+    public DigestFunction Function { get; }
+
+    public long SizeBytes { get; }
+
+    /// <summary>The length of the hash in bytes; 0 for <c>default</c>.</summary>
+    public int HashBytes => Function == default ? 0 : Function.HashBytes();
+
+    /// <summary>The hash as REAPI writes it: lower-case hexadecimal, zero padded.</summary>
+    public string Hash => Convert.ToHexStringLower(HashSpan);
+
+    public bool IsEmpty => SizeBytes == 0 && Function != default;
+
+    [UnscopedRef]
+    private ReadOnlySpan<byte> HashSpan => _long ?? ((ReadOnlySpan<byte>)_inline)[..HashBytes];
+
+    public static bool operator ==(Digest left, Digest right) => left.Equals(right);
+
+    public static bool operator !=(Digest left, Digest right) => !left.Equals(right);
+
+    /// <summary>The digest of these bytes.</summary>
+    public static Digest Of(DigestFunction function, ReadOnlySpan<byte> data)
+    {
+        Span<byte> hash = stackalloc byte[function.HashBytes()];
+        OneShotHash.Compute(function, data, hash);
+        return new Digest(function, hash, data.Length);
+    }
+
+    /// <summary>A digest whose hash we computed or stored ourselves; what a peer sends goes through TryParse.</summary>
+    public static Digest FromHash(DigestFunction function, ReadOnlySpan<byte> hash, long sizeBytes)
+    {
+        if (hash.Length != function.HashBytes())
+            throw new UnreachableException($"{function.WireName()} has {function.HashBytes()} bytes, not {hash.Length}");
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
+        return new Digest(function, hash, sizeBytes);
+    }
+
+    /// <summary>The empty blob's digest; that blob always exists (REAPI, ContentAddressableStorage).</summary>
+    public static Digest Empty(DigestFunction function) => Empties[(int)function];
+
+    /// <summary>
+    /// Takes a digest from a peer. Strict: exactly the function's length in lower-case hexadecimal, a size that is not negative,
+    /// and size 0 together with the empty blob's hash or not at all.
+    /// </summary>
+    public static bool TryParse(
+        DigestFunction function, ReadOnlySpan<char> hash, long sizeBytes, out Digest digest, [NotNullWhen(false)] out string? error)
+    {
+        Span<byte> ascii = stackalloc byte[DigestFunctions.HashBytesMax * 2];
+        if (hash.Length > ascii.Length) return Refuse(WrongLength(function, hash.Length), out digest, out error);
+
+        for (int i = 0; i < hash.Length; i++)
+            ascii[i] = hash[i] < 0x80 ? (byte)hash[i] : (byte)'?';
+        return TryParse(function, ascii[..hash.Length], sizeBytes, out digest, out error);
+    }
+
+    /// <inheritdoc cref="TryParse(DigestFunction, ReadOnlySpan{char}, long, out Digest, out string?)"/>
+    public static bool TryParse(
+        DigestFunction function, ReadOnlySpan<byte> hashUtf8, long sizeBytes, out Digest digest, [NotNullWhen(false)] out string? error)
+    {
+        Span<byte> hash = stackalloc byte[function.HashBytes()];
+        if (hashUtf8.Length != hash.Length * 2)
+            return Refuse(WrongLength(function, hashUtf8.Length), out digest, out error);
+        if (hashUtf8.ContainsAnyInRange((byte)'A', (byte)'F'))
+            return Refuse("the hash has upper-case letters, a digest is lower-case hexadecimal", out digest, out error);
+        if (Convert.FromHexString(hashUtf8, hash, out _, out _) != OperationStatus.Done)
+            return Refuse("the hash is not hexadecimal", out digest, out error);
+        if (sizeBytes < 0)
+            return Refuse($"size_bytes is {sizeBytes}, a size is not negative", out digest, out error);
+
+        digest = new Digest(function, hash, sizeBytes);
+        // Real clients have sent the empty blob's hash with a size (bazelbuild/bazel#15279). No blob can have that digest.
+        bool isEmptyHash = hash.SequenceEqual(Empty(function).HashSpan);
+        if (isEmptyHash != (sizeBytes == 0))
+        {
+            return Refuse(
+                isEmptyHash
+                    ? $"the hash is that of the empty blob, but size_bytes is {sizeBytes}"
+                    : "size_bytes is 0, but the hash is not that of the empty blob",
+                out digest, out error);
+        }
+
+        error = null;
+        return true;
+    }
+
+    /// <summary>Copies the raw hash to the start of <paramref name="destination"/>.</summary>
+    public void CopyHashTo(Span<byte> destination) => HashSpan.CopyTo(destination);
+
+    public bool Equals(Digest other) =>
+        SizeBytes == other.SizeBytes && Function == other.Function && HashSpan.SequenceEqual(other.HashSpan);
+
+    public override bool Equals(object? obj) => obj is Digest other && Equals(other);
+
+    // A hash is its own best hash code; the reader of a table has no better use for these four bytes.
+    public override int GetHashCode() => MemoryMarshal.Read<int>(_inline) ^ (int)Function;
+
+    /// <summary>The digest as resource names write it: <c>hash/size</c>, or <c>blake3/hash/size</c>.</summary>
+    public override string ToString()
+    {
+        if (Function == default) return "";
+
+        string size = SizeBytes.ToString(CultureInfo.InvariantCulture);
+        return Function.IsNamedInResources() ? $"{Function.WireName()}/{Hash}/{size}" : $"{Hash}/{size}";
+    }
+
+    private static bool Refuse(string reason, out Digest digest, out string error)
+    {
+        digest = default;
+        error = reason;
+        return false;
+    }
+
+    private static string WrongLength(DigestFunction function, int length) =>
+        $"the hash has {length} characters, {function.WireName()} has {function.HashBytes() * 2}";
+
+    private static Digest[] MakeEmpties()
+    {
+        var empties = new Digest[DigestFunctions.Supported.Max(function => (int)function) + 1];
+        foreach (var function in DigestFunctions.Supported)
+            empties[(int)function] = Of(function, []);
+        return empties;
+    }
+
+    [InlineArray(InlineBytes)]
+    private struct InlineHash
+    {
+        private byte _first;
+    }
+}

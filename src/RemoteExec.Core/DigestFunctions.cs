@@ -1,0 +1,89 @@
+using System.Diagnostics;
+
+namespace RemoteExec.Core;
+
+/// <summary>What REAPI says about each hash function: its length, its name, and where that name is written.</summary>
+public static class DigestFunctions
+{
+    /// <summary>The longest hash of any function, in bytes (SHA-512).</summary>
+    public const int HashBytesMax = 64;
+
+    /// <summary>Every function we compute, in the order in which capabilities list them: the default first.</summary>
+    public static IReadOnlyList<DigestFunction> Supported { get; } =
+        [DigestFunction.Sha256, DigestFunction.Sha1, DigestFunction.Md5, DigestFunction.Sha384, DigestFunction.Sha512];
+
+    public static int HashBytes(this DigestFunction function) => function switch
+    {
+        DigestFunction.Md5 => 16,
+        DigestFunction.Sha1 => 20,
+        DigestFunction.Sha256 or DigestFunction.Blake3 => 32,
+        DigestFunction.Sha384 => 48,
+        DigestFunction.Sha512 => 64,
+        _ => throw new UnreachableException($"digest function {(int)function} was never validated"),
+    };
+
+    /// <summary>The lower-case enum name, as resource names spell it.</summary>
+    public static string WireName(this DigestFunction function) => function switch
+    {
+        DigestFunction.Md5 => "md5",
+        DigestFunction.Sha1 => "sha1",
+        DigestFunction.Sha256 => "sha256",
+        DigestFunction.Blake3 => "blake3",
+        DigestFunction.Sha384 => "sha384",
+        DigestFunction.Sha512 => "sha512",
+        _ => throw new UnreachableException($"digest function {(int)function} was never validated"),
+    };
+
+    /// <summary>
+    /// Whether resource names carry the function. REAPI leaves it out for the functions that a hash's length
+    /// tells apart; BLAKE3 has the length of SHA-256 and must be named.
+    /// </summary>
+    public static bool IsNamedInResources(this DigestFunction function) => function == DigestFunction.Blake3;
+
+    /// <summary>
+    /// Infers an unset <c>digest_function</c> from the length of a hash (REAPI, ExecuteRequest.digest_function).
+    /// Never BLAKE3: a client has to name it.
+    /// </summary>
+    public static bool TryInfer(int hexLength, out DigestFunction function)
+    {
+        function = hexLength switch
+        {
+            32 => DigestFunction.Md5,
+            40 => DigestFunction.Sha1,
+            64 => DigestFunction.Sha256,
+            96 => DigestFunction.Sha384,
+            128 => DigestFunction.Sha512,
+            _ => default,
+        };
+        return function != default;
+    }
+
+    public static bool TryFromWireName(ReadOnlySpan<char> name, out DigestFunction function)
+    {
+        foreach (var candidate in Supported)
+        {
+            if (!name.SequenceEqual(candidate.WireName())) continue;
+
+            function = candidate;
+            return true;
+        }
+
+        function = default;
+        return false;
+    }
+
+    /// <summary>Takes REAPI's enum number; false for UNKNOWN and for the functions that we do not compute.</summary>
+    public static bool TryFromNumber(int number, out DigestFunction function)
+    {
+        foreach (var candidate in Supported)
+        {
+            if ((int)candidate != number) continue;
+
+            function = candidate;
+            return true;
+        }
+
+        function = default;
+        return false;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+
+namespace RemoteExec.Core;
+
+/// <summary>Computes a digest from bytes that come in pieces. Not for two threads at once.</summary>
+public abstract class DigestHasher : IDisposable
+{
+    private long _sizeBytes;
+
+    private protected DigestHasher(DigestFunction function) => Function = function;
+
+    public DigestFunction Function { get; }
+
+    /// <summary>The bytes appended since the start, or since the last <see cref="Finish"/> or <see cref="Reset"/>.</summary>
+    public long SizeBytes => _sizeBytes;
+
+    public static DigestHasher Create(DigestFunction function) => function switch
+    {
+        DigestFunction.Sha256 => new PlatformDigestHasher(function, HashAlgorithmName.SHA256),
+        DigestFunction.Sha1 => new PlatformDigestHasher(function, HashAlgorithmName.SHA1),
+        DigestFunction.Md5 => new PlatformDigestHasher(function, HashAlgorithmName.MD5),
+        DigestFunction.Sha384 => new PlatformDigestHasher(function, HashAlgorithmName.SHA384),
+        DigestFunction.Sha512 => new PlatformDigestHasher(function, HashAlgorithmName.SHA512),
+        _ => throw new UnreachableException($"digest function {(int)function} was never validated"),
+    };
+
+    public void Append(ReadOnlySpan<byte> data)
+    {
+        _sizeBytes += data.Length;
+        AppendCore(data);
+    }
+
+    /// <summary>The digest of everything appended; the hasher then starts again from nothing.</summary>
+    public Digest Finish()
+    {
+        Span<byte> hash = stackalloc byte[Function.HashBytes()];
+        FinishCore(hash);
+        var digest = Digest.FromHash(Function, hash, _sizeBytes);
+        _sizeBytes = 0;
+        return digest;
+    }
+
+    /// <summary>Forgets what was appended.</summary>
+    public void Reset()
+    {
+        _sizeBytes = 0;
+        ResetCore();
+    }
+
+    public void Dispose()
+    {
+        DisposeCore();
+        GC.SuppressFinalize(this);
+    }
+
+    private protected abstract void AppendCore(ReadOnlySpan<byte> data);
+
+    /// <summary>Writes the hash and starts again.</summary>
+    private protected abstract void FinishCore(Span<byte> hash);
+
+    private protected abstract void ResetCore();
+
+    private protected abstract void DisposeCore();
+}
