@@ -1,0 +1,25 @@
+namespace Grpc.Core;
+
+/// <summary>Receives the methods of a service; generated <c>BindService</c> calls it once for each.</summary>
+public abstract class ServiceBinderBase
+{
+    public abstract void AddMethod<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, UnaryServerMethod<TRequest, TResponse>? handler)
+        where TRequest : class
+        where TResponse : class;
+
+    public abstract void AddMethod<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, ClientStreamingServerMethod<TRequest, TResponse>? handler)
+        where TRequest : class
+        where TResponse : class;
+
+    public abstract void AddMethod<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, ServerStreamingServerMethod<TRequest, TResponse>? handler)
+        where TRequest : class
+        where TResponse : class;
+
+    public abstract void AddMethod<TRequest, TResponse>(
+        Method<TRequest, TResponse> method, DuplexStreamingServerMethod<TRequest, TResponse>? handler)
+        where TRequest : class
+        where TResponse : class;
+}
