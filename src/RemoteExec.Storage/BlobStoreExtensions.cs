@@ -1,0 +1,84 @@
+using Grpc.Core;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Whole small blobs in one call.</summary>
+public static class BlobStoreExtensions
+{
+    // Writes of one batch in flight: enough to share flushes, few enough to bound descriptors.
+    private const int WritesAtOnce = 256;
+
+    /// <summary>The whole blob; null is a miss.</summary>
+    /// <exception cref="RpcException">RESOURCE_EXHAUSTED when its digest announces more than <paramref name="maxBytes"/>.</exception>
+    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAllAsync(
+        this IBlobStore store, Digest digest, int maxBytes, CancellationToken cancellationToken)
+    {
+        // Refuse on the announcement: reading first would let a name fill our memory.
+        if (digest.SizeBytes > maxBytes)
+            throw StorageErrors.Create(StatusCode.ResourceExhausted, $"blob {digest} is larger than the {maxBytes} bytes allowed here");
+
+        await using var reader = await store.OpenReadAsync(digest, offset: 0, cancellationToken);
+        if (reader is null) return null;
+
+        byte[] data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);
+        for (int filled = 0; filled < data.Length;)
+        {
+            int read = await reader.ReadAsync(data.AsMemory(filled), cancellationToken);
+            if (read == 0) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} ended after {filled} bytes");
+            filled += read;
+        }
+
+        return data;
+    }
+
+    /// <summary>Stores bytes whose digest a peer announced; INVALID_ARGUMENT if it is not theirs.</summary>
+    public static async ValueTask WriteAllAsync(
+        this IBlobStore store, Digest digest, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        await using var writer = await store.CreateWriterAsync(digest, cancellationToken);
+        await writer.AppendAsync(data, cancellationToken);
+        await writer.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>Stores our own bytes and says what they are called.</summary>
+    public static async ValueTask<Digest> WriteAllAsync(
+        this IBlobStore store, DigestFunction function, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        var digest = Digest.Of(function, data.Span);
+        await store.WriteAllAsync(digest, data, cancellationToken);
+        return digest;
+    }
+
+    /// <summary>
+    /// Stores many small blobs, sharing flushes; answers one status per blob, in order (REAPI, BatchUpdateBlobs).
+    /// </summary>
+    public static async ValueTask<Status[]> WriteManyAsync(
+        this IBlobStore store, IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        var statuses = new Status[blobs.Count];
+        for (int start = 0; start < blobs.Count; start += WritesAtOnce)
+        {
+            var writes = new Task<Status>[Math.Min(WritesAtOnce, blobs.Count - start)];
+            for (int i = 0; i < writes.Length; i++)
+                writes[i] = store.TryWriteAsync(blobs[start + i].Digest, blobs[start + i].Data, cancellationToken);
+            (await Task.WhenAll(writes)).CopyTo(statuses, start);
+        }
+
+        return statuses;
+    }
+
+    private static async Task<Status> TryWriteAsync(
+        this IBlobStore store, Digest digest, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await store.WriteAllAsync(digest, data, cancellationToken);
+            return Status.DefaultSuccess;
+        }
+        catch (RpcException failure)
+        {
+            return failure.Status;
+        }
+    }
+}

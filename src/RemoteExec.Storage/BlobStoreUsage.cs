@@ -1,0 +1,18 @@
+namespace RemoteExec.Storage;
+
+/// <summary>How full a store is, at one instant.</summary>
+/// <param name="UsedBytes">Sum of the sizes of the stored files, second variants included.</param>
+/// <param name="ReservedBytes">Promised to uploads under way.</param>
+/// <param name="LimitBytes">Used and reserved together never exceed it.</param>
+/// <param name="Blobs">Number of distinct digests.</param>
+/// <param name="OldestUse">Last use of the blob that would be evicted first; null when the store is empty.</param>
+/// <param name="EvictedBytes">Evicted since the store was opened.</param>
+/// <param name="IsSuspect">The disk has failed a flush: what it says since then is not to be trusted.</param>
+public sealed record BlobStoreUsage(
+    long UsedBytes,
+    long ReservedBytes,
+    long LimitBytes,
+    long Blobs,
+    DateTimeOffset? OldestUse,
+    long EvictedBytes,
+    bool IsSuspect);

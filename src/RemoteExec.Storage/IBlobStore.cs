@@ -1,0 +1,28 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// Content by digest: find what is missing, open for reading, write. Everything that keeps or moves blobs is one of
+/// these, and decorators add one idea each.
+/// </summary>
+/// <remarks>
+/// A miss is a value; a failure is an <see cref="Grpc.Core.RpcException"/> whose code may go to the client as it is.
+/// The empty blob of every function is always present and never stored (REAPI, Digest).
+/// Upload, "is present" and reading extend the time a blob is kept (D4): eviction takes only what nobody was promised.
+/// </remarks>
+public interface IBlobStore
+{
+    /// <summary>The digests that are absent, in the order asked and once each; extends keep-until of those present.</summary>
+    ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken);
+
+    /// <summary>Opens a blob at <paramref name="offset"/>; null is a miss.</summary>
+    /// <exception cref="Grpc.Core.RpcException">OUT_OF_RANGE when the offset is negative or beyond the end.</exception>
+    ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Begins an upload. Room for the whole blob is reserved here, so that a full store refuses before bytes travel
+    /// (RESOURCE_EXHAUSTED with RetryInfo).
+    /// </summary>
+    ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken);
+}
