@@ -1,0 +1,29 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>How an execution ended. The response is opaque here; only its reader and its writer know REAPI.</summary>
+public sealed record ExecutionOutcome
+{
+    /// <summary>The code of ExecuteResponse.status. A command that ran is <see cref="OutcomeCode.Ok"/>, whatever its exit code.</summary>
+    public required OutcomeCode Code { get; init; }
+
+    /// <summary>One line for people; the message of ExecuteResponse.status when the code is not OK.</summary>
+    public string Message { get; init; } = "";
+
+    /// <summary>
+    /// The serialised ExecuteResponse. Empty when the scheduler itself ended the execution: then whoever answers
+    /// the client writes one from <see cref="Code"/> and <see cref="Message"/>.
+    /// </summary>
+    public ReadOnlyMemory<byte> Response { get; init; }
+
+    /// <summary>The result may be stored in the action cache.</summary>
+    public bool IsCacheWorthy { get; init; }
+
+    /// <summary>The worker is to blame, not the action: the execution is tried again elsewhere.</summary>
+    public bool IsInfrastructureFailure { get; init; }
+
+    /// <summary>The command's exit code, where there was a command.</summary>
+    public int? ExitCode { get; init; }
+
+    /// <summary>How long the worker's stages took, for metrics. Not journalled.</summary>
+    public IReadOnlyList<StageDuration> Stages { get; init; } = [];
+}

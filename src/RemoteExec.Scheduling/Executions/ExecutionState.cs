@@ -1,0 +1,16 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// Where an execution stands (DESIGN §5).
+/// <code>
+/// Queued -> Leased -> Running -> Completed
+///    ^--------'----------'   worker lost: attempt + 1, until the attempts are used up
+/// </code>
+/// </summary>
+public enum ExecutionState
+{
+    Queued,
+    Leased,
+    Running,
+    Completed,
+}

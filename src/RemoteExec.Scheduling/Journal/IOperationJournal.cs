@@ -1,0 +1,27 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// Where transitions are durable before anyone is told of them (DESIGN D2). Used by one scheduler at a time, which
+/// calls <see cref="RecoverAsync"/> once, before anything else.
+/// </summary>
+public interface IOperationJournal : IAsyncDisposable
+{
+    /// <summary>Enough is obsolete that writing the live state anew pays.</summary>
+    bool WantsCompaction { get; }
+
+    /// <summary>What was acknowledged before, in order. Damage that is more than a torn tail is refused, in one sentence.</summary>
+    /// <exception cref="JournalException">The journal cannot be read or is damaged.</exception>
+    ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Returns when the records are durable, all of them or, after a crash, none. Calls take their place in the order
+    /// in which they were made. After a failure the journal accepts nothing more: what reached the disk is unknown,
+    /// so a retry could only pretend.
+    /// </summary>
+    /// <exception cref="JournalException">The records may not be durable.</exception>
+    ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken);
+
+    /// <summary>Replaces everything appended so far by <paramref name="state"/>, in one step.</summary>
+    /// <exception cref="JournalException">The state may not be durable.</exception>
+    ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken);
+}

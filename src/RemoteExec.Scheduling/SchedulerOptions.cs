@@ -1,0 +1,74 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>Every number of the scheduler, with its reason.</summary>
+public sealed record SchedulerOptions
+{
+    /// <summary>Lost workers and infrastructure failures that one execution survives; a job that kills its worker must stop (TRUST K17).</summary>
+    public int AttemptsMax { get; init; } = 5;
+
+    /// <summary>What workers are told.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(2);
+
+    // Three missed heartbeats. A live-migrated machine loses one; three in a row means the worker is gone, and a
+    // client is waiting for what it was running.
+    public TimeSpan WorkerSilenceMax => HeartbeatInterval * 3;
+
+    /// <summary>
+    /// After a restart, how long a lease waits for its worker to come back. Clients spend about 3 s of retries on a
+    /// restart (TRUST 1.2) but none on this: their stream is open again while the lease waits.
+    /// </summary>
+    public TimeSpan RejoinGrace { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Workers that died with this process (in-process ones): their recovered leases are queued again at once.</summary>
+    public IReadOnlySet<string> WorkersThatCannotReturn { get; init; } = new HashSet<string>();
+
+    /// <summary>How long an operation that nobody watches stays alive; clients drop streams and re-attach (REAPI E18).</summary>
+    public TimeSpan AbandonedGrace { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long properties that no worker offers may wait; a worker may be about to join (REAPI E4).</summary>
+    public TimeSpan UnsatisfiableMax { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Executions waiting at most; beyond it clients get RESOURCE_EXHAUSTED. At some KiB each this is a few hundred MiB.</summary>
+    public int QueuedMax { get; init; } = 100_000;
+
+    /// <summary>How long a finished operation can be asked for (TRUST 1.2: at least an hour).</summary>
+    public TimeSpan FinishedRetention { get; init; } = TimeSpan.FromHours(1);
+
+    public int FinishedMax { get; init; } = 20_000;
+
+    /// <summary>Response bytes kept for finished operations; the oldest leave first.</summary>
+    public long FinishedBytesMax { get; init; } = 64 << 20;
+
+    /// <summary>Different executions that must fail on a worker, none succeeding in between, before it is quarantined.</summary>
+    public int QuarantineAfter { get; init; } = 3;
+
+    /// <summary>The first quarantine; each one in a row lasts twice as long, up to <see cref="QuarantineMax"/>.</summary>
+    public TimeSpan QuarantineFirst { get; init; } = TimeSpan.FromSeconds(30);
+
+    public TimeSpan QuarantineMax { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// Properties that say nothing about placement and are not matched: keys that only change the action's digest,
+    /// and execution-info tags that Bazel forwards (REAPI 1.12).
+    /// </summary>
+    public IReadOnlySet<string> IgnoredProperties { get; init; } = new HashSet<string>
+    {
+        "cache-silo-key",
+        "bazel-differentiate-workspace-cache",
+        "no-cache",
+        "no-remote-cache",
+        "local",
+        "supports-path-mapping",
+        "supports-workers",
+        "supports-multiplex-workers",
+        "requires-worker-protocol",
+        "persistentWorkerKey",
+        "persistentWorkerProtocol",
+        "persistentWorkerMultiplex",
+        "EstimatedCPU",
+        "EstimatedMemory",
+    };
+
+    /// <summary>Finished operations in a <see cref="QueueSnapshot"/>.</summary>
+    public int RecentlyFinishedMax { get; init; } = 100;
+}

@@ -1,0 +1,26 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Scheduling;
+
+/// <summary>What a worker says when it joins (remoteexec.v1 Hello).</summary>
+public sealed record WorkerDescription
+{
+    /// <summary>Unique among live workers, stable over reconnects of one process.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Also offered as the property <c>Pool</c>.</summary>
+    public string Pool { get; init; } = "";
+
+    /// <summary>Actions that may run at the same time.</summary>
+    public required int Slots { get; init; }
+
+    /// <summary>Properties offered. A name may come several times: an action's value must equal one of them.</summary>
+    public Platform Properties { get; init; } = Platform.Empty;
+
+    public IReadOnlyList<WorkerWall> Walls { get; init; } = [];
+
+    public string Version { get; init; } = "";
+
+    /// <summary>Leases that still run there from before a reconnect.</summary>
+    public IReadOnlyList<LeaseId> Running { get; init; } = [];
+}

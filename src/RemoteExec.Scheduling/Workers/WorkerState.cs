@@ -1,0 +1,25 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// Where a worker stands (DESIGN §5).
+/// <code>
+/// Joining -> Ready &lt;-> Quarantined
+///    |         |           |
+///    |         '-> Draining  (any of them) -> Gone
+/// </code>
+/// </summary>
+public enum WorkerState
+{
+    /// <summary>Known from the journal as the holder of a lease, expected back.</summary>
+    Joining,
+
+    Ready,
+
+    /// <summary>Finishes what it has, gets nothing new.</summary>
+    Draining,
+
+    /// <summary>Too many infrastructure failures: nothing until the probe is due, then one lease.</summary>
+    Quarantined,
+
+    Gone,
+}
