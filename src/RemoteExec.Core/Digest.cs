@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace RemoteExec.Core;
 
@@ -127,8 +126,14 @@ public readonly struct Digest : IEquatable<Digest>
 
     public override bool Equals(object? obj) => obj is Digest other && Equals(other);
 
-    // A hash is its own best hash code; the reader of a table has no better use for these four bytes.
-    public override int GetHashCode() => MemoryMarshal.Read<int>(_inline) ^ (int)Function;
+    // Tempting: a few bytes of the hash are a fine hash code. But a peer may name digests that no blob has, ten thousand
+    // of them with those bytes equal, and a table degrades to a list. HashCode is seeded per process.
+    public override int GetHashCode()
+    {
+        var code = new HashCode();
+        code.AddBytes(HashSpan);
+        return code.ToHashCode();
+    }
 
     /// <summary>The digest as resource names write it: <c>hash/size</c>, or <c>blake3/hash/size</c>.</summary>
     public override string ToString()

@@ -28,18 +28,18 @@ public sealed class Platform : IEquatable<Platform>
     public ImmutableArray<PlatformProperty> Properties { get; }
 
     /// <summary>
-    /// Takes properties in any order: old clients do not sort, and the order says nothing. A property without a
-    /// name, or the same pair twice, is refused.
+    /// Takes properties in any order and forgets repeated pairs: not every client sorts, and neither says anything.
     /// </summary>
     public static bool TryCreate(
         IEnumerable<PlatformProperty> properties, [NotNullWhen(true)] out Platform? platform, [NotNullWhen(false)] out string? error)
     {
         platform = null;
-        var sorted = properties.Take(PropertiesMax + 1).ToArray();
-        error = Check(sorted);
+        var taken = properties.Take(PropertiesMax + 1).ToArray();
+        error = Check(taken);
         if (error is not null) return false;
 
-        platform = sorted.Length == 0 ? Empty : new Platform([.. sorted]);
+        Array.Sort(taken);
+        platform = taken.Length == 0 ? Empty : new Platform([.. taken.Distinct()]);
         return true;
     }
 
@@ -57,19 +57,13 @@ public sealed class Platform : IEquatable<Platform>
     /// <summary><c>ISA=x86-64, OSFamily=linux</c>; empty for no properties.</summary>
     public override string ToString() => string.Join(", ", Properties);
 
-    /// <summary>Sorts in place; the answer is what is wrong, or null.</summary>
     private static string? Check(PlatformProperty[] properties)
     {
-        if (properties.Length > PropertiesMax)
-            return $"the platform has more than {PropertiesMax} properties";
+        if (properties.Length > PropertiesMax) return $"the platform has more than {PropertiesMax} properties";
 
-        Array.Sort(properties);
-        for (int i = 0; i < properties.Length; i++)
+        foreach (var property in properties)
         {
-            if (properties[i].Name.Length == 0)
-                return $"a platform property with the value '{properties[i].Value}' has no name";
-            if (i > 0 && properties[i] == properties[i - 1])
-                return $"the platform property {properties[i]} is given twice";
+            if (property.Name.Length == 0) return $"a platform property with the value '{property.Value}' has no name";
         }
 
         return null;
