@@ -1,0 +1,68 @@
+using System.Text;
+
+namespace RemoteExec.Protocol;
+
+/// <summary>
+/// Paths that an action names: the working directory and the outputs. Resolved by their text alone against
+/// the input root, before anything touches a file system.
+/// </summary>
+public static class ActionPath
+{
+    /// <summary>PATH_MAX without the terminating NUL.</summary>
+    public const int BytesMax = 4095;
+
+    /// <summary>
+    /// Joins <paramref name="path"/> to <paramref name="directory"/> (itself resolved, empty for the root) and takes out
+    /// <c>.</c> and <c>..</c>. The empty path is the directory. False for a path that leaves the root.
+    /// </summary>
+    public static bool TryResolve(string directory, string path, out string resolved, out string? error)
+    {
+        resolved = "";
+        error = CheckText(path);
+        if (error is not null) return false;
+
+        var segments = new List<string>();
+        if (directory.Length > 0) segments.AddRange(directory.Split('/'));
+        foreach (string segment in path.Length == 0 ? [] : path.Split('/'))
+        {
+            error = segment switch
+            {
+                "" => $"the path '{path}' has an empty element or a slash at its end",
+                "." => null,
+                ".." when segments.Count == 0 => $"the path '{path}' leaves the input root",
+                ".." => Pop(segments),
+                _ => Push(segments, segment),
+            };
+            if (error is not null) return false;
+        }
+
+        resolved = string.Join('/', segments);
+        return true;
+    }
+
+    /// <summary>Whether <paramref name="path"/> is inside <paramref name="directory"/>, both resolved.</summary>
+    public static bool IsBelow(string path, string directory) =>
+        directory.Length == 0
+            ? path.Length > 0
+            : path.Length > directory.Length && path[directory.Length] == '/' && path.StartsWith(directory, StringComparison.Ordinal);
+
+    private static string? CheckText(string path)
+    {
+        if (path.StartsWith('/')) return $"the path '{path}' is absolute";
+        if (path.Contains('\0', StringComparison.Ordinal)) return "a path has a NUL";
+        if (Encoding.UTF8.GetByteCount(path) > BytesMax) return $"the path '{path[..32]}…' is longer than {BytesMax} bytes";
+        return null;
+    }
+
+    private static string? Pop(List<string> segments)
+    {
+        segments.RemoveAt(segments.Count - 1);
+        return null;
+    }
+
+    private static string? Push(List<string> segments, string segment)
+    {
+        segments.Add(segment);
+        return NodeName.Check(segment);
+    }
+}

@@ -1,0 +1,112 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
+using Grpc.Core;
+using Status = Grpc.Core.Status;
+
+namespace RemoteExec.Protocol;
+
+/// <summary>
+/// Failures with google.rpc details. A detail is a promise to clients: Bazel uploads again only when every violation is
+/// MISSING (REAPI E2), and waits as long as RetryInfo says (G1).
+/// </summary>
+public static class RpcErrors
+{
+    /// <summary>Where gRPC carries a serialised google.rpc.Status.</summary>
+    public const string DetailsTrailer = "grpc-status-details-bin";
+
+    // REAPI E2, PreconditionFailure.Violation.type.
+    private const string MissingType = "MISSING";
+
+    // The details travel in a trailer, base64 adds a third to them, and grpc-java refuses headers above 8 KiB unless told
+    // otherwise. A caller with more to list puts the status into a message.
+    private const int TrailerBytesMax = 4 * 1024;
+
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    public static RpcException Invalid(string message) => Of(StatusCode.InvalidArgument, message);
+
+    public static RpcException InvalidField(string field, string message) => Of(
+        StatusCode.InvalidArgument, message,
+        new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = message } } });
+
+    /// <summary>A thing that was asked for by name and is not here.</summary>
+    public static RpcException NotFound(string resourceType, string resourceName) => Of(
+        StatusCode.NotFound, $"{resourceType} {resourceName} not found",
+        new ResourceInfo { ResourceType = resourceType, ResourceName = resourceName });
+
+    /// <summary>Passing: the same call will succeed later.</summary>
+    public static RpcException Unavailable(string message) => Of(StatusCode.Unavailable, message, Retry(RetryDelay));
+
+    /// <summary>A limit of ours is reached; it may fall again.</summary>
+    public static RpcException Exhausted(string message) => Of(StatusCode.ResourceExhausted, message, Retry(RetryDelay));
+
+    /// <summary>
+    /// Tells the client exactly which blobs to upload before it tries again; of very many, as many as a trailer holds.
+    /// </summary>
+    public static RpcException MissingBlobs(IEnumerable<Digest> missing) => ToException(MissingBlobsStatus(missing, TrailerBytesMax));
+
+    /// <summary>The same inside a message (ExecuteResponse.status), where there is room for all of them.</summary>
+    public static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing) => MissingBlobsStatus(missing, int.MaxValue);
+
+    /// <summary>The subject of a MISSING violation: <c>blobs/{function/}{hash}/{size}</c>.</summary>
+    public static string MissingSubject(Digest digest) => $"blobs/{digest}";
+
+    public static RpcException Of(StatusCode code, string message, params IReadOnlyList<IMessage> details)
+    {
+        if (details.Count == 0) return new RpcException(new Status(code, message));
+
+        var status = new RpcStatus { Code = (int)code, Message = message };
+        foreach (var detail in details)
+            status.Details.Add(Any.Pack(detail));
+        return ToException(status);
+    }
+
+    /// <summary>The failure as a message, details included: what ExecuteResponse.status and batch answers carry.</summary>
+    public static RpcStatus ToStatus(this RpcException exception)
+    {
+        byte[]? details = exception.Trailers.GetValueBytes(DetailsTrailer);
+        if (details is not null)
+        {
+            try
+            {
+                return RpcStatus.Parser.ParseFrom(details);
+            }
+            catch (InvalidProtocolBufferException)
+            {
+                // A peer's trailer may hold anything; its code and sentence still stand.
+            }
+        }
+
+        return new RpcStatus { Code = (int)exception.StatusCode, Message = exception.Status.Detail };
+    }
+
+    public static RpcException ToException(this RpcStatus status) => status.Details.Count == 0
+        ? new RpcException(new Status((StatusCode)status.Code, status.Message))
+        : new RpcException(
+            new Status((StatusCode)status.Code, status.Message),
+            new Metadata { { DetailsTrailer, status.ToByteArray() } });
+
+    private static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing, int bytesMax)
+    {
+        var failure = new PreconditionFailure();
+        int count = 0, bytes = 0;
+        foreach (var digest in missing)
+        {
+            count++;
+            var violation = new PreconditionFailure.Types.Violation { Type = MissingType, Subject = MissingSubject(digest) };
+            bytes += violation.CalculateSize() + 2;
+            if (bytes <= bytesMax) failure.Violations.Add(violation);
+        }
+
+        string message = count == 1 ? "1 blob is missing" : $"{count} blobs are missing";
+        return new RpcStatus
+        {
+            Code = (int)StatusCode.FailedPrecondition,
+            Message = failure.Violations.Count == count ? message : $"{message}, {failure.Violations.Count} of them listed",
+            Details = { Any.Pack(failure) },
+        };
+    }
+
+    private static RetryInfo Retry(TimeSpan delay) => new() { RetryDelay = Duration.FromTimeSpan(delay) };
+}
