@@ -1,0 +1,13 @@
+using Microsoft.Extensions.Logging;
+
+namespace RemoteExec.Observability;
+
+/// <summary>One event on its way to a line.</summary>
+internal readonly record struct LogEntry(
+    DateTimeOffset Time,
+    LogLevel Level,
+    string Category,
+    string? Event,
+    string Message,
+    IReadOnlyList<KeyValuePair<string, object?>>? Fields,
+    Exception? Exception);

@@ -1,0 +1,44 @@
+using System.Diagnostics.Metrics;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+
+namespace RemoteExec.Observability;
+
+/// <summary>
+/// Collects every instrument of this process whose meter is ours or the runtime's, and renders it as
+/// Prometheus text on demand. Instruments carry their final Prometheus name (<c>remoteexec_…</c>, base
+/// units, <c>_total</c> on counters), so that what is read in code is what is scraped.
+/// </summary>
+public sealed class MetricsRegistry : IDisposable
+{
+    private readonly Lock _collecting = new();
+    private readonly PrometheusExporter _exporter = new();
+    private readonly BaseExportingMetricReader _reader;
+    private readonly MeterProvider _provider;
+
+    public MetricsRegistry()
+    {
+        _reader = new BaseExportingMetricReader(_exporter);
+        _provider = Sdk.CreateMeterProviderBuilder()
+            .AddMeter("RemoteExec.*", "System.Runtime")
+            .AddReader(_reader)
+            .Build();
+    }
+
+    /// <summary>One scrape in Prometheus text format 0.0.4. Scrapes are serialised: the reader is not re-entrant.</summary>
+    public string Render()
+    {
+        lock (_collecting)
+        {
+            _reader.Collect();
+            return _exporter.TakeText();
+        }
+    }
+
+    public void Dispose()
+    {
+        _provider.Dispose();
+        _reader.Dispose();
+        _exporter.Dispose();
+    }
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Text;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+
+namespace RemoteExec.Observability;
+
+/// <summary>
+/// Prometheus text exposition format 0.0.4: a HELP and a TYPE line for each metric, then its samples.
+/// <code>
+/// # HELP remoteexec_queue_operations Operations by state.
+/// # TYPE remoteexec_queue_operations gauge
+/// remoteexec_queue_operations{pool="default",state="queued"} 3
+/// </code>
+/// </summary>
+internal sealed class PrometheusText
+{
+    private readonly StringBuilder _page = new();
+
+    public void Append(Metric metric)
+    {
+        string name = Name(metric);
+        string type = metric.MetricType switch
+        {
+            MetricType.Histogram or MetricType.ExponentialHistogram => "histogram",
+            MetricType.LongSum or MetricType.DoubleSum => "counter",
+            _ => "gauge",
+        };
+        _page.Append("# HELP ").Append(name).Append(' ').Append(EscapeHelp(metric.Description)).Append('\n')
+            .Append("# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
+
+        foreach (ref readonly var point in metric.GetMetricPoints())
+            AppendPoint(name, metric.MetricType, point);
+    }
+
+    public override string ToString() => _page.ToString();
+
+    private void AppendPoint(string name, MetricType type, in MetricPoint point)
+    {
+        string labels = Labels(point.Tags);
+        switch (type)
+        {
+            case MetricType.LongSum or MetricType.LongSumNonMonotonic:
+                Sample(name, labels, point.GetSumLong());
+                break;
+            case MetricType.DoubleSum or MetricType.DoubleSumNonMonotonic:
+                Sample(name, labels, point.GetSumDouble());
+                break;
+            case MetricType.LongGauge:
+                Sample(name, labels, point.GetGaugeLastValueLong());
+                break;
+            case MetricType.DoubleGauge:
+                Sample(name, labels, point.GetGaugeLastValueDouble());
+                break;
+            case MetricType.Histogram:
+                AppendHistogram(name, labels, point);
+                break;
+        }
+    }
+
+    private void AppendHistogram(string name, string labels, in MetricPoint point)
+    {
+        // Prometheus buckets are cumulative; the collected ones are not.
+        long count = 0;
+        foreach (var bucket in point.GetHistogramBuckets())
+        {
+            count += bucket.BucketCount;
+            string bound = double.IsPositiveInfinity(bucket.ExplicitBound) ? "+Inf" : Number(bucket.ExplicitBound);
+            Sample(name + "_bucket", Join(labels, $"le=\"{bound}\""), count);
+        }
+
+        Sample(name + "_sum", labels, point.GetHistogramSum());
+        Sample(name + "_count", labels, point.GetHistogramCount());
+    }
+
+    private void Sample(string name, string labels, double value)
+    {
+        _page.Append(name);
+        if (labels.Length > 0)
+            _page.Append('{').Append(labels).Append('}');
+        _page.Append(' ').Append(Number(value)).Append('\n');
+    }
+
+    private static string Number(double value) =>
+        double.IsPositiveInfinity(value) ? "+Inf"
+        : double.IsNegativeInfinity(value) ? "-Inf"
+        : value.ToString("R", CultureInfo.InvariantCulture);
+
+    // Our own instruments are named for Prometheus; the runtime's come as "dotnet.gc.heap.total_allocated" with a unit beside.
+    private static string Name(Metric metric)
+    {
+        string name = metric.Name.Replace('.', '_').Replace('-', '_');
+        if (name.StartsWith("remoteexec_", StringComparison.Ordinal))
+            return name;
+        string unit = metric.Unit switch { "By" => "_bytes", "s" => "_seconds", _ => "" };
+        if (unit.Length > 0 && !name.EndsWith(unit, StringComparison.Ordinal))
+            name += unit;
+        bool isCounter = metric.MetricType is MetricType.LongSum or MetricType.DoubleSum;
+        return isCounter ? name + "_total" : name;
+    }
+
+    private static string Labels(ReadOnlyTagCollection tags)
+    {
+        string labels = "";
+        foreach (var (key, value) in tags)
+        {
+            string text = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+            labels = Join(labels, $"{key.Replace('.', '_')}=\"{EscapeLabel(text)}\"");
+        }
+
+        return labels;
+    }
+
+    private static string Join(string labels, string next) => labels.Length == 0 ? next : labels + "," + next;
+
+    private static string EscapeLabel(string text) =>
+        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+
+    private static string EscapeHelp(string text) =>
+        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+}
