@@ -1,0 +1,156 @@
+using System.Text;
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+using Digest = RemoteExec.Core.Digest;
+using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
+
+namespace RemoteExec.Web;
+
+/// <summary>
+/// Reads one execution in full: its record, and from storage what it ran, read and wrote. What is no longer
+/// stored is left out and said so; a page must not fail because a cache did its work.
+/// </summary>
+internal sealed class ActionReader(WebSources sources)
+{
+    private const int MessageBytesMax = 4 << 20;
+    private const int OutputBytesShown = 64 << 10;
+    private const int InputsShown = 500;
+
+    public async ValueTask<ActionView?> ReadAsync(ExecutionId id, CancellationToken cancellationToken)
+    {
+        if (sources.History.Find(id) is { } completed)
+        {
+            var response = Response(completed);
+            return await ReadAsync(StatusReader.Row(completed, response), completed.Request, completed.Attempt, response, cancellationToken);
+        }
+
+        var live = sources.LiveOperations(int.MaxValue).FirstOrDefault(o => o.Execution == id);
+        if (live is null) return null;
+
+        var row = StatusReader.Row(live, sources.Time.GetUtcNow());
+        return await ReadAsync(row, live.Request, live.Attempt, new ExecuteResponse(), cancellationToken);
+    }
+
+    /// <summary>The response as the client got it; an empty one when the scheduler itself ended the execution.</summary>
+    public static ExecuteResponse Response(CompletedExecution completed) =>
+        ExecuteResponse.Parser.ParseFrom(completed.Outcome.Response.Span);
+
+    private async ValueTask<ActionView> ReadAsync(
+        ActionRow row, ExecutionRequest request, int attempts, ExecuteResponse response, CancellationToken cancellationToken)
+    {
+        var function = request.Action.Function;
+        var action = await MessageAsync(Build.Bazel.Remote.Execution.V2.Action.Parser, request.Action, cancellationToken);
+        var command = await MessageAsync(Command.Parser, function, action?.CommandDigest, cancellationToken);
+        var inputs = new List<FileView>();
+        bool truncated = action is not null && await AddInputsAsync(inputs, "", function, action.InputRootDigest, cancellationToken);
+        var result = response.Result ?? new ActionResult();
+
+        return new ActionView(
+            row.Id, row.ActionDigest, row.Mnemonic, row.Target, row.CommandLine, row.Done, row.Stage, row.StatusCode, row.StatusName,
+            row.ExitCode, row.Cached, row.Worker, row.Stages, row.TotalSeconds, attempts,
+            response.Message.Length > 0 ? response.Message : sources.History.Find(Id(row))?.Outcome.Message ?? "",
+            command is null ? null : View(command, request.Platform),
+            command is null ? "The action or its command is no longer stored." : "",
+            await OutputAsync(function, result.StdoutRaw, result.StdoutDigest, cancellationToken),
+            await OutputAsync(function, result.StderrRaw, result.StderrDigest, cancellationToken),
+            Outputs(function, result), inputs, truncated);
+    }
+
+    private static ExecutionId Id(ActionRow row) => ExecutionId.TryParse(row.Id, out var id) ? id : default;
+
+    private static CommandView View(Command command, Platform platform) => new(
+        command.Arguments,
+        [.. command.EnvironmentVariables.Select(v => $"{v.Name}={(SecretNames.Match(v.Name) ? "(not shown)" : v.Value)}")],
+        [.. platform.Properties.Select(p => $"{p.Name}={p.Value}")],
+        command.WorkingDirectory);
+
+    private static List<FileView> Outputs(DigestFunction function, ActionResult result) =>
+    [
+        .. result.OutputFiles.Select(f => File(f.Path, f.IsExecutable, function, f.Digest)),
+        .. result.OutputDirectories.Select(d => File(d.Path, "directory", function, d.TreeDigest)),
+        .. result.OutputSymlinks.Concat(result.OutputFileSymlinks).Concat(result.OutputDirectorySymlinks)
+            .DistinctBy(s => s.Path).Select(s => new FileView(s.Path, "symlink", 0, "", "", s.Target)),
+    ];
+
+    private async ValueTask<bool> AddInputsAsync(
+        List<FileView> inputs, string prefix, DigestFunction function, WireDigest? digest, CancellationToken cancellationToken)
+    {
+        var directory = await MessageAsync(Build.Bazel.Remote.Execution.V2.Directory.Parser, function, digest, cancellationToken);
+        if (directory is null) return false;
+
+        foreach (var file in directory.Files)
+        {
+            if (inputs.Count >= InputsShown) return true;
+            inputs.Add(File(prefix + file.Name, file.IsExecutable, function, file.Digest));
+        }
+
+        inputs.AddRange(directory.Symlinks.Take(InputsShown - inputs.Count)
+            .Select(s => new FileView(prefix + s.Name, "symlink", 0, "", "", s.Target)));
+        foreach (var child in directory.Directories)
+        {
+            // The bound on inputs bounds the walk as well, as long as each folder counts.
+            if (inputs.Count >= InputsShown) return true;
+            inputs.Add(new FileView(prefix + child.Name + "/", "directory", 0, "", "", ""));
+            if (await AddInputsAsync(inputs, prefix + child.Name + "/", function, child.Digest, cancellationToken)) return true;
+        }
+
+        return false;
+    }
+
+    private async ValueTask<OutputView?> OutputAsync(
+        DigestFunction function, ByteString raw, WireDigest? wire, CancellationToken cancellationToken)
+    {
+        if (!raw.IsEmpty)
+            return new OutputView(Text(raw.Span), raw.Length > OutputBytesShown, raw.Length, "");
+        if (wire is null || !WireDigests.TryFromWire(wire, function, out var digest, out _)) return null;
+
+        await using var reader = await sources.Blobs.OpenReadAsync(digest, offset: 0, cancellationToken);
+        if (reader is null) return new OutputView("(no longer stored)", false, digest.SizeBytes, "");
+
+        byte[] head = new byte[Math.Min(OutputBytesShown, digest.SizeBytes)];
+        int filled = 0;
+        while (filled < head.Length && await reader.ReadAsync(head.AsMemory(filled), cancellationToken) is > 0 and int read)
+            filled += read;
+        return new OutputView(Text(head.AsSpan(0, filled)), digest.SizeBytes > filled, digest.SizeBytes, BlobUrl(digest));
+    }
+
+    private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, OutputBytesShown)]);
+
+    private static FileView File(string path, bool executable, DigestFunction function, WireDigest? digest) =>
+        File(path, executable ? "executable" : "file", function, digest);
+
+    private static FileView File(string path, string kind, DigestFunction function, WireDigest? wire) =>
+        wire is not null && WireDigests.TryFromWire(wire, function, out var digest, out _)
+            ? new FileView(path, kind, digest.SizeBytes, digest.Hash, BlobUrl(digest), "")
+            : new FileView(path, kind, 0, "", "", "");
+
+    private static string BlobUrl(Digest digest) =>
+        $"/api/v1/blobs/{DigestFunctions.WireName(digest.Function)}/{digest.Hash}/{digest.SizeBytes}";
+
+    private ValueTask<T?> MessageAsync<T>(MessageParser<T> parser, DigestFunction function, WireDigest? wire, CancellationToken cancellationToken)
+        where T : class, IMessage<T> =>
+        wire is not null && WireDigests.TryFromWire(wire, function, out var digest, out _)
+            ? MessageAsync(parser, digest, cancellationToken)
+            : ValueTask.FromResult<T?>(null);
+
+    private async ValueTask<T?> MessageAsync<T>(MessageParser<T> parser, Digest digest, CancellationToken cancellationToken)
+        where T : class, IMessage<T>
+    {
+        if (digest.SizeBytes > MessageBytesMax) return null;
+        if (await sources.Blobs.ReadAllAsync(digest, MessageBytesMax, cancellationToken) is not { } bytes) return null;
+
+        try
+        {
+            return parser.ParseFrom(bytes.Span);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            // A client may name any blob as an action; what cannot be read is shown as absent.
+            return null;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+namespace RemoteExec.Web;
+
+/// <summary>Why a request was refused, in one sentence.</summary>
+public sealed record ErrorView(string Error);

@@ -1,0 +1,211 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
+using RemoteExec.Scheduling;
+
+namespace RemoteExec.Web;
+
+/// <summary>The HTTP port: one page, the JSON API behind it, metrics and health.</summary>
+public sealed class WebServer : IAsyncDisposable
+{
+    // Often enough to feel live, rare enough to cost nothing: an event is sent only when something changed.
+    private static readonly TimeSpan LiveInterval = TimeSpan.FromSeconds(1);
+
+    // A browser holds six connections a host; a handful of people may watch.
+    private const int ConnectionsMax = 256;
+
+    private readonly WebApplication _app;
+    private readonly WebSources _sources;
+    private readonly StatusReader _status;
+    private readonly ActionReader _actions;
+    private readonly CancellationTokenSource _stopping = new();
+
+    private WebServer(IPEndPoint endpoint, WebSources sources, ILoggerProvider logging)
+    {
+        _sources = sources;
+        _status = new StatusReader(sources);
+        _actions = new ActionReader(sources);
+        _app = Build(endpoint, logging);
+        Map(_app, new HostGuard(endpoint.Address));
+    }
+
+    /// <summary>Where it listens; with port 0 the one the system chose.</summary>
+    public Uri Address => new(_app.Urls.First());
+
+    /// <exception cref="IOException">The port is taken.</exception>
+    public static async Task<WebServer> StartAsync(
+        IPEndPoint endpoint, WebSources sources, ILoggerProvider logging, CancellationToken cancellationToken)
+    {
+        var server = new WebServer(endpoint, sources, logging);
+        try
+        {
+            await server._app.StartAsync(cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _app.DisposeAsync();
+        _stopping.Dispose();
+    }
+
+    private static WebApplication Build(IPEndPoint endpoint, ILoggerProvider logging)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(endpoint);
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
+            kestrel.Limits.MaxRequestBodySize = 0; // nothing here takes a body
+        });
+        builder.Logging.AddProvider(logging);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddRoutingCore();
+        return builder.Build();
+    }
+
+    private void Map(WebApplication app, HostGuard guard)
+    {
+        app.Use((context, next) =>
+        {
+            if (!guard.Allows(context.Request.Host))
+                return RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this server listens on loopback and answers only to localhost");
+            SetSafeHeaders(context.Response.Headers);
+            return next(context);
+        });
+        app.UseRouting();
+
+        app.MapGet("/", context => PageAsync(context, "index.html", "text/html; charset=utf-8"));
+        app.MapGet("/app.js", context => PageAsync(context, "app.js", "text/javascript; charset=utf-8"));
+        app.MapGet("/app.css", context => PageAsync(context, "app.css", "text/css; charset=utf-8"));
+        app.MapGet("/healthz", context => TextAsync(context, StatusCodes.Status200OK, "ok\n"));
+        app.MapGet("/readyz", ReadyAsync);
+        app.MapGet("/metrics", MetricsAsync);
+        app.MapGet("/api/v1/status", context => context.Response.WriteAsJsonAsync(
+            _status.Read(), WebJson.Default.StatusView, contentType: null, context.RequestAborted));
+        app.MapGet("/api/v1/live", LiveAsync);
+        app.MapGet("/api/v1/actions/{id}", ActionAsync);
+        app.MapGet("/api/v1/blobs/{function}/{hash}/{size}", BlobAsync);
+        app.MapFallback(context => RefuseAsync(context, StatusCodes.Status404NotFound,
+            "no such page; there are /, /metrics, /healthz, /readyz and /api/v1/status"));
+    }
+
+    // Nothing is loaded from elsewhere and nothing may frame us; a stored blob must never run as script.
+    private static void SetSafeHeaders(IHeaderDictionary headers)
+    {
+        headers.ContentSecurityPolicy =
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'";
+        headers.XContentTypeOptions = "nosniff";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers.CacheControl = "no-store";
+    }
+
+    private static async Task PageAsync(HttpContext context, string name, string contentType)
+    {
+        context.Response.ContentType = contentType;
+        await using var page = typeof(WebServer).Assembly.GetManifestResourceStream(name)!; // embedded by the project file
+        await page.CopyToAsync(context.Response.Body, context.RequestAborted);
+    }
+
+    private Task ReadyAsync(HttpContext context) => _sources.Health.IsReady
+        ? TextAsync(context, StatusCodes.Status200OK, "ready\n")
+        : TextAsync(context, StatusCodes.Status503ServiceUnavailable, _sources.Health.Phase.ToString().ToLowerInvariant() + "\n");
+
+    private Task MetricsAsync(HttpContext context)
+    {
+        context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+        return context.Response.WriteAsync(_sources.Metrics.Render(), context.RequestAborted);
+    }
+
+    private async Task LiveAsync(HttpContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping.Token);
+        context.Response.ContentType = "text/event-stream";
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        try
+        {
+            while (true)
+            {
+                string json = JsonSerializer.Serialize(_status.Read(), WebJson.Default.StatusView);
+                await context.Response.WriteAsync($"data: {json}\n\n", ending.Token);
+                await context.Response.Body.FlushAsync(ending.Token);
+                await Task.Delay(LiveInterval, _sources.Time, ending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // The page was closed or the server stops: the stream simply ends.
+        }
+    }
+
+    private async Task ActionAsync(HttpContext context)
+    {
+        var view = ExecutionId.TryParse(context.GetRouteValue("id") as string, out var id)
+            ? await _actions.ReadAsync(id, context.RequestAborted)
+            : null;
+        if (view is null)
+            await RefuseAsync(context, StatusCodes.Status404NotFound, "no such action; only the latest are remembered, and none over a restart");
+        else
+            await context.Response.WriteAsJsonAsync(view, WebJson.Default.ActionView, contentType: null, context.RequestAborted);
+    }
+
+    private async Task BlobAsync(HttpContext context)
+    {
+        string error = "unknown digest function";
+        if (!DigestFunctions.TryFromWireName(context.GetRouteValue("function") as string, out var function)
+            || !long.TryParse(context.GetRouteValue("size") as string, out long size)
+            || !Digest.TryParse(function, context.GetRouteValue("hash") as string, size, out var digest, out error!))
+        {
+            await RefuseAsync(context, StatusCodes.Status400BadRequest, error);
+            return;
+        }
+
+        await using var reader = await _sources.Blobs.OpenReadAsync(digest, offset: 0, context.RequestAborted);
+        if (reader is null)
+        {
+            await RefuseAsync(context, StatusCodes.Status404NotFound, $"blob {digest} is not stored here");
+            return;
+        }
+
+        // Plain text whatever it is: a browser must not interpret what an action wrote.
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        context.Response.ContentLength = digest.SizeBytes;
+        while (true)
+        {
+            var memory = context.Response.BodyWriter.GetMemory(64 << 10);
+            int read = await reader.ReadAsync(memory, context.RequestAborted);
+            if (read == 0) break;
+            context.Response.BodyWriter.Advance(read);
+            await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+        }
+    }
+
+    private static Task TextAsync(HttpContext context, int status, string text)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        return context.Response.WriteAsync(text, Encoding.UTF8, context.RequestAborted);
+    }
+
+    private static Task RefuseAsync(HttpContext context, int status, string error)
+    {
+        context.Response.StatusCode = status;
+        return context.Response.WriteAsJsonAsync(new ErrorView(error), WebJson.Default.ErrorView, contentType: null, context.RequestAborted);
+    }
+}

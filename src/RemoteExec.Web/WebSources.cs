@@ -1,0 +1,33 @@
+using RemoteExec.Observability;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Web;
+
+/// <summary>Everything the pages read. Snapshots and stored blobs only: the web changes nothing.</summary>
+public sealed record WebSources
+{
+    public required string Version { get; init; }
+
+    /// <summary>What a client is told to use, e.g. <c>grpc://127.0.0.1:8980</c>.</summary>
+    public required string GrpcAddress { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required ServerHealth Health { get; init; }
+
+    public required MetricsRegistry Metrics { get; init; }
+
+    public required CounterTotals Totals { get; init; }
+
+    public required ActionHistory History { get; init; }
+
+    public required IBlobStore Blobs { get; init; }
+
+    public required Func<QueueSnapshot> Queue { get; init; }
+
+    /// <summary>Operations that are not done, in the order they were accepted; at most so many.</summary>
+    public required Func<int, IReadOnlyList<OperationSnapshot>> LiveOperations { get; init; }
+
+    public required Func<BlobStoreUsage> Storage { get; init; }
+}
