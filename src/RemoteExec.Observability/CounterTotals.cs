@@ -40,6 +40,6 @@ public sealed class CounterTotals : IDisposable
                 found = tag.Value as string ?? tag.Value?.ToString() ?? "";
         }
 
-        _totals.AddOrUpdate((instrument, found), value, static (_, old, add) => old + add, value);
+        _totals.AddOrUpdate((instrument, found), static (_, add) => add, static (_, old, add) => old + add, value);
     }
 }

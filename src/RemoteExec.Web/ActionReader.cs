@@ -6,6 +6,8 @@ using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
 using Digest = RemoteExec.Core.Digest;
+using DigestFunction = RemoteExec.Core.DigestFunction;
+using Platform = RemoteExec.Core.Platform;
 using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Web;
@@ -72,8 +74,8 @@ internal sealed class ActionReader(WebSources sources)
     [
         .. result.OutputFiles.Select(f => File(f.Path, f.IsExecutable, function, f.Digest)),
         .. result.OutputDirectories.Select(d => File(d.Path, "directory", function, d.TreeDigest)),
-        .. result.OutputSymlinks.Concat(result.OutputFileSymlinks).Concat(result.OutputDirectorySymlinks)
-            .DistinctBy(s => s.Path).Select(s => new FileView(s.Path, "symlink", 0, "", "", s.Target)),
+        // Workers fill this list always; the two older ones only repeat it.
+        .. result.OutputSymlinks.Select(s => new FileView(s.Path, "symlink", 0, "", "", s.Target)),
     ];
 
     private async ValueTask<bool> AddInputsAsync(

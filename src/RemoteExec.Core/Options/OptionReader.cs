@@ -13,6 +13,7 @@ public sealed partial class OptionReader
     internal const string Config = "config";
     internal const string Help = "help";
 
+    private const string SizeForm = "a size; write a number and a unit, such as 10GB or 10GiB";
     private const string HostPortForm = "an address; write HOST:PORT, such as 127.0.0.1:8980 or [::1]:8980";
 
     private readonly IReadOnlyList<Dictionary<string, OptionSetting>> _sources; // strongest first
@@ -36,7 +37,16 @@ public sealed partial class OptionReader
 
     /// <summary>Bytes.</summary>
     public long Size(string name, string defaultText, string help) =>
-        One<long>(name, "SIZE", defaultText, help, "a size; write a number and a unit, such as 10GB or 10GiB", UnitText.TryParseSize);
+        One<long>(name, "SIZE", defaultText, help, SizeForm, UnitText.TryParseSize);
+
+    /// <summary>Bytes; null when it is not set.</summary>
+    public long? OptionalSize(string name, string help) =>
+        One(name, "SIZE", null, help, SizeForm, (string text, out long? value) =>
+        {
+            bool isSize = UnitText.TryParseSize(text, out long bytes);
+            value = bytes;
+            return isSize;
+        });
 
     public TimeSpan Duration(string name, string defaultText, string help) =>
         One<TimeSpan>(name, "TIME", defaultText, help, "a duration; write a number and a unit, such as 100ms, 30s or 5m", UnitText.TryParseDuration);
