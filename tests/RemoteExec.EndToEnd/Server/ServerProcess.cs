@@ -1,0 +1,85 @@
+using System.Net;
+
+namespace RemoteExec.EndToEnd;
+
+/// <summary>A real <c>rexec-server</c> on ports and in a data directory of its own.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    // The promise is one second on an idle machine; here Bazel and its compilers may be using both cores.
+    private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(30);
+
+    private readonly ServedProgram _program;
+    private readonly HttpClient _http;
+
+    private ServerProcess(string dataDirectory, IReadOnlyList<string> flags)
+    {
+        GrpcAddress = $"127.0.0.1:{FreePort.Next()}";
+        HttpAddress = $"127.0.0.1:{FreePort.Next()}";
+        _http = new HttpClient { BaseAddress = new Uri($"http://{HttpAddress}"), Timeout = TimeSpan.FromSeconds(10) };
+        _program = new ServedProgram(
+            BuiltPrograms.Server, ["--grpc", GrpcAddress, "--http", HttpAddress, .. flags], dataDirectory);
+    }
+
+    public string GrpcAddress { get; }
+
+    public string HttpAddress { get; }
+
+    public OutputLines Log => _program.Log;
+
+    public static async Task<ServerProcess> StartAsync(string dataDirectory, params IReadOnlyList<string> flags)
+    {
+        Directory.CreateDirectory(dataDirectory);
+        var server = new ServerProcess(dataDirectory, flags);
+        try
+        {
+            await server.RestartAsync();
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts again, on the same ports and the same data, what was killed or stopped.</summary>
+    public async Task RestartAsync()
+    {
+        _program.Start();
+        await Eventually.TrueAsync(() => $"/readyz of {HttpAddress} answers 200", ReadyWithin, IsReadyAsync);
+    }
+
+    public Task KillAsync() => _program.KillAsync();
+
+    public Task StopAsync() => _program.StopAsync();
+
+    public Task NothingLeftAsync() => _program.NothingLeftAsync();
+
+    /// <summary>Sum over the series of a metric whose labels contain each of the given ones, such as <c>state="ready"</c>.</summary>
+    public async Task<double> MetricAsync(string name, params string[] labels)
+    {
+        var page = PrometheusPage.Parse(await _http.GetStringAsync(new Uri("/metrics", UriKind.Relative)));
+        return page.Sum(name, labels);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _program.DisposeAsync();
+        _http.Dispose();
+    }
+
+    private async ValueTask<bool> IsReadyAsync()
+    {
+        if (_program.Exited.IsCompleted)
+            throw new InvalidOperationException($"rexec-server ended with {await _program.Exited} at start; its lines:\n{Log}");
+        try
+        {
+            using var answer = await _http.GetAsync(new Uri("/readyz", UriKind.Relative));
+            return answer.StatusCode == HttpStatusCode.OK;
+        }
+        catch (HttpRequestException)
+        {
+            return false; // nobody listens yet
+        }
+    }
+}
