@@ -60,15 +60,6 @@ public sealed class ClientFlagTests(string bazelVersion) : RemoteBuildFixture(ba
     }
 
     [Test]
-    public async Task The_keepalive_way_of_following_executions_works()
-    {
-        Assume.That(Version.HasKeepalive, "2.1.0 does not know the flag");
-
-        (await BuildAsync(["--experimental_remote_execution_keepalive", "--noremote_accept_cached", .. Quick]))
-            .ShouldExitWith(BazelResult.Success).ShouldHaveRunRemotely();
-    }
-
-    [Test]
     public async Task An_instance_name_has_an_action_cache_of_its_own()
     {
         (await BuildAsync(Quick)).ShouldExitWith(BazelResult.Success);

@@ -9,8 +9,6 @@ internal sealed record BazelVersion
         Name = "4.2.3",
         Program = "/usr/bin/bazel-4",
         StartupFlags = ["--nohome_rc"],
-        CountsInternalProcesses = true,
-        HasKeepalive = true,
         HasSymlinkActions = true,
     };
 
@@ -21,8 +19,6 @@ internal sealed record BazelVersion
         Program = Path.Combine(BuiltPrograms.RepositoryRoot,
             "out/tools/bazel-2.1.0/node_modules/@bazel/bazel-linux_x64/bazel-2.1.0-linux-x86_64"),
         StartupFlags = ["--nohome_rc", "--nosystem_rc"],
-        CountsInternalProcesses = false,
-        HasKeepalive = false,
         HasSymlinkActions = false,
     };
 
@@ -31,12 +27,6 @@ internal sealed record BazelVersion
     public required string Program { get; init; }
 
     public required IReadOnlyList<string> StartupFlags { get; init; }
-
-    /// <summary>Whether the summary line counts what Bazel did itself, as "75 internal".</summary>
-    public required bool CountsInternalProcesses { get; init; }
-
-    /// <summary><c>--experimental_remote_execution_keepalive</c>: another way to follow executions.</summary>
-    public required bool HasKeepalive { get; init; }
 
     /// <summary><c>ctx.actions.symlink</c>.</summary>
     public required bool HasSymlinkActions { get; init; }
