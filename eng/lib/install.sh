@@ -31,22 +31,10 @@ install_missing() {
     rm -f "/tmp/rexec-apt.$$"
 }
 
-# The SDK and NuGet keep packages and marks at home. Without one (a service, a bare container) they would
-# use /tmp, where anyone could put packages in our way: use this checkout instead.
-find_home() {
-    if [ ! -d "${HOME:-}" ] || [ ! -w "$HOME" ]; then
-        HOME=$PWD/out/home
-        mkdir -p "$HOME"
-        export HOME
-    fi
-}
-
 # The SDK is not in Debian 12: use a package where a distribution has one, else say what to do.
 require_dotnet() {
     export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_GENERATE_ASPNET_CERTIFICATE=false
-    # A build leaves no compiler server and no MSBuild node running behind it.
-    export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 UseSharedCompilation=false
-    find_home
+    export DOTNET_CLI_HOME=${DOTNET_CLI_HOME:-${HOME:-/tmp}}
     if ! dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
         if apt-cache show dotnet-sdk-10.0 >/dev/null 2>&1; then
             install_missing dotnet:dotnet-sdk-10.0

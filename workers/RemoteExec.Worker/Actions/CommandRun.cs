@@ -1,0 +1,24 @@
+using RemoteExec.Worker.Sandbox;
+
+namespace RemoteExec.Worker;
+
+/// <summary>A command's end and the two streams it wrote.</summary>
+internal sealed class CommandRun(StageClock clock, WorkDirectory directory) : ISandboxOutput, IDisposable
+{
+    public ActionLog Stdout { get; } = new(directory.LogPath("stdout"));
+
+    public ActionLog Stderr { get; } = new(directory.LogPath("stderr"));
+
+    public SandboxReport Report { get; set; } = new() { Outcome = SandboxOutcome.LauncherLost };
+
+    void ISandboxOutput.Started() => clock.ExecutionStarted();
+
+    void ISandboxOutput.Write(SandboxStream stream, ReadOnlySpan<byte> data) =>
+        (stream == SandboxStream.Stdout ? Stdout : Stderr).Write(data);
+
+    public void Dispose()
+    {
+        Stdout.Dispose();
+        Stderr.Dispose();
+    }
+}

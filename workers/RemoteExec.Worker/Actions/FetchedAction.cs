@@ -1,0 +1,6 @@
+using RemoteExec.Protocol;
+
+namespace RemoteExec.Worker;
+
+/// <summary>Everything about an action that is known before anything is put on disk.</summary>
+internal sealed record FetchedAction(ActionSpec Action, CommandSpec Command, InputTree Inputs, long FetchedBytes);

@@ -1,0 +1,52 @@
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Worker.Sandbox;
+
+namespace RemoteExec.Worker;
+
+/// <summary>
+/// What a sandbox's report means in the protocol's words (REAPI 1.14): the status of ExecuteResponse and the
+/// sentence for people.
+/// </summary>
+internal readonly record struct RunVerdict(StatusCode Code, string Message)
+{
+    /// <summary>The command ran to its end, whatever it answered; its outputs are collected.</summary>
+    public bool HasResult => Code == StatusCode.OK;
+
+    /// <summary>The command ran, so what it wrote until then is worth showing (REAPI T4).</summary>
+    public bool HasLogs => Code is StatusCode.OK or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted;
+
+    public static RunVerdict Of(SandboxReport report, SandboxSpec spec) => report.Outcome switch
+    {
+        SandboxOutcome.Exited => new(StatusCode.OK, report.ExitCode == 0 ? "" : $"exit code {report.ExitCode}"),
+        SandboxOutcome.Signaled => new(StatusCode.OK, $"killed by signal {report.Signal}{Because(report)}"),
+        SandboxOutcome.TimedOut => new(
+            StatusCode.DeadlineExceeded, $"the command was still running after its timeout of {spec.Limits.Timeout.TotalSeconds:0.###} s and was killed"),
+        // Neither a test failure nor a reason to try the same again here (BuildBuddy #8396 is a fake test failure).
+        SandboxOutcome.MemoryLimit => new(
+            StatusCode.ResourceExhausted, $"the command needed more memory than the {spec.Limits.MemoryBytes >> 20} MiB allowed and was killed{Because(report)}"),
+        // REAPI X2; not retried, another worker of the same platform has no more programs than this one.
+        SandboxOutcome.ProgramNotFound => new(StatusCode.FailedPrecondition, MissingProgram(report, spec)),
+        SandboxOutcome.ProgramNotRunnable => new(
+            StatusCode.FailedPrecondition, $"the program {Printable.Quote(spec.Arguments[0])} cannot be executed{Because(report)}"),
+        SandboxOutcome.WorkingDirectoryInvalid => new(
+            StatusCode.InvalidArgument, $"the working directory {Printable.Quote(spec.WorkingDirectory)} cannot be entered{Because(report)}"),
+        SandboxOutcome.SpecInvalid => new(StatusCode.InvalidArgument, $"the command cannot be run as written{Because(report)}"),
+        SandboxOutcome.SetupFailed => new(StatusCode.Internal, $"the sandbox could not be built{Because(report)}"),
+        SandboxOutcome.Killed => new(StatusCode.Unavailable, $"the command was killed{Because(report)}"),
+        _ => new(StatusCode.Unavailable, $"the sandbox launcher was lost{Because(report)}"),
+    };
+
+    public RpcStatus ToStatus() => new() { Code = (int)Code, Message = HasResult ? "" : Message };
+
+    private static string MissingProgram(SandboxReport report, SandboxSpec spec)
+    {
+        string program = Printable.Quote(spec.Arguments[0]);
+        string where = spec.Arguments[0].Contains('/', StringComparison.Ordinal)
+            ? ""
+            : $" on PATH={spec.Environment.FirstOrDefault(variable => variable.Key == "PATH").Value}";
+        return $"missing command: the program {program} does not exist{where}{Because(report)}";
+    }
+
+    private static string Because(SandboxReport report) => report.Detail.Length == 0 ? "" : $" ({report.Detail})";
+}

@@ -1,0 +1,3 @@
+namespace RemoteExec.Worker;
+
+internal readonly record struct FetchOutcome(IReadOnlyList<Digest> Missing, long FetchedBytes);

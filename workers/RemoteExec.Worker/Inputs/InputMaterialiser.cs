@@ -1,0 +1,108 @@
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Worker;
+
+/// <summary>
+/// Builds an input root on disk. Files are hard links into the local store wherever the file system allows:
+/// their owner is not mapped in the action's user namespace and they have no write bit, so the action can
+/// remove its own names for them and nothing else. Directories belong to the action.
+/// </summary>
+/// <remarks>
+/// Works with path strings, which is safe here and only here: the tree lies in a directory of ours that nobody
+/// else can enter, and the action has not started.
+/// </remarks>
+internal sealed class InputMaterialiser(ILocalBlobStore store)
+{
+    /// <summary>Fills the empty directory <paramref name="root"/>; answers the files that are not in the store.</summary>
+    public async ValueTask<IReadOnlyList<Digest>> MaterialiseAsync(
+        InputTree tree, string root, uint owner, CancellationToken cancellationToken)
+    {
+        MakeDirectories(tree, root, owner);
+        MakeSymlinks(tree, root, owner);
+        return tree.Files.Count == 0 ? [] : await store.LinkManyAsync(UnderRoot(tree, root), cancellationToken);
+    }
+
+    /// <summary>
+    /// Makes the directories above every output, and those that legacy clients expect to exist (REAPI X5). A link
+    /// or a file of the input tree in such a place is the action's mistake, told before it runs.
+    /// </summary>
+    public static void MakeOutputParents(IEnumerable<string> directories, string root, uint owner)
+    {
+        DirectoryHandle? top = null;
+        try
+        {
+            foreach (string path in directories)
+            {
+                if (path.Length == 0) continue;
+                top ??= DirectoryHandle.Open(root);
+                MakeDirectoryBeneath(top, path, owner);
+            }
+        }
+        finally
+        {
+            top?.Dispose();
+        }
+    }
+
+    private static void MakeDirectories(InputTree tree, string root, uint owner)
+    {
+        bool chown = owner != Libc.EffectiveUser();
+        foreach (string path in tree.Directories)
+        {
+            string full = $"{root}/{path}";
+            var name = FileName.From(full);
+            if (Libc.MakeDirectory(Libc.AtFdCwd, name.Terminated, 0x1ED /* 0755 */) != 0)
+                throw FileSystemException.Last("mkdir", path);
+            if (chown && Libc.ChangeOwner(Libc.AtFdCwd, name.Terminated, owner, owner, Libc.AtSymlinkNoFollow) != 0)
+                throw FileSystemException.Last("chown", path);
+        }
+    }
+
+    private static void MakeSymlinks(InputTree tree, string root, uint owner)
+    {
+        bool chown = owner != Libc.EffectiveUser();
+        foreach (var link in tree.Symlinks)
+        {
+            var name = FileName.From($"{root}/{link.Path}");
+            if (Libc.MakeSymlink(FileName.From(link.Target).Terminated, Libc.AtFdCwd, name.Terminated) != 0)
+                throw FileSystemException.Last("symlink", link.Path);
+            if (chown && Libc.ChangeOwner(Libc.AtFdCwd, name.Terminated, owner, owner, Libc.AtSymlinkNoFollow) != 0)
+                throw FileSystemException.Last("chown", link.Path);
+        }
+    }
+
+    private static List<BlobLink> UnderRoot(InputTree tree, string root)
+    {
+        var links = new List<BlobLink>(tree.Files.Count);
+        foreach (var file in tree.Files)
+            links.Add(file with { Path = $"{root}/{file.Path}" });
+        return links;
+    }
+
+    private static void MakeDirectoryBeneath(DirectoryHandle top, string path, uint owner)
+    {
+        var current = top;
+        try
+        {
+            foreach (string segment in path.Split('/'))
+            {
+                var name = FileName.From(segment);
+                current.TryMakeDirectory(name, owner);
+                var next = current.TryOpenDirectory(name)
+                    ?? throw new FileSystemException("open", path, Libc.ENOENT);
+                if (current != top) current.Dispose();
+                current = next;
+            }
+        }
+        catch (FileSystemException blocked) when (blocked.Error is Libc.ELOOP or Libc.ENOTDIR)
+        {
+            string what = blocked.Error is Libc.ELOOP ? "a symbolic link" : "not a directory";
+            throw RpcErrors.Invalid($"the directory {Printable.Quote(path)} of an output cannot be made: the input tree has {what} in its place");
+        }
+        finally
+        {
+            if (current != top) current.Dispose();
+        }
+    }
+}

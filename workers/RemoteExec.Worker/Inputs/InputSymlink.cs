@@ -1,0 +1,3 @@
+namespace RemoteExec.Worker;
+
+internal readonly record struct InputSymlink(string Path, string Target);

@@ -1,0 +1,151 @@
+using Build.Bazel.Remote.Execution.V2;
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Worker;
+
+/// <summary>
+/// Turns what an action left into an ActionResult: survey, import every file, describe directories as Trees.
+/// Everything named in the result is durable in the local store when this returns (REAPI X16).
+/// </summary>
+/// <param name="mayTakeFiles">
+/// Every process of the action is dead, so its files may become blobs as they are; otherwise they are copied.
+/// </param>
+internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits, bool mayTakeFiles)
+{
+    // Imports in flight: each ends in a flush, and the store makes one flush serve many.
+    private const int ImportsMax = 32;
+
+    /// <summary>Fills the output fields of <paramref name="result"/>; answers the digests it names.</summary>
+    public async ValueTask<CollectedOutputs> CollectAsync(
+        string rootPath, CommandSpec command, DigestFunction function, ActionResult result, CancellationToken cancellationToken)
+    {
+        if (command.Outputs.Paths.IsEmpty) return CollectedOutputs.None;
+
+        using var root = DirectoryHandle.Open(rootPath);
+        var survey = new OutputSurvey(root, limits);
+        var found = new List<(OutputPath Output, OutputNode Node)>();
+        foreach (var output in command.Outputs.Paths)
+        {
+            if (survey.Look(output) is { } node) found.Add((output, node));
+        }
+        foreach (var (output, node) in found)
+            CheckKind(output, node);
+
+        var collected = new CollectedOutputs();
+        await ImportFilesAsync(root, survey.Files, function, collected, cancellationToken);
+        foreach (var (output, node) in found)
+        {
+            switch (node)
+            {
+                case OutputFileNode file:
+                    result.OutputFiles.Add(new OutputFile
+                    {
+                        Path = output.Path,
+                        Digest = file.Digest.ToWire(),
+                        IsExecutable = file.IsExecutable,
+                    });
+                    break;
+                case OutputSymlinkNode link:
+                    AddSymlink(result, output, link, command.Outputs.IsLegacy);
+                    break;
+                case OutputDirectoryNode directory:
+                    result.OutputDirectories.Add(
+                        await StoreDirectoryAsync(output, directory, command, function, collected, cancellationToken));
+                    break;
+            }
+        }
+        return collected;
+    }
+
+    // REAPI X6: the old lists promise a kind.
+    private static void CheckKind(OutputPath output, OutputNode node)
+    {
+        string? mismatch = (output.Kind, node) switch
+        {
+            (OutputKind.File, OutputDirectoryNode) => "is a directory, and was announced as a file",
+            (OutputKind.File, OutputSymlinkNode { LeadsToDirectory: true }) => "is a symbolic link to a directory, and was announced as a file",
+            (OutputKind.Directory, OutputFileNode) => "is a file, and was announced as a directory",
+            (OutputKind.Directory, OutputSymlinkNode { LeadsToDirectory: false }) => "is a symbolic link to no directory, and was announced as a directory",
+            _ => null,
+        };
+        if (mismatch is not null)
+            throw RpcErrors.Of(StatusCode.FailedPrecondition, $"the output {Printable.Quote(output.Path)} {mismatch}");
+    }
+
+    private async ValueTask ImportFilesAsync(
+        DirectoryHandle root, List<OutputFileNode> files, DigestFunction function, CollectedOutputs collected, CancellationToken cancellationToken)
+    {
+        if (files.Count == 1)
+        {
+            await ImportFileAsync(root, files[0], function, cancellationToken);
+        }
+        else
+        {
+            var imports = new ParallelOptions { MaxDegreeOfParallelism = ImportsMax, CancellationToken = cancellationToken };
+            await Parallel.ForEachAsync(files, imports, (file, cancelled) => ImportFileAsync(root, file, function, cancelled));
+        }
+
+        foreach (var file in files)
+            collected.Add(file.Digest);
+    }
+
+    private async ValueTask ImportFileAsync(
+        DirectoryHandle root, OutputFileNode file, DigestFunction function, CancellationToken cancellationToken)
+    {
+        if (file.SizeBytes == 0)
+        {
+            file.Digest = Digest.Empty(function); // always present, never stored (REAPI D2)
+            return;
+        }
+
+        using var handle = root.TryOpenFile(FileName.From(file.Path))
+            ?? throw RpcErrors.Of(StatusCode.FailedPrecondition, $"the output {Printable.Quote(file.Path)} vanished while it was collected");
+        file.Digest = mayTakeFiles
+            ? await store.TakeFileAsync(function, handle, cancellationToken)
+            : await store.ImportFileAsync(function, handle, cancellationToken);
+    }
+
+    private static void AddSymlink(ActionResult result, OutputPath output, OutputSymlinkNode link, bool isLegacy)
+    {
+        var symlink = new OutputSymlink { Path = output.Path, Target = link.Target };
+        // REAPI X8: clients of 2.1 read output_symlinks, older ones the two lists by kind.
+        if (!isLegacy) result.OutputSymlinks.Add(symlink);
+        bool asDirectory = output.Kind == OutputKind.Directory || (output.Kind == OutputKind.Any && link.LeadsToDirectory);
+#pragma warning disable CS0612 // deprecated on the wire, and all that clients of 2.0 read
+        if (asDirectory) result.OutputDirectorySymlinks.Add(symlink);
+        else result.OutputFileSymlinks.Add(symlink);
+#pragma warning restore CS0612
+    }
+
+    private async ValueTask<OutputDirectory> StoreDirectoryAsync(
+        OutputPath output, OutputDirectoryNode directory, CommandSpec command, DigestFunction function,
+        CollectedOutputs collected, CancellationToken cancellationToken)
+    {
+        var tree = OutputTree.Build(directory, function);
+        var blobs = new List<(Digest Digest, ReadOnlyMemory<byte> Data)> { (tree.TreeDigest, tree.TreeBytes) };
+        // The Tree is stored whatever the format: the completeness check of the action cache reads it (REAPI X10).
+        if (command.OutputDirectoryFormat != Command.Types.OutputDirectoryFormat.TreeOnly)
+        {
+            foreach (var (digest, bytes) in tree.Directories)
+                blobs.Add((digest, bytes));
+        }
+
+        var statuses = await store.WriteManyAsync(blobs, cancellationToken);
+        foreach (var status in statuses)
+        {
+            if (status.StatusCode != StatusCode.OK) throw new RpcException(status);
+        }
+        foreach (var (digest, _) in blobs)
+            collected.Add(digest);
+
+        return new OutputDirectory
+        {
+            Path = output.Path,
+            TreeDigest = tree.TreeDigest.ToWire(),
+            IsTopologicallySorted = true,
+            RootDirectoryDigest = tree.RootDigest.ToWire(),
+        };
+    }
+}

@@ -1,0 +1,21 @@
+namespace RemoteExec.Worker;
+
+/// <summary>What one action may leave behind; beyond it the action fails with RESOURCE_EXHAUSTED.</summary>
+public sealed record OutputLimits
+{
+    /// <summary>Files, directories and symlinks together.</summary>
+    public int EntriesMax { get; init; } = 1_000_000;
+
+    public int DepthMax { get; init; } = 256;
+
+    public long BytesMax { get; init; } = 64L << 30;
+
+    /// <summary>Of stdout, and of stderr. The rest is dropped and the log's last line says so.</summary>
+    public long LogBytesMax { get; init; } = 64L << 20;
+
+    /// <summary>
+    /// Logs up to this size travel in the result itself; a larger one is a blob. One page: it holds most
+    /// compiler diagnostics, and costs no write to disk.
+    /// </summary>
+    public int InlineLogBytesMax { get; init; } = 4096;
+}

@@ -1,0 +1,1 @@
+return await RemoteExec.Worker.WorkerHost.RunAsync(args);
