@@ -13,6 +13,9 @@ namespace RemoteExec.EndToEnd;
 [SetUpFixture]
 public sealed class Lab
 {
+    private static readonly string[] s_small =
+        ["--libs", "4", "--sources", "3", "--tests", "3", "--fan", "6", "--tree-files", "60", "--java", "1"];
+
     private static Lab? s_current;
 
     private readonly TemporaryFolder _folder = new();
@@ -32,7 +35,7 @@ public sealed class Lab
     public async Task OpenAsync()
     {
         s_current = this;
-        _workspace = await BazelWorkspace.CreateAsync(_folder.Combine("workspace"));
+        _workspace = await BazelWorkspace.CreateAsync(_folder.Combine("workspace"), s_small);
     }
 
     [OneTimeTearDown]

@@ -48,29 +48,22 @@ internal sealed class BazelClient : IAsyncDisposable
     }
 
     /// <summary>Forgets all local results; what the server has stays.</summary>
-    public async Task CleanAsync() => (await RunAsync("clean")).ShouldExitWith(BazelResult.Success);
+    public async Task CleanAsync() => (await RunAsync("clean")).OrThrow();
 
-    /// <summary>The text of an output of the last build.</summary>
-    public async Task<string> ReadOutputAsync(string path) =>
-        await File.ReadAllTextAsync(Path.Combine(await BinFolderAsync(), path));
-
-    public async Task<bool> HasOutputAsync(string path) => File.Exists(Path.Combine(await BinFolderAsync(), path));
-
-    public async Task<OutputHashes> HashOutputsAsync() => OutputHashes.Of(await BinFolderAsync());
+    /// <summary>bazel-bin, where the outputs are.</summary>
+    public async Task<string> BinFolderAsync() => _binFolder ??= await InfoAsync("bazel-bin");
 
     public async ValueTask DisposeAsync()
     {
         int server = int.Parse(await InfoAsync("server_pid"), CultureInfo.InvariantCulture);
-        (await RunAsync("shutdown")).ShouldExitWith(BazelResult.Success);
+        (await RunAsync("shutdown")).OrThrow();
         await Eventually.TrueAsync($"the server of Bazel {Version} (process {server}) is gone", ShutdownLimit,
             () => !ProcessTable.IsRunning(server));
     }
 
-    private async Task<string> BinFolderAsync() => _binFolder ??= await InfoAsync("bazel-bin");
-
     private async Task<string> InfoAsync(string key)
     {
         var result = await RunAsync("info", key);
-        return result.ShouldExitWith(BazelResult.Success).StandardOutput.Trim();
+        return result.OrThrow().StandardOutput.Trim();
     }
 }

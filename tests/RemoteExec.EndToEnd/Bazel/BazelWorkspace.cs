@@ -3,8 +3,8 @@ using System.Globalization;
 namespace RemoteExec.EndToEnd;
 
 /// <summary>
-/// A workspace that builds with no network, made by <c>make-bazel-workspace</c>: small, but with every
-/// kind of action and output that Bazel knows how to send.
+/// A workspace that builds with no network, made by <c>make-bazel-workspace</c>, with every kind of action
+/// and output that Bazel knows how to send.
 /// </summary>
 internal sealed class BazelWorkspace
 {
@@ -22,10 +22,9 @@ internal sealed class BazelWorkspace
     /// </summary>
     public string LongSleep { get; }
 
-    public static async Task<BazelWorkspace> CreateAsync(string folder)
+    public static async Task<BazelWorkspace> CreateAsync(string folder, params string[] size)
     {
         string longSleep = string.Create(CultureInfo.InvariantCulture, $"600.{Environment.ProcessId:0000000}");
-        string[] size = ["--libs", "4", "--sources", "3", "--tests", "3", "--fan", "6", "--tree-files", "60", "--java", "1"];
         await using var generator = ChildProcess.Start(
             BuiltPrograms.WorkspaceGenerator, [.. size, "--long-sleep", longSleep, folder], "/", new Dictionary<string, string?>());
         if (await generator.Exited != 0)

@@ -36,6 +36,8 @@ internal sealed class ServedProgram : IAsyncDisposable
     /// <summary>All lines of the present incarnation.</summary>
     public OutputLines Log => Process.Output;
 
+    public int Id => Process.Id;
+
     public Task<int> Exited => Process.Exited;
 
     private ChildProcess Process => _process ?? throw new InvalidOperationException($"{_program} was not started");

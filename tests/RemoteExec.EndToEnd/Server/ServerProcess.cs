@@ -11,13 +11,13 @@ internal sealed class ServerProcess : IAsyncDisposable
     private readonly ServedProgram _program;
     private readonly HttpClient _http;
 
-    private ServerProcess(string dataDirectory, IReadOnlyList<string> flags)
+    private ServerProcess(string program, string dataDirectory, IReadOnlyList<string> flags)
     {
         GrpcAddress = $"127.0.0.1:{FreePort.Next()}";
         HttpAddress = $"127.0.0.1:{FreePort.Next()}";
         _http = new HttpClient { BaseAddress = new Uri($"http://{HttpAddress}"), Timeout = TimeSpan.FromSeconds(10) };
         _program = new ServedProgram(
-            BuiltPrograms.Server, ["--grpc", GrpcAddress, "--http", HttpAddress, .. flags], dataDirectory);
+            program, ["--grpc", GrpcAddress, "--http", HttpAddress, .. flags], dataDirectory);
     }
 
     public string GrpcAddress { get; }
@@ -26,10 +26,17 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public OutputLines Log => _program.Log;
 
-    public static async Task<ServerProcess> StartAsync(string dataDirectory, params IReadOnlyList<string> flags)
+    public int Id => _program.Id;
+
+    public static Task<ServerProcess> StartAsync(string dataDirectory, params IReadOnlyList<string> flags) =>
+        StartProgramAsync(BuiltPrograms.Server, dataDirectory, flags);
+
+    /// <summary>A program that takes the same flags and becomes the server: <c>eng/up</c>.</summary>
+    public static async Task<ServerProcess> StartProgramAsync(
+        string program, string dataDirectory, params IReadOnlyList<string> flags)
     {
         Directory.CreateDirectory(dataDirectory);
-        var server = new ServerProcess(dataDirectory, flags);
+        var server = new ServerProcess(program, dataDirectory, flags);
         try
         {
             await server.RestartAsync();
