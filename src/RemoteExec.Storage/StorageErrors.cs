@@ -1,11 +1,20 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
 using Grpc.Core;
 using RemoteExec.Core;
+using RpcStatus = Google.Rpc.Status;
+using Status = Grpc.Core.Status;
 
 namespace RemoteExec.Storage;
 
 /// <summary>The failures of this room, each in the words that the client will read.</summary>
 internal static class StorageErrors
 {
+    // Bazel waits as long as RetryInfo says; a wait of hours would look like a hang.
+    private static readonly TimeSpan RetryAfterMax = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RetryAfterMin = TimeSpan.FromSeconds(1);
+
     public static RpcException Create(StatusCode code, string detail) => new(new Status(code, detail));
 
     /// <summary>REAPI BR1: an offset equal to the size is an empty success, one byte more is not.</summary>
@@ -14,4 +23,37 @@ internal static class StorageErrors
         if (offset < 0 || offset > digest.SizeBytes)
             throw Create(StatusCode.OutOfRange, $"offset {offset} is outside of blob {digest}");
     }
+
+    /// <summary>Refuses what found no room.</summary>
+    public static RpcException NoRoom(Reservation reservation, long bytes, long limitBytes) =>
+        reservation.Result == ReservationResult.NeverFits
+            ? Create(StatusCode.ResourceExhausted, $"a blob of {bytes} bytes cannot fit, the store holds {limitBytes} bytes; raise its limit")
+            : Retriable(
+                StatusCode.ResourceExhausted,
+                $"the blob store is full: no room for {bytes} bytes, because everything in its {limitBytes} bytes is still promised to builds; raise its limit or lower its retention",
+                reservation.RetryAfter);
+
+    /// <summary>A refusal with the RetryInfo detail that makes clients wait and try again.</summary>
+    public static RpcException Retriable(StatusCode code, string detail, TimeSpan retryAfter)
+    {
+        var bounded = retryAfter < RetryAfterMin ? RetryAfterMin : retryAfter > RetryAfterMax ? RetryAfterMax : retryAfter;
+        var status = new RpcStatus { Code = (int)code, Message = detail };
+        status.Details.Add(Any.Pack(new RetryInfo { RetryDelay = Duration.FromTimeSpan(bounded) }));
+        return new RpcException(new Status(code, detail), new Metadata { { "grpc-status-details-bin", status.ToByteArray() } });
+    }
+
+    /// <summary>What the kernel refused, for the client and for the operator who reads over its shoulder.</summary>
+    public static RpcException FromErrno(int errno, string step, string directory) => errno switch
+    {
+        Posix.ENOSPC => Retriable(
+            StatusCode.ResourceExhausted,
+            $"the disk of {directory} is full (no bytes or no inodes left): {step} failed; free some space there",
+            RetryAfterMin),
+        Posix.EDQUOT => Retriable(
+            StatusCode.ResourceExhausted, $"the disk quota for {directory} is used up: {step} failed; raise it or free some space", RetryAfterMin),
+        Posix.EROFS => Create(StatusCode.Unavailable, $"the file system of {directory} is read-only: {step} failed; remount it writable"),
+        Posix.EMFILE or Posix.ENFILE => Create(
+            StatusCode.Unavailable, $"no file descriptor is left: {step} failed; raise the limit of open files (ulimit -n)"),
+        _ => Create(StatusCode.Unavailable, $"{step} failed under {directory}: {Posix.Describe(errno)}"),
+    };
 }

@@ -1,0 +1,275 @@
+using System.Globalization;
+using System.IO.Enumeration;
+using Microsoft.Win32.SafeHandles;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// The layout on disk and the file operations of a store, by descriptor of their directory:
+/// <code>
+/// lock                         held while a server uses the directory
+/// uses                         the use log
+/// blobs/0 … blobs/f            sha256-HASH-SIZE       mode 0555
+///                              sha256-HASH-SIZE.data  mode 0444, made on demand
+/// temp/                        uploads under way and blobs being deleted; emptied at start
+/// quarantine/                  files that were not what their name says
+/// </code>
+/// Sixteen wide directories: commits of one batch share the flush of few directories, and ext4 finds names by hash.
+/// </summary>
+internal sealed class BlobFiles : IDisposable
+{
+    public const uint ExecutableMode = 0x16D; // 0555
+    public const uint DataMode = 0x124; // 0444
+
+    private const int ShardCount = 16;
+    private const string VariantSuffix = ".data";
+
+    // Enough to study a fault, too few to fill a disk.
+    private const int QuarantinedFilesMax = 32;
+
+    private readonly SafeFileHandle[] _shards = new SafeFileHandle[ShardCount];
+    private readonly SafeFileHandle _temp;
+    private readonly SafeFileHandle _quarantine;
+    private readonly FileStream _lock;
+    private long _lastTemp;
+
+    private BlobFiles(string root, FileStream held)
+    {
+        Root = root;
+        _lock = held;
+        for (int shard = 0; shard < ShardCount; shard++)
+            _shards[shard] = OpenDirectory(ShardPath(shard));
+        _temp = OpenDirectory(Path.Combine(root, "temp"));
+        _quarantine = OpenDirectory(Path.Combine(root, "quarantine"));
+        int errno = Posix.Stat(_temp, out var facts);
+        if (errno != 0) throw new IOException($"looking at {root}: {Posix.Describe(errno)}", errno);
+        Device = facts;
+    }
+
+    public string Root { get; }
+
+    /// <summary>Says which file system the blobs are on.</summary>
+    public FileFacts Device { get; }
+
+    public string UseLogPath => Path.Combine(Root, "uses");
+
+    /// <summary>Makes what is missing, and takes the directory for this process alone.</summary>
+    /// <exception cref="StorageDirectoryException"/>
+    public static BlobFiles Open(string root)
+    {
+        root = Path.GetFullPath(root);
+        try
+        {
+            Directory.CreateDirectory(root);
+            var held = TakeLock(root);
+            for (int shard = 0; shard < ShardCount; shard++)
+                Directory.CreateDirectory(Path.Combine(root, "blobs", ShardName(shard)));
+            Directory.CreateDirectory(Path.Combine(root, "temp"));
+            Directory.CreateDirectory(Path.Combine(root, "quarantine"));
+            return new BlobFiles(root, held);
+        }
+        catch (UnauthorizedAccessException denied)
+        {
+            throw new StorageDirectoryException(
+                $"The data directory {root} is not writable for this user: choose another with --data-dir, or change its owner.", denied);
+        }
+        catch (IOException failed) when (failed.HResult == Posix.EROFS)
+        {
+            throw new StorageDirectoryException(
+                $"The data directory {root} is on a read-only file system: choose another with --data-dir, or remount it writable.", failed);
+        }
+        catch (IOException failed) when (failed.HResult is Posix.ENOSPC or Posix.EDQUOT)
+        {
+            throw new StorageDirectoryException(
+                $"The disk of the data directory {root} is full: free some space there, or choose another with --data-dir.", failed);
+        }
+        catch (IOException failed)
+        {
+            throw new StorageDirectoryException($"The data directory {root} cannot be used: {failed.Message}", failed);
+        }
+    }
+
+    public static string NameOf(in Digest digest) =>
+        string.Create(CultureInfo.InvariantCulture, $"{digest.Function.WireName()}-{digest.Hash}-{digest.SizeBytes}");
+
+    /// <summary>The directory that a blob's files are in.</summary>
+    public SafeFileHandle ShardOf(in Digest digest) => _shards[ShardNumber(digest)];
+
+    public static int ShardNumber(in Digest digest)
+    {
+        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
+        digest.CopyHashTo(hash);
+        return hash[0] >> 4;
+    }
+
+    public SafeFileHandle Shard(int number) => _shards[number];
+
+    /// <summary>Opens a blob's file; null when there is none.</summary>
+    public SafeFileHandle? TryOpen(in Digest digest)
+    {
+        int errno = Posix.OpenAt(ShardOf(digest), NameOf(digest), Posix.O_RDONLY, 0, out var file);
+        return errno switch
+        {
+            0 => file,
+            Posix.ENOENT => null,
+            _ => throw StorageErrors.FromErrno(errno, "opening a blob", Root),
+        };
+    }
+
+    public SafeFileHandle CreateTemp(out string name)
+    {
+        name = NextTempName();
+        int errno = Posix.OpenAt(_temp, name, Posix.O_RDWR | Posix.O_CREAT | Posix.O_EXCL, 0x180, out var file); // 0600
+        return errno == 0 ? file : throw StorageErrors.FromErrno(errno, "creating a file", Root);
+    }
+
+    public void DeleteTemp(string name) => _ = Posix.Unlink(_temp, name); // the next start removes what this cannot
+
+    /// <summary>Gives a finished temp its name, unless the name is taken; 0 or the errno.</summary>
+    public int PublishTemp(string name, in Digest digest) =>
+        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), NameOf(digest));
+
+    public int PublishTempVariant(string name, in Digest digest) =>
+        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), NameOf(digest) + VariantSuffix);
+
+    /// <summary>Gives an open file a blob's name, unless the name is taken; 0 or the errno.</summary>
+    public int PublishDescriptor(SafeFileHandle file, in Digest digest) =>
+        Posix.LinkDescriptor(file, ShardOf(digest), NameOf(digest));
+
+    /// <summary>Takes a blob that was never indexed back.</summary>
+    public void Unpublish(in Digest digest) => _ = Posix.Unlink(ShardOf(digest), NameOf(digest));
+
+    public void UnpublishVariant(in Digest digest) => _ = Posix.Unlink(ShardOf(digest), NameOf(digest) + VariantSuffix);
+
+    public int LinkTo(in Digest digest, bool executable, SafeFileHandle directory, string name) =>
+        Posix.Link(ShardOf(digest), FileName(digest, executable), directory, name);
+
+    /// <summary>Moves a blob's files out of sight; the names are free at once, <see cref="DeleteTemp"/> frees the bytes.</summary>
+    public void Hide(BlobEntry entry, List<string> hidden)
+    {
+        Hide(entry.Digest, NameOf(entry.Digest), hidden);
+        if (entry.HasVariant) Hide(entry.Digest, NameOf(entry.Digest) + VariantSuffix, hidden);
+    }
+
+    /// <summary>Keeps a bad blob's files as evidence, a bounded number of them.</summary>
+    public void Quarantine(BlobEntry entry)
+    {
+        string name = NameOf(entry.Digest);
+        if (entry.HasVariant) _ = Posix.Unlink(ShardOf(entry.Digest), name + VariantSuffix);
+        MoveToQuarantine(ShardOf(entry.Digest), name);
+    }
+
+    /// <summary>
+    /// Finds every blob, shard by shard at once; puts aside what is no blob, and removes what no run will finish.
+    /// Variants are only kept if <paramref name="keepVariants"/>: they are not flushed, and easily made again.
+    /// </summary>
+    public async Task<List<FoundBlob>> ScanAsync(bool keepVariants, CancellationToken cancellationToken)
+    {
+        foreach (string abandoned in Directory.EnumerateFiles(Path.Combine(Root, "temp")))
+            File.Delete(abandoned);
+
+        var found = new List<FoundBlob>[ShardCount];
+        await Parallel.ForAsync(0, ShardCount, cancellationToken, (shard, _) =>
+        {
+            found[shard] = ScanShard(shard, keepVariants);
+            return ValueTask.CompletedTask;
+        });
+        return [.. found.SelectMany(blobs => blobs)];
+    }
+
+    public void Dispose()
+    {
+        foreach (var shard in _shards) shard.Dispose();
+        _temp.Dispose();
+        _quarantine.Dispose();
+        _lock.Dispose();
+    }
+
+    private static FileStream TakeLock(string root)
+    {
+        string path = Path.Combine(root, "lock");
+        try
+        {
+            // FileShare.None is flock(2): the kernel lets go of it however the process ends.
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException held) when (held.HResult == 11) // EWOULDBLOCK
+        {
+            throw new StorageDirectoryException(
+                $"The data directory {root} is in use by another server: stop that one, or choose another with --data-dir.", held);
+        }
+    }
+
+    private static string FileName(in Digest digest, bool executable) =>
+        executable ? NameOf(digest) : NameOf(digest) + VariantSuffix;
+
+    private static string ShardName(int shard) => shard.ToString("x", CultureInfo.InvariantCulture);
+
+    private static bool TryParseName(ReadOnlySpan<char> name, out Digest digest)
+    {
+        digest = default;
+        int first = name.IndexOf('-');
+        int last = name.LastIndexOf('-');
+        return first > 0 && last > first
+            && DigestFunctions.TryFromWireName(name[..first], out var function)
+            && long.TryParse(name[(last + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out long sizeBytes)
+            && Digest.TryParse(function, name[(first + 1)..last], sizeBytes, out digest, out _);
+    }
+
+    private static SafeFileHandle OpenDirectory(string path)
+    {
+        int errno = Posix.OpenDirectory(path, out var directory);
+        return errno == 0 ? directory : throw new IOException($"opening {path}: {Posix.Describe(errno)}", errno);
+    }
+
+    private string ShardPath(int shard) => Path.Combine(Root, "blobs", ShardName(shard));
+
+    private string NextTempName() => Interlocked.Increment(ref _lastTemp).ToString("x", CultureInfo.InvariantCulture);
+
+    private void Hide(in Digest digest, string name, List<string> hidden)
+    {
+        string temp = NextTempName();
+        int errno = Posix.Rename(ShardOf(digest), name, _temp, temp);
+        if (errno == 0) hidden.Add(temp);
+        else if (errno != Posix.ENOENT) throw StorageErrors.FromErrno(errno, "evicting a blob", Root);
+    }
+
+    private void MoveToQuarantine(SafeFileHandle shard, string name)
+    {
+        bool isRoom = Directory.EnumerateFiles(Path.Combine(Root, "quarantine")).Count() < QuarantinedFilesMax;
+        if (!isRoom || Posix.Rename(shard, name, _quarantine, name) != 0) _ = Posix.Unlink(shard, name);
+    }
+
+    private List<FoundBlob> ScanShard(int shard, bool keepVariants)
+    {
+        var blobs = new Dictionary<Digest, FoundBlob>();
+        var variants = new List<Digest>();
+        var strangers = new List<string>();
+        // Names are read while the directory is not changed; moving files comes after.
+        var files = new FileSystemEnumerable<(string? Stranger, Digest Digest, bool IsVariant)>(
+            ShardPath(shard),
+            static (ref FileSystemEntry file) =>
+            {
+                var name = file.FileName;
+                bool isVariant = name.EndsWith(VariantSuffix);
+                bool isBlob = TryParseName(isVariant ? name[..^VariantSuffix.Length] : name, out var digest) && digest.SizeBytes == file.Length;
+                return (isBlob ? null : name.ToString(), digest, isVariant);
+            });
+        foreach (var (stranger, digest, isVariant) in files)
+        {
+            if (stranger is not null) strangers.Add(stranger);
+            else if (isVariant) variants.Add(digest);
+            else blobs.Add(digest, new FoundBlob(digest, HasVariant: false));
+        }
+
+        foreach (string stranger in strangers) MoveToQuarantine(_shards[shard], stranger);
+        foreach (var variant in variants)
+        {
+            if (keepVariants && blobs.ContainsKey(variant)) blobs[variant] = new FoundBlob(variant, HasVariant: true);
+            else _ = Posix.Unlink(_shards[shard], NameOf(variant) + VariantSuffix);
+        }
+
+        return [.. blobs.Values];
+    }
+}

@@ -1,0 +1,262 @@
+using System.Diagnostics;
+using Microsoft.Win32.SafeHandles;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// Blobs as files of this machine. What is acknowledged survives a loss of power, what is promised is not evicted,
+/// and a restart finds the same blobs and the same number of bytes.
+/// </summary>
+/// <remarks>
+/// The walk of an upload: reserve (<see cref="BlobIndex"/>) → temp, hashed and counted (<see cref="DiskBlobWriter"/>)
+/// → compare → flush → name without replacing → flush the directory → index → acknowledge (<see cref="GroupCommit"/>).
+/// </remarks>
+public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDisposable
+{
+    internal const string TierName = "disk";
+
+    // A lookup of 10,000 digests must not keep every upload waiting.
+    private const int DigestsAtOnce = 1024;
+
+    // Larger files are flushed by themselves before they queue: small ones should not wait for them.
+    private const long FlushAheadBytesMin = 1 << 20;
+
+    private readonly TimeProvider _time;
+    private readonly IDisposable _tracking;
+    private readonly FileImporter _importer;
+    private readonly FileLinker _linker;
+
+    private DiskBlobStore(DiskBlobStoreOptions options, TimeProvider time, BlobFiles files, BlobIndex index, UseLog uses)
+    {
+        _time = time;
+        Files = files;
+        Index = index;
+        Uses = uses;
+        Commits = new GroupCommit(files, index, uses, options.Flush, time);
+        _importer = new FileImporter(this);
+        _linker = new FileLinker(this);
+        _tracking = StorageMetrics.Track(TierName, () => Usage);
+    }
+
+    public BlobStoreUsage Usage => Index.Usage(Commits.IsSuspect);
+
+    internal DateTimeOffset Now => _time.GetUtcNow();
+
+    internal BlobFiles Files { get; }
+
+    internal BlobIndex Index { get; }
+
+    internal UseLog Uses { get; }
+
+    internal GroupCommit Commits { get; }
+
+    /// <summary>Takes the directory for this process and finds what is there.</summary>
+    /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
+    public static async Task<DiskBlobStore> OpenAsync(
+        DiskBlobStoreOptions options, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var files = BlobFiles.Open(options.Directory);
+        try
+        {
+            var history = UseLog.Read(files.UseLogPath);
+            var found = await files.ScanAsync(keepVariants: history.Ending != UseLogEnding.Unknown, cancellationToken);
+
+            var uses = UseLog.Create(files.UseLogPath);
+            var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity, uses);
+            Restore(index, found, history, options.UseGranularity, time.GetUtcNow());
+            uses.Rewrite(index);
+            return new DiskBlobStore(options, time, files, index, uses);
+        }
+        catch (IOException failed)
+        {
+            files.Dispose();
+            throw new StorageDirectoryException($"The data directory {files.Root} cannot be read: {failed.Message}", failed);
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+    {
+        StorageMetrics.FindMissingBatch.Record(digests.Count);
+        var missing = new List<Digest>();
+        for (int start = 0; start < digests.Count; start += DigestsAtOnce)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Index.TouchMany(digests, start, Math.Min(DigestsAtOnce, digests.Count - start), _time.GetUtcNow(), missing);
+        }
+
+        RememberUses();
+        return ValueTask.FromResult<IReadOnlyList<Digest>>(missing.Count < 2 ? missing : [.. missing.Distinct()]);
+    }
+
+    public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        StorageErrors.CheckOffset(digest, offset);
+        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(EmptyBlob.Instance);
+
+        var file = TryOpen(digest);
+        StorageMetrics.Requests.Add(
+            1, StorageMetrics.Op("read"), StorageMetrics.Result(file is null ? "miss" : "hit"), StorageMetrics.Tier(TierName));
+        return ValueTask.FromResult<IBlobReader?>(file is null ? null : new DiskBlobReader(file, digest, offset));
+    }
+
+    public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (digest.IsEmpty) return ValueTask.FromResult<IBlobWriter>(EmptyBlob.Instance);
+        if (TryPromise(digest)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
+
+        Reserve(digest.SizeBytes);
+        return ValueTask.FromResult<IBlobWriter>(new DiskBlobWriter(this, digest));
+    }
+
+    public async ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
+        (await LinkManyAsync([new BlobLink(digest, executable, path)], cancellationToken)).Count == 0;
+
+    public ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(_linker.Link(links, cancellationToken));
+
+    public ValueTask<Digest> ImportFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
+        _importer.CopyAsync(function, file, cancellationToken);
+
+    public ValueTask<Digest> TakeFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
+        _importer.TakeAsync(function, file, cancellationToken);
+
+    public BlobPin Pin(IReadOnlyList<Digest> digests)
+    {
+        var pin = Index.Pin(digests, _time.GetUtcNow(), _time);
+        RememberUses();
+        return pin;
+    }
+
+    /// <summary>Lets commits end, writes the order of use down and gives the directory back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Commits.DrainAsync();
+        _tracking.Dispose();
+        Uses.Close(Index);
+        Uses.Dispose();
+        Files.Dispose();
+    }
+
+    /// <summary>Whether the blob is here; if so it is promised from now on, and that survives a kill.</summary>
+    internal bool TryPromise(in Digest digest)
+    {
+        if (!Index.Touch(digest, _time.GetUtcNow())) return false;
+        RememberUses();
+        return true;
+    }
+
+    internal void RememberUses()
+    {
+        Uses.Flush();
+        if (Uses.WantsRewrite) Uses.Rewrite(Index);
+    }
+
+    /// <summary>Opens a blob that the index knows, its size checked; null is a miss.</summary>
+    internal SafeFileHandle? TryOpen(in Digest digest)
+    {
+        if (!TryPromise(digest)) return null;
+
+        var file = Files.TryOpen(digest);
+        if (file is not null && RandomAccess.GetLength(file) == digest.SizeBytes) return file;
+
+        file?.Dispose();
+        Quarantine(digest);
+        return null;
+    }
+
+    /// <summary>A blob that is not what its name says becomes a miss: whoever needs it makes it again.</summary>
+    internal void Quarantine(in Digest digest)
+    {
+        Index.Remove(digest, Files.Quarantine);
+        StorageMetrics.Corruption.Add(1, StorageMetrics.Tier(TierName));
+    }
+
+    internal void Reserve(long bytes)
+    {
+        var reservation = ReserveOrRefuse(bytes);
+        if (reservation.Result == ReservationResult.Granted) return;
+
+        StorageMetrics.Requests.Add(1, StorageMetrics.Op("write"), StorageMetrics.Result("refused"), StorageMetrics.Tier(TierName));
+        throw StorageErrors.NoRoom(reservation, bytes, Index.LimitBytes);
+    }
+
+    /// <summary>For what is only a convenience: no room is no failure.</summary>
+    internal bool TryReserve(long bytes) => ReserveOrRefuse(bytes).Result == ReservationResult.Granted;
+
+    /// <summary>Gives a variant its name and spends its reservation; false if somebody was faster or the blob is gone.</summary>
+    internal bool TryPublishVariant(string tempName, in Digest digest)
+    {
+        lock (Index.Gate)
+        {
+            if (Files.PublishTempVariant(tempName, digest) != 0) return false;
+            if (Index.AddVariant(digest, digest.SizeBytes)) return true;
+
+            Files.UnpublishVariant(digest);
+            return false;
+        }
+    }
+
+    private Reservation ReserveOrRefuse(long bytes)
+    {
+        var hidden = new List<string>();
+        long evictedBytes = 0;
+        try
+        {
+            return Index.Reserve(bytes, _time.GetUtcNow(), entry =>
+            {
+                Files.Hide(entry, hidden);
+                evictedBytes += entry.AccountedBytes;
+            });
+        }
+        finally
+        {
+            // Freeing the blocks of a large file takes a while, so it happens after the lock.
+            foreach (string name in hidden) Files.DeleteTemp(name);
+            if (evictedBytes > 0) StorageMetrics.EvictedBytes.Add(evictedBytes, StorageMetrics.Tier(TierName));
+        }
+    }
+
+    /// <summary>Takes the write bits away: what has a blob's name is never opened for writing again.</summary>
+    internal void Protect(SafeFileHandle file)
+    {
+        int errno = Posix.ChangeMode(file, BlobFiles.ExecutableMode);
+        if (errno != 0) throw StorageErrors.FromErrno(errno, "protecting a blob", Files.Root);
+    }
+
+    /// <summary>Flushes a large file off the group's path; false for a small one, which the group flushes with others.</summary>
+    internal async ValueTask<bool> FlushAheadAsync(SafeFileHandle file, long sizeBytes)
+    {
+        if (sizeBytes < FlushAheadBytesMin) return false;
+        await Task.Run(() => Commits.FlushFile(file));
+        return true;
+    }
+
+    private static void Restore(
+        BlobIndex index, List<FoundBlob> found, UseHistory history, TimeSpan granularity, DateTimeOffset now)
+    {
+        long nowMs = now.ToUnixTimeMilliseconds();
+        // Not recorded means younger than the record: whoever cannot prove its age is new.
+        var byUse = found
+            .Select(blob => (Blob: blob, UseMs: history.LastUseMs.TryGetValue(blob.Digest, out long useMs) ? useMs : nowMs))
+            .OrderBy(blob => blob.UseMs);
+        foreach (var (blob, recordedMs) in byUse)
+        {
+            long useMs = history.Ending switch
+            {
+                UseLogEnding.Closed => recordedMs,
+                UseLogEnding.Killed => recordedMs + (long)granularity.TotalMilliseconds,
+                UseLogEnding.Unknown => nowMs,
+                _ => throw new UnreachableException($"ending {history.Ending}"),
+            };
+            index.Restore(blob.Digest, blob.AccountedBytes, blob.HasVariant, useMs, now);
+        }
+    }
+}

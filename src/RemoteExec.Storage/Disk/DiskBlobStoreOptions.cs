@@ -1,0 +1,23 @@
+namespace RemoteExec.Storage;
+
+/// <summary>Where a <see cref="DiskBlobStore"/> lives and what it promises.</summary>
+public sealed record DiskBlobStoreOptions
+{
+    /// <summary>A directory of the store's own, made if absent. Best on the file system that the workers' input roots are on.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>The blobs' files together stay below it.</summary>
+    public required long LimitBytes { get; init; }
+
+    /// <summary>
+    /// How long a blob is kept after it was uploaded, reported present or read (D4). Bazel trusts what it was told
+    /// for two hours and more; four hours carry a long build and the meeting after it.
+    /// </summary>
+    public TimeSpan Retention { get; init; } = TimeSpan.FromHours(4);
+
+    /// <summary>How exactly uses are remembered across a kill; a promise is only ever prolonged by it.</summary>
+    public TimeSpan UseGranularity { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>The flush to disk, replaced by tests that let it fail or count it.</summary>
+    internal IDiskFlush Flush { get; init; } = new DiskFlush();
+}

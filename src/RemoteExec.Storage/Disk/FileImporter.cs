@@ -1,0 +1,123 @@
+using System.Buffers;
+using Grpc.Core;
+using Microsoft.Win32.SafeHandles;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Makes blobs of files that are on this machine already: outputs of actions.</summary>
+internal sealed class FileImporter(DiskBlobStore store)
+{
+    private const int PieceBytes = 256 << 10;
+
+    /// <summary>Hashes and copies in one pass, so what is stored is what was hashed, whoever writes to the file meanwhile.</summary>
+    public async ValueTask<Digest> CopyAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken)
+    {
+        long sizeBytes = RegularFile(file).SizeBytes;
+        if (sizeBytes == 0) return Digest.Empty(function);
+
+        store.Reserve(sizeBytes);
+        SafeFileHandle? copy = null;
+        string? tempName = null;
+        bool isPublished = false;
+        try
+        {
+            copy = store.Files.CreateTemp(out tempName);
+            var digest = Hash(function, file, sizeBytes, copy, cancellationToken);
+            store.Protect(copy);
+            bool isFlushed = await store.FlushAheadAsync(copy, sizeBytes);
+            var result = await store.Commits.CommitAsync(new PendingCommit(digest, copy, tempName, isFlushed));
+            isPublished = result == PublishResult.Published;
+            return digest;
+        }
+        finally
+        {
+            copy?.Dispose();
+            if (!isPublished)
+            {
+                if (tempName is not null) store.Files.DeleteTemp(tempName);
+                store.Index.Release(sizeBytes);
+            }
+        }
+    }
+
+    public async ValueTask<Digest> TakeAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken)
+    {
+        var facts = RegularFile(file);
+        if (facts.SizeBytes == 0) return Digest.Empty(function);
+        if (!TryOwn(file, ref facts)) return await CopyAsync(function, file, cancellationToken);
+
+        var digest = Hash(function, file, facts.SizeBytes, copy: null, cancellationToken);
+        if (store.TryPromise(digest)) return digest;
+
+        store.Reserve(digest.SizeBytes);
+        var result = PublishResult.AlreadyPresent;
+        try
+        {
+            bool isFlushed = await store.FlushAheadAsync(file, digest.SizeBytes);
+            result = await store.Commits.CommitAsync(new PendingCommit(digest, file, TempName: null, isFlushed));
+        }
+        finally
+        {
+            if (result != PublishResult.Published) store.Index.Release(digest.SizeBytes);
+        }
+
+        return result == PublishResult.CannotLink ? await CopyAsync(function, file, cancellationToken) : digest;
+    }
+
+    /// <summary>
+    /// Makes the file the server's own and unwritable, if nobody can still have a hand on it. The order matters: first
+    /// no new writer can come (owner, mode), then it is checked that none is there.
+    /// </summary>
+    private bool TryOwn(SafeFileHandle file, ref FileFacts facts)
+    {
+        if (facts.Links != 1 || !facts.IsOnDeviceOf(store.Files.Device)) return false;
+
+        uint user = Posix.EffectiveUser();
+        if (facts.User != user && Posix.ChangeOwner(file, user, Posix.EffectiveGroup()) != 0) return false;
+        if (Posix.ChangeMode(file, BlobFiles.ExecutableMode) != 0 || Posix.IsOpenForWriting(file)) return false;
+
+        // Only what is true from now on counts: size and links may have changed until here.
+        facts = RegularFile(file);
+        return facts.Links == 1 && facts.SizeBytes > 0;
+    }
+
+    private FileFacts RegularFile(SafeFileHandle file)
+    {
+        int errno = Posix.Stat(file, out var facts);
+        if (errno != 0) throw StorageErrors.FromErrno(errno, "looking at a file", store.Files.Root);
+        if (!facts.IsRegular) throw StorageErrors.Create(StatusCode.InvalidArgument, "only a regular file can become a blob");
+        return facts;
+    }
+
+    private Digest Hash(DigestFunction function, SafeFileHandle file, long sizeBytes, SafeFileHandle? copy, CancellationToken cancellationToken)
+    {
+        byte[] piece = ArrayPool<byte>.Shared.Rent((int)Math.Min(PieceBytes, sizeBytes));
+        using var hasher = DigestHasher.Create(function);
+        try
+        {
+            // Never past the size that was reserved: a file that still grows is cut there.
+            for (long offset = 0; offset < sizeBytes;)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int wanted = (int)Math.Min(piece.Length, sizeBytes - offset);
+                int read = RandomAccess.Read(file, piece.AsSpan(0, wanted), offset);
+                if (read == 0) throw StorageErrors.Create(StatusCode.Aborted, "the file shrank while it was being read");
+
+                hasher.Append(piece.AsSpan(0, read));
+                if (copy is not null) RandomAccess.Write(copy, piece.AsSpan(0, read), offset);
+                offset += read;
+            }
+
+            return hasher.Finish();
+        }
+        catch (IOException failed)
+        {
+            throw StorageErrors.FromErrno(failed.HResult, "importing a file", store.Files.Root);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(piece);
+        }
+    }
+}

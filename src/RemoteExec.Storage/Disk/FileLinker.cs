@@ -1,0 +1,168 @@
+using Microsoft.Win32.SafeHandles;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Puts blobs into input roots: hard links, of the second variant where the executable bit is unwanted.</summary>
+internal sealed class FileLinker(DiskBlobStore store)
+{
+    private const int CopyPieceBytes = 64 << 20;
+
+    /// <summary>Answers what is missing, once each. Links of one directory should follow each other: its path is looked up once.</summary>
+    public IReadOnlyList<Digest> Link(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
+    {
+        var missing = new HashSet<Digest>();
+        // First the promise for all: from here on nothing of this input root can be evicted.
+        store.Index.TouchMany(links.Select(link => link.Digest).ToArray(), 0, links.Count, store.Now, missing);
+        store.RememberUses();
+
+        SafeFileHandle? directory = null;
+        try
+        {
+            string? directoryPath = null;
+            for (int i = 0; i < links.Count; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var link = links[i];
+                if (missing.Contains(link.Digest)) continue;
+
+                var parent = Path.GetDirectoryName(link.Path.AsSpan());
+                if (!parent.SequenceEqual(directoryPath))
+                {
+                    directory?.Dispose();
+                    directoryPath = parent.ToString();
+                    int errno = Posix.OpenDirectory(directoryPath, out directory);
+                    if (errno != 0) throw StorageErrors.FromErrno(errno, $"opening {directoryPath}", store.Files.Root);
+                }
+
+                if (!TryLink(link, directory!)) missing.Add(link.Digest);
+            }
+        }
+        finally
+        {
+            directory?.Dispose();
+        }
+
+        return [.. missing];
+    }
+
+    private bool TryLink(in BlobLink link, SafeFileHandle directory)
+    {
+        string name = Path.GetFileName(link.Path);
+        if (link.Digest.IsEmpty)
+        {
+            CreateFile(directory, name, link.Executable).Dispose();
+            return true;
+        }
+
+        int errno = 0;
+        if (link.Executable || TryEnsureVariant(link.Digest))
+        {
+            errno = store.Files.LinkTo(link.Digest, link.Executable, directory, name);
+            if (errno == 0) return true;
+        }
+
+        return errno switch
+        {
+            // Another file system, or as many links as the file system allows (65,000 on ext4); or no room for a variant.
+            0 or Posix.EXDEV or Posix.EMLINK or Posix.EPERM => TryCopy(link, directory, name),
+            Posix.ENOENT => VanishedOutside(link.Digest),
+            _ => throw StorageErrors.FromErrno(errno, $"linking {link.Path}", store.Files.Root),
+        };
+    }
+
+    // Nobody but us removes files here; if somebody did, the blob is a miss like any other.
+    private bool VanishedOutside(in Digest digest)
+    {
+        store.Quarantine(digest);
+        return false;
+    }
+
+    private bool TryCopy(in BlobLink link, SafeFileHandle directory, string name)
+    {
+        using var from = store.TryOpen(link.Digest);
+        if (from is null) return false;
+
+        using var to = CreateFile(directory, name, link.Executable);
+        Copy(from, to, link.Digest.SizeBytes);
+        return true;
+    }
+
+    /// <summary>The same bytes without the executable bit, which belongs to the inode. False when there is no room for it.</summary>
+    private bool TryEnsureVariant(in Digest digest)
+    {
+        if (store.Index.HasVariant(digest)) return true;
+        if (!store.TryReserve(digest.SizeBytes)) return false;
+
+        bool isSpent = false;
+        string? tempName = null;
+        try
+        {
+            using var from = store.TryOpen(digest);
+            if (from is null) return true; // the link will find nothing, and that is the answer
+
+            using var to = store.Files.CreateTemp(out tempName);
+            Copy(from, to, digest.SizeBytes);
+            int errno = Posix.ChangeMode(to, BlobFiles.DataMode);
+            if (errno != 0) throw StorageErrors.FromErrno(errno, "protecting a blob", store.Files.Root);
+
+            // Not flushed: a restart that is not sure of the disk drops variants.
+            isSpent = store.TryPublishVariant(tempName, digest);
+            if (isSpent) tempName = null;
+            return true;
+        }
+        finally
+        {
+            if (tempName is not null) store.Files.DeleteTemp(tempName);
+            if (!isSpent) store.Index.Release(digest.SizeBytes);
+        }
+    }
+
+    private SafeFileHandle CreateFile(SafeFileHandle directory, string name, bool executable)
+    {
+        int errno = Posix.OpenAt(directory, name, Posix.O_RDWR | Posix.O_CREAT | Posix.O_EXCL, 0x180, out var file); // 0600
+        if (errno == 0) errno = Posix.ChangeMode(file, executable ? BlobFiles.ExecutableMode : BlobFiles.DataMode);
+        if (errno == 0) return file;
+
+        file.Dispose();
+        throw StorageErrors.FromErrno(errno, $"creating {name}", store.Files.Root);
+    }
+
+    private void Copy(SafeFileHandle from, SafeFileHandle to, long sizeBytes)
+    {
+        if (Posix.Clone(from, to) == 0) return;
+
+        long read = 0, written = 0;
+        while (written < sizeBytes)
+        {
+            int errno = Posix.CopyRange(from, ref read, to, ref written, Math.Min(CopyPieceBytes, sizeBytes - written), out long copied);
+            if (errno is Posix.EXDEV or Posix.ENOSYS or Posix.EINVAL or Posix.EOPNOTSUPP)
+            {
+                CopyThroughMemory(from, to, written, sizeBytes);
+                return;
+            }
+
+            if (errno != 0) throw StorageErrors.FromErrno(errno, "copying a blob", store.Files.Root);
+            if (copied == 0) throw StorageErrors.FromErrno(Posix.EIO, "copying a blob that was cut short", store.Files.Root);
+        }
+    }
+
+    private void CopyThroughMemory(SafeFileHandle from, SafeFileHandle to, long offset, long sizeBytes)
+    {
+        byte[] piece = new byte[64 << 10];
+        try
+        {
+            while (offset < sizeBytes)
+            {
+                int read = RandomAccess.Read(from, piece, offset);
+                if (read == 0) throw StorageErrors.FromErrno(Posix.EIO, "copying a blob that was cut short", store.Files.Root);
+                RandomAccess.Write(to, piece.AsSpan(0, read), offset);
+                offset += read;
+            }
+        }
+        catch (IOException failed)
+        {
+            throw StorageErrors.FromErrno(failed.HResult, "copying a blob", store.Files.Root);
+        }
+    }
+}

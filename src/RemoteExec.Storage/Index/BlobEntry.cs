@@ -1,0 +1,26 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>One stored blob as the index knows it; a link of the list of uses. Guarded by the index's lock.</summary>
+internal sealed class BlobEntry(Digest digest, long accountedBytes)
+{
+    public Digest Digest { get; } = digest;
+
+    /// <summary>All files of this blob together.</summary>
+    public long AccountedBytes { get; set; } = accountedBytes;
+
+    public long LastUseMs { get; set; }
+
+    /// <summary>The use that a restart will remember; never later than <see cref="LastUseMs"/>.</summary>
+    public long RecordedUseMs { get; set; }
+
+    public int Pins { get; set; }
+
+    /// <summary>There is a second file of this blob, without the executable bit.</summary>
+    public bool HasVariant { get; set; }
+
+    public BlobEntry? Older { get; set; }
+
+    public BlobEntry? Newer { get; set; }
+}

@@ -1,0 +1,280 @@
+using System.Diagnostics;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// Which blobs there are, how much room they take, who was used when, and so who may go. No I/O of its own, one
+/// lock, the time passed in.
+/// </summary>
+/// <remarks>
+/// Every use promises the blob for the same retention time (D4), so the order of last uses is also the order in which
+/// promises end: if the least recently used blob is still promised, all are. Eviction therefore looks at one end of
+/// one list, however many promises stand. Pinned blobs leave the list while they are pinned.
+/// </remarks>
+internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder)
+{
+    private readonly Dictionary<Digest, BlobEntry> _entries = [];
+    private readonly long _retentionMs = (long)retention.TotalMilliseconds;
+    private readonly long _granularityMs = (long)useGranularity.TotalMilliseconds;
+    private BlobEntry? _oldest;
+    private BlobEntry? _newest;
+    private long _usedBytes;
+    private long _reservedBytes;
+    private long _evictedBytes;
+    private long _clockMs;
+
+    /// <summary>Held around every change; a store takes it to make a file operation and its entry one step.</summary>
+    public Lock Gate { get; } = new();
+
+    public long LimitBytes => limitBytes;
+
+    /// <summary>Extends the promise; false is a miss.</summary>
+    public bool Touch(in Digest digest, DateTimeOffset now)
+    {
+        lock (Gate)
+        {
+            if (!_entries.TryGetValue(digest, out var entry)) return false;
+            Use(entry, Clock(now));
+            return true;
+        }
+    }
+
+    /// <summary>Extends the promises of <paramref name="digests"/> from <paramref name="start"/> on, and adds those that are absent to <paramref name="missing"/>.</summary>
+    public void TouchMany(IReadOnlyList<Digest> digests, int start, int count, DateTimeOffset now, ICollection<Digest> missing)
+    {
+        lock (Gate)
+        {
+            long nowMs = Clock(now);
+            for (int i = start; i < start + count; i++)
+            {
+                var digest = digests[i];
+                if (digest.IsEmpty) continue;
+                if (_entries.TryGetValue(digest, out var entry)) Use(entry, nowMs);
+                else missing.Add(digest);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Sets room aside, evicting the least recently used blobs whose promise has ended. <paramref name="evict"/> runs
+    /// under the lock and takes the blob's name away: from then on nobody can find it.
+    /// </summary>
+    public Reservation Reserve(long bytes, DateTimeOffset now, Action<BlobEntry> evict)
+    {
+        lock (Gate)
+        {
+            if (bytes > limitBytes) return Reservation.NeverFits;
+
+            long nowMs = Clock(now);
+            while (_usedBytes + _reservedBytes > limitBytes - bytes)
+            {
+                if (_oldest is not { } victim) return Reservation.Refused(TimeSpan.Zero);
+
+                long promisedMs = victim.LastUseMs + _retentionMs - nowMs;
+                if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs));
+
+                evict(victim);
+                Forget(victim);
+                _evictedBytes += victim.AccountedBytes;
+            }
+
+            _reservedBytes += bytes;
+            return Reservation.Granted;
+        }
+    }
+
+    /// <summary>Gives a reservation back.</summary>
+    public void Release(long bytes)
+    {
+        lock (Gate)
+        {
+            _reservedBytes -= bytes;
+            Debug.Assert(_reservedBytes >= 0);
+        }
+    }
+
+    /// <summary>Turns a reservation into a blob.</summary>
+    public void Add(in Digest digest, long reservedBytes, DateTimeOffset now)
+    {
+        lock (Gate)
+        {
+            _reservedBytes -= reservedBytes;
+            Debug.Assert(_reservedBytes >= 0);
+            if (_entries.TryGetValue(digest, out var known))
+            {
+                // Somebody outside deleted the file, and it was just written again.
+                Use(known, Clock(now));
+                return;
+            }
+
+            var entry = new BlobEntry(digest, digest.SizeBytes) { RecordedUseMs = long.MinValue / 2 };
+            _entries.Add(digest, entry);
+            _usedBytes += entry.AccountedBytes;
+            Append(entry);
+            Use(entry, Clock(now));
+        }
+    }
+
+    /// <summary>Puts back what a restart found. Call in the order of use, oldest first.</summary>
+    public void Restore(in Digest digest, long accountedBytes, bool hasVariant, long lastUseMs, DateTimeOffset now)
+    {
+        lock (Gate)
+        {
+            long useMs = Math.Min(lastUseMs, Clock(now));
+            var entry = new BlobEntry(digest, accountedBytes) { LastUseMs = useMs, RecordedUseMs = useMs, HasVariant = hasVariant };
+            _entries.Add(digest, entry);
+            _usedBytes += accountedBytes;
+            Append(entry);
+        }
+    }
+
+    /// <summary>Turns a reservation into a second file of a blob; false if the blob is gone meanwhile (the reservation stays).</summary>
+    public bool AddVariant(in Digest digest, long reservedBytes)
+    {
+        lock (Gate)
+        {
+            if (!_entries.TryGetValue(digest, out var entry) || entry.HasVariant) return false;
+
+            entry.HasVariant = true;
+            entry.AccountedBytes += reservedBytes;
+            _usedBytes += reservedBytes;
+            _reservedBytes -= reservedBytes;
+            return true;
+        }
+    }
+
+    public bool HasVariant(in Digest digest)
+    {
+        lock (Gate) return _entries.TryGetValue(digest, out var entry) && entry.HasVariant;
+    }
+
+    /// <summary>Drops a blob that turned out to be bad; <paramref name="remove"/> runs under the lock.</summary>
+    public void Remove(in Digest digest, Action<BlobEntry> remove)
+    {
+        lock (Gate)
+        {
+            if (!_entries.TryGetValue(digest, out var entry)) return;
+            remove(entry);
+            Forget(entry);
+        }
+    }
+
+    public BlobPin Pin(IReadOnlyList<Digest> digests, DateTimeOffset now, TimeProvider time)
+    {
+        var held = new List<BlobEntry>(digests.Count);
+        var missing = new List<Digest>();
+        lock (Gate)
+        {
+            long nowMs = Clock(now);
+            foreach (var digest in digests)
+            {
+                if (digest.IsEmpty) continue;
+                if (!_entries.TryGetValue(digest, out var entry))
+                {
+                    missing.Add(digest);
+                    continue;
+                }
+
+                Use(entry, nowMs);
+                if (entry.Pins++ == 0) Unlink(entry);
+                held.Add(entry);
+            }
+        }
+
+        return new BlobPin(missing, () => Unpin(held, time.GetUtcNow()));
+    }
+
+    public BlobStoreUsage Usage(bool isSuspect)
+    {
+        lock (Gate)
+        {
+            return new BlobStoreUsage(
+                _usedBytes,
+                _reservedBytes,
+                limitBytes,
+                _entries.Count,
+                _oldest is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(_oldest.LastUseMs),
+                _evictedBytes,
+                isSuspect);
+        }
+    }
+
+    /// <summary>Records every blob's use, oldest first: what a fresh log starts with.</summary>
+    public void RecordAll(IUseRecorder into)
+    {
+        lock (Gate)
+        {
+            for (var entry = _oldest; entry is not null; entry = entry.Newer)
+                RecordUse(entry, into);
+            // The pinned are in no list, and are in use now.
+            foreach (var entry in _entries.Values)
+                if (entry.Pins > 0) RecordUse(entry, into);
+        }
+    }
+
+    private static void RecordUse(BlobEntry entry, IUseRecorder into)
+    {
+        into.Record(entry.Digest, entry.LastUseMs);
+        entry.RecordedUseMs = entry.LastUseMs;
+    }
+
+    private void Unpin(List<BlobEntry> held, DateTimeOffset now)
+    {
+        lock (Gate)
+        {
+            long nowMs = Clock(now);
+            foreach (var entry in held)
+            {
+                if (--entry.Pins > 0) continue;
+                // A blob found bad while it was pinned is no longer ours to list.
+                if (!_entries.TryGetValue(entry.Digest, out var current) || current != entry) continue;
+
+                Append(entry);
+                Use(entry, nowMs);
+            }
+        }
+    }
+
+    private void Use(BlobEntry entry, long nowMs)
+    {
+        entry.LastUseMs = nowMs;
+        if (nowMs - entry.RecordedUseMs >= _granularityMs)
+        {
+            entry.RecordedUseMs = nowMs;
+            recorder?.Record(entry.Digest, nowMs);
+        }
+
+        if (entry.Pins > 0 || entry == _newest) return;
+        Unlink(entry);
+        Append(entry);
+    }
+
+    private void Forget(BlobEntry entry)
+    {
+        _entries.Remove(entry.Digest);
+        _usedBytes -= entry.AccountedBytes;
+        if (entry.Pins == 0) Unlink(entry);
+    }
+
+    private void Append(BlobEntry entry)
+    {
+        entry.Older = _newest;
+        entry.Newer = null;
+        if (_newest is null) _oldest = entry;
+        else _newest.Newer = entry;
+        _newest = entry;
+    }
+
+    private void Unlink(BlobEntry entry)
+    {
+        if (entry.Older is null) _oldest = entry.Newer;
+        else entry.Older.Newer = entry.Newer;
+        if (entry.Newer is null) _newest = entry.Older;
+        else entry.Newer.Older = entry.Older;
+        entry.Older = entry.Newer = null;
+    }
+
+    // A wall clock may step back; the list must stay sorted by use, and a promise must not shrink.
+    private long Clock(DateTimeOffset now) => _clockMs = Math.Max(_clockMs, now.ToUnixTimeMilliseconds());
+}

@@ -1,0 +1,63 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Every number of this room. Label values come from closed sets: the constants here and the tiers that hosts name.</summary>
+public static class StorageMetrics
+{
+    public const string MeterName = "RemoteExec.Storage";
+
+    private static readonly Meter Meter = new(MeterName);
+    private static readonly ConcurrentDictionary<Tracked, byte> Stores = new();
+
+    static StorageMetrics()
+    {
+        Meter.CreateObservableGauge("remoteexec_cas_size_bytes", () => Observe(usage => usage.UsedBytes), description: "Bytes of stored blobs");
+        Meter.CreateObservableGauge("remoteexec_cas_limit_bytes", () => Observe(usage => usage.LimitBytes), description: "What the store may hold");
+        Meter.CreateObservableGauge("remoteexec_cas_blobs", () => Observe(usage => usage.Blobs), description: "Distinct blobs");
+        Meter.CreateObservableGauge("remoteexec_cas_suspect", () => Observe(usage => usage.IsSuspect ? 1 : 0), description: "1 after the disk failed a flush");
+    }
+
+    /// <summary>Labels: op=find_missing|read|write, result=hit|miss|stored|present|refused, tier.</summary>
+    internal static Counter<long> Requests { get; } = Meter.CreateCounter<long>("remoteexec_cas_requests_total");
+
+    internal static Histogram<long> FindMissingBatch { get; } = Meter.CreateHistogram<long>("remoteexec_cas_find_missing_batch_digests");
+
+    internal static Histogram<double> FlushSeconds { get; } = Meter.CreateHistogram<double>("remoteexec_cas_fsync_seconds");
+
+    /// <summary>Label: tier.</summary>
+    internal static Counter<long> EvictedBytes { get; } = Meter.CreateCounter<long>("remoteexec_cas_evicted_bytes_total");
+
+    /// <summary>Label: tier.</summary>
+    internal static Counter<long> Corruption { get; } = Meter.CreateCounter<long>("remoteexec_cas_corruption_total");
+
+    /// <summary>Labels: op=get|update, result=hit|miss|incomplete|error.</summary>
+    internal static Counter<long> ActionCacheRequests { get; } = Meter.CreateCounter<long>("remoteexec_action_cache_requests_total");
+
+    internal static KeyValuePair<string, object?> Op(string op) => new("op", op);
+
+    internal static KeyValuePair<string, object?> Result(string result) => new("result", result);
+
+    internal static KeyValuePair<string, object?> Tier(string tier) => new("tier", tier);
+
+    /// <summary>Shows a store's usage until the result is disposed.</summary>
+    internal static IDisposable Track(string tier, Func<BlobStoreUsage> usage)
+    {
+        var tracked = new Tracked(tier, usage);
+        Stores.TryAdd(tracked, 0);
+        return tracked;
+    }
+
+    private static IEnumerable<Measurement<long>> Observe(Func<BlobStoreUsage, long> value) =>
+        Stores.Keys.Select(store => new Measurement<long>(value(store.Usage()), Tier(store.Name)));
+
+    private sealed class Tracked(string name, Func<BlobStoreUsage> usage) : IDisposable
+    {
+        public string Name => name;
+
+        public Func<BlobStoreUsage> Usage => usage;
+
+        public void Dispose() => Stores.TryRemove(this, out _);
+    }
+}
