@@ -33,6 +33,12 @@ public sealed partial class Metadata
             _bytes = valueBytes;
         }
 
+        private Entry(string key, string value, bool wasReceived)
+        {
+            Key = key;
+            _text = value;
+        }
+
         public string Key { get; }
 
         public bool IsBinary => Key.EndsWith(BinaryHeaderSuffix, StringComparison.Ordinal);
@@ -43,6 +49,9 @@ public sealed partial class Metadata
 
         public override string ToString() =>
             IsBinary ? $"[Entry: key={Key}, {_bytes!.Length} bytes]" : $"[Entry: key={Key}, value={_text}]";
+
+        /// <summary>What a peer sent is taken as it is: the transport has refused what HTTP/2 forbids.</summary>
+        internal static Entry Received(string key, string value) => new(key, value, wasReceived: true);
 
         private static string NormalizeKey(string key)
         {

@@ -1,0 +1,325 @@
+using System.Buffers;
+using System.Globalization;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Http.Headers;
+using Grpc.Core;
+
+namespace RemoteExec.Rpc;
+
+/// <summary>
+/// One call of a client on its message bytes; the typed calls stand on it. Reading throws the
+/// <see cref="RpcException"/> that the call ended with.
+/// </summary>
+public sealed class RawClientCall : IDisposable
+{
+    private const int ReadBufferBytes = 32 * 1024;
+
+    private readonly RpcChannel _channel;
+    private readonly string _method;
+    private readonly CallOptions _options;
+    private readonly ReadOnlyMemory<byte>? _framedRequest;
+    private readonly RequestPipe? _requestPipe;
+    private readonly MessageWriter? _requests;
+    private readonly long _sentBytes;
+    private readonly long _startedAt;
+    // Never disposed: without a timer or a handle it holds nothing, and a late deadline may still cancel it.
+    private readonly CancellationTokenSource _cancellation = new();
+    private readonly CancellationTokenRegistration _userRegistration;
+    private readonly CancellationTokenRegistration _closingRegistration;
+    private readonly ITimer? _deadlineTimer;
+    private readonly Task<HttpResponseMessage?> _response;
+    private readonly TaskCompletionSource<Metadata> _responseHeaders = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _gate = new();
+    private volatile bool _isPastDeadline;
+    private MessageReader? _responses;
+    private Status? _status;
+    private Metadata _trailers = [];
+
+    internal RawClientCall(RpcChannel channel, string method, CallOptions options, ReadOnlyMemory<byte>? framedRequest)
+    {
+        _channel = channel;
+        _method = method;
+        _options = options;
+        _framedRequest = framedRequest;
+        _startedAt = channel.Options.Time.GetTimestamp();
+        _userRegistration = options.CancellationToken.UnsafeRegister(static call => ((RawClientCall)call!).Cancel(), this);
+        _closingRegistration = channel.Closing.UnsafeRegister(static call => ((RawClientCall)call!).Cancel(), this);
+        if (framedRequest is { } framed)
+        {
+            _sentBytes = framed.Length - 5; // without the frame's header, as the server counts
+        }
+        else
+        {
+            _requestPipe = new RequestPipe();
+            _requests = new MessageWriter(_requestPipe, channel.Options.CompressRequests, stall: null);
+        }
+
+        foreach (var observer in channel.Options.Observers) observer.CallStarted(method);
+        if (options.Deadline is { } deadline && deadline != DateTime.MaxValue)
+        {
+            var remaining = Remaining(deadline);
+            if (remaining <= TimeSpan.Zero) OnDeadline(null);
+            else _deadlineTimer = channel.Options.Time.CreateTimer(OnDeadline, null, Min(remaining, TimeSpan.FromDays(49)), Timeout.InfiniteTimeSpan);
+        }
+
+        _response = SendAsync();
+    }
+
+    /// <summary>
+    /// Where the requests of a streaming call are written. When a write says false, the server has answered
+    /// already: read its answer.
+    /// </summary>
+    public MessageWriter Requests => _requests ?? throw new InvalidOperationException("the one request is already sent");
+
+    /// <summary>The response that the last successful <see cref="MoveNextAsync"/> fetched; valid until the next.</summary>
+    public ReadOnlySequence<byte> Current => _responses?.Current ?? default;
+
+    /// <summary>Completes when the server's headers are there; fails when the call ends without any.</summary>
+    public Task<Metadata> ResponseHeadersAsync => _responseHeaders.Task;
+
+    internal bool IsFinished => _status is not null;
+
+    /// <summary>The status, once the call has ended.</summary>
+    public Status GetStatus() => _status ?? throw new InvalidOperationException("the call has not ended");
+
+    /// <summary>The trailers, once the call has ended.</summary>
+    public Metadata GetTrailers() => _status is null ? throw new InvalidOperationException("the call has not ended") : _trailers;
+
+    /// <summary>Says that no more requests follow.</summary>
+    public void CompleteRequests() => _requestPipe?.Complete();
+
+    /// <summary>Fetches the next response; false when the call has ended with OK.</summary>
+    /// <exception cref="RpcException">the call has ended with another status</exception>
+    public async ValueTask<bool> MoveNextAsync(CancellationToken cancellationToken)
+    {
+        using var registration = cancellationToken.UnsafeRegister(static call => ((RawClientCall)call!).Cancel(), this);
+        var response = await _response;
+        if (response is not null && !IsFinished)
+        {
+            try
+            {
+                _responses ??= await OpenAsync(response);
+                if (await _responses.MoveNextAsync(_cancellation.Token)) return true;
+                Finish(ReadStatus(response.TrailingHeaders), ReadMetadata(response.TrailingHeaders));
+            }
+            catch (Exception exception)
+            {
+                Finish(StatusOf(exception), []);
+                Cancel();
+            }
+        }
+
+        var status = GetStatus();
+        return status.StatusCode == StatusCode.OK ? false : throw new RpcException(status, _trailers);
+    }
+
+    /// <summary>Ends the call with a status of our own, for a server that breaks the rules.</summary>
+    internal RpcException Fail(Status status)
+    {
+        Finish(status, []);
+        Cancel();
+        return new RpcException(GetStatus(), _trailers);
+    }
+
+    /// <summary>Cancels the call if it is still running.</summary>
+    public void Dispose()
+    {
+        if (!IsFinished)
+        {
+            Cancel();
+            Finish(new Status(StatusCode.Cancelled, "the call was given up"), []);
+        }
+
+        _response.ContinueWith(Release, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    private static void Release(Task<HttpResponseMessage?> response)
+    {
+        if (response.IsCompletedSuccessfully) response.GetAwaiter().GetResult()?.Dispose();
+    }
+
+    private TimeSpan Remaining(DateTime deadline) => deadline.ToUniversalTime() - _channel.Options.Time.GetUtcNow().UtcDateTime;
+
+    private void Cancel()
+    {
+        _cancellation.Cancel();
+        // The token reaches as far as the response headers; from there on, giving the response back resets the stream.
+        ReleaseResponse();
+    }
+
+    private void ReleaseResponse()
+    {
+        // Null only while the constructor runs.
+        if (_response is { IsCompletedSuccessfully: true }) Release(_response);
+    }
+
+    private void OnDeadline(object? state)
+    {
+        _isPastDeadline = true;
+        Cancel();
+    }
+
+    /// <summary>Sends the request, again if it may be; null when the call ended without a response to read.</summary>
+    private async Task<HttpResponseMessage?> SendAsync()
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            Status status;
+            Metadata trailers = [];
+            TimeSpan? pushback = null;
+            HttpResponseMessage? response = null;
+            try
+            {
+                response = await _channel.Http.SendAsync(CreateRequest(attempt), _cancellation.Token);
+                if (!TryReadEnd(response, out status))
+                {
+                    _responseHeaders.TrySetResult(ReadMetadata(response.Headers));
+                    return response;
+                }
+
+                trailers = ReadMetadata(response.Headers);
+                pushback = ReadPushback(response.Headers);
+            }
+            catch (Exception exception)
+            {
+                status = StatusOf(exception);
+            }
+
+            response?.Dispose();
+            if (!await MayRetryAsync(attempt, status, pushback))
+            {
+                Finish(status, trailers);
+                return null;
+            }
+        }
+    }
+
+    private async ValueTask<bool> MayRetryAsync(int attempt, Status status, TimeSpan? pushback)
+    {
+        var retry = _channel.Options.Retry;
+        bool isUncommitted = _requestPipe is not { IsConnected: true };
+        bool isWaitForReady = _options.IsWaitForReady && status.StatusCode == StatusCode.Unavailable && _options.Deadline is not null;
+        if (!isUncommitted
+            || _cancellation.IsCancellationRequested
+            || !(isWaitForReady || (retry.Codes.Contains(status.StatusCode) && attempt < retry.AttemptsMax))
+            || pushback < TimeSpan.Zero)
+            return false;
+
+        try
+        {
+            await Task.Delay(pushback ?? retry.DelayAfter(attempt, Random.Shared.NextDouble()), _channel.Options.Time, _cancellation.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false; // the status of the last attempt says more than that time ran out
+        }
+    }
+
+    private HttpRequestMessage CreateRequest(int attempt)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, _channel.UriOf(_method))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = _framedRequest is { } framed ? new BufferedContent(framed) : new StreamedContent(_requestPipe!),
+        };
+        var headers = request.Headers;
+        headers.TryAddWithoutValidation("TE", "trailers");
+        headers.TryAddWithoutValidation("User-Agent", RpcChannel.UserAgent);
+        headers.TryAddWithoutValidation(WireNames.AcceptEncoding, WireNames.AcceptedEncodings);
+        if (_channel.Options.CompressRequests) headers.TryAddWithoutValidation(WireNames.Encoding, WireNames.Gzip);
+        if (_options.Deadline is { } deadline && deadline != DateTime.MaxValue)
+            headers.TryAddWithoutValidation(WireNames.Timeout, GrpcTimeout.Format(Remaining(deadline)));
+        if (attempt > 1)
+            headers.TryAddWithoutValidation(WireNames.PreviousAttempts, (attempt - 1).ToString(CultureInfo.InvariantCulture));
+        foreach (var entry in _options.Headers ?? Metadata.Empty)
+            if (!WireNames.IsReserved(entry.Key))
+                headers.TryAddWithoutValidation(entry.Key, MetadataWire.ToHeaderValue(entry));
+        return request;
+    }
+
+    private async Task<MessageReader> OpenAsync(HttpResponseMessage response)
+    {
+        var stream = await response.Content.ReadAsStreamAsync(_cancellation.Token);
+        var pipe = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: ReadBufferBytes, leaveOpen: true));
+        bool isGzip = response.Headers.TryGetValues(WireNames.Encoding, out var encodings) && encodings.First() == WireNames.Gzip;
+        return new MessageReader(pipe, _channel.Options.ReceiveBytesMax, isGzip, stall: null);
+    }
+
+    /// <summary>An answer that is over with its headers: no gRPC at all, or trailers-only.</summary>
+    private static bool TryReadEnd(HttpResponseMessage response, out Status status)
+    {
+        bool isGrpc = WireNames.IsGrpcContentType(response.Content.Headers.ContentType?.ToString());
+        bool hasStatus = response.Headers.NonValidated.Contains(WireNames.Status);
+        status = hasStatus ? ReadStatus(response.Headers)
+            : response.StatusCode != HttpStatusCode.OK ? TransportFailures.FromHttpStatus(response.StatusCode)
+            : !isGrpc ? new Status(StatusCode.Unknown, "the server's answer is not gRPC")
+            : Status.DefaultSuccess;
+        return hasStatus || status.StatusCode != StatusCode.OK;
+    }
+
+    private static Status ReadStatus(HttpResponseHeaders headers)
+    {
+        if (!headers.NonValidated.TryGetValues(WireNames.Status, out var codes))
+            return new Status(StatusCode.Internal, "the server's answer ends without a status");
+        string detail = headers.NonValidated.TryGetValues(WireNames.Message, out var messages)
+            ? PercentEncoding.Decode(messages.ToString())
+            : "";
+        // A code that we do not know is UNKNOWN; its sentence is still worth reading.
+        return int.TryParse(codes.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out int code) && code is >= 0 and <= 16
+            ? new Status((StatusCode)code, detail)
+            : new Status(StatusCode.Unknown, detail);
+    }
+
+    private static Metadata ReadMetadata(HttpResponseHeaders headers)
+    {
+        var metadata = new Metadata();
+        foreach (var (name, values) in headers.NonValidated)
+            foreach (string value in values)
+                MetadataWire.AddReceived(metadata, name, value);
+        return metadata;
+    }
+
+    // gRFC A6: a number that is negative, or none at all, means "do not come back".
+    private static TimeSpan? ReadPushback(HttpResponseHeaders headers) =>
+        !headers.NonValidated.TryGetValues(WireNames.RetryPushback, out var values) ? null
+        : int.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out int milliseconds)
+            ? TimeSpan.FromMilliseconds(milliseconds)
+            : TimeSpan.FromMilliseconds(-1);
+
+    private Status StatusOf(Exception exception)
+    {
+        if (exception is RpcException rpc) return rpc.Status;
+        if (_isPastDeadline) return new Status(StatusCode.DeadlineExceeded, "the deadline has passed", exception);
+        if (_channel.Closing.IsCancellationRequested) return new Status(StatusCode.Unavailable, "the channel is shut down", exception);
+        return _cancellation.IsCancellationRequested
+            ? new Status(StatusCode.Cancelled, "the call was cancelled", exception)
+            : TransportFailures.FromException(exception, _channel.Address);
+    }
+
+    private void Finish(Status status, Metadata trailers)
+    {
+        lock (_gate)
+        {
+            if (_status is not null) return;
+            _trailers = trailers;
+            _status = status;
+        }
+
+        _deadlineTimer?.Dispose();
+        _userRegistration.Unregister();
+        _closingRegistration.Unregister();
+        _requestPipe?.Close();
+        if (status.StatusCode == StatusCode.OK) _responseHeaders.TrySetResult(trailers);
+        else if (_responseHeaders.TrySetException(new RpcException(status, trailers))) _ = _responseHeaders.Task.Exception; // often nobody asks
+
+        if (_channel.Options.Observers.Count == 0) return;
+        var report = new RpcCallReport(_method, status.StatusCode, _channel.Options.Time.GetElapsedTime(_startedAt),
+            _responses?.TotalBytes ?? 0, _requests?.TotalBytes ?? _sentBytes);
+        foreach (var observer in _channel.Options.Observers) observer.CallFinished(report);
+    }
+}

@@ -1,0 +1,30 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace RemoteExec.Rpc.Tests;
+
+/// <summary>Keeps what the server logs, for tests to look at.</summary>
+internal sealed class CollectedLog : ILoggerFactory
+{
+    private readonly ConcurrentQueue<(LogLevel Level, string Category, Exception? Exception)> _entries = new();
+
+    public IEnumerable<Exception?> RpcErrors =>
+        _entries.Where(entry => entry is { Level: LogLevel.Error, Category: "RemoteExec.Rpc" }).Select(entry => entry.Exception);
+
+    public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName);
+
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("this log goes nowhere else");
+
+    public void Dispose() { }
+
+    private sealed class Logger(CollectedLog log, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            log._entries.Enqueue((logLevel, category, exception));
+    }
+}
