@@ -1,0 +1,31 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>Transitions that will share one append to the journal: all that happened while the previous one was under way.</summary>
+internal sealed class Commit
+{
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public List<JournalRecord> Records { get; } = [];
+
+    public List<Effect> Effects { get; } = [];
+
+    public bool IsEmpty => Records.Count == 0 && Effects.Count == 0;
+
+    /// <summary>Completes when the records are durable and everyone has been told.</summary>
+    public Task Done => _done.Task;
+
+    public void Add(Transitions transitions)
+    {
+        Records.AddRange(transitions.Records);
+        Effects.AddRange(transitions.Effects);
+    }
+
+    public void Succeed() => _done.SetResult();
+
+    public void Fail(Exception fault)
+    {
+        _done.SetException(fault);
+        // Nobody need be waiting.
+        _ = _done.Task.Exception;
+    }
+}

@@ -1,0 +1,44 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>Remembers as long as the object lives: for tests, and for servers that may forget everything on a restart.</summary>
+public sealed class MemoryOperationJournal : IOperationJournal
+{
+    // Compaction pays when most is obsolete; below this nobody notices.
+    private const int CompactAfterMin = 10_000;
+
+    private readonly Lock _gate = new();
+    private List<JournalRecord> _records = [];
+    private int _compactAfter = CompactAfterMin;
+
+    public bool WantsCompaction
+    {
+        get
+        {
+            lock (_gate) return _records.Count >= _compactAfter;
+        }
+    }
+
+    public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate) return ValueTask.FromResult<IReadOnlyList<JournalRecord>>([.. _records]);
+    }
+
+    public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken)
+    {
+        lock (_gate) _records.AddRange(records);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            _records = [.. state];
+            _compactAfter = Math.Max(CompactAfterMin, state.Count * 2);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

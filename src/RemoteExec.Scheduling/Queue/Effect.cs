@@ -1,0 +1,19 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>What must be told once the records that came with it are durable.</summary>
+internal abstract record Effect
+{
+    private Effect()
+    {
+    }
+
+    public sealed record OperationChanged(OperationSnapshot Operation) : Effect;
+
+    public sealed record OperationForgotten(string Operation) : Effect;
+
+    /// <summary>To one session, not to whoever speaks for the worker later.</summary>
+    public sealed record WorkerTold(long Session, WorkerCommand Command) : Effect;
+
+    /// <summary>The completion hook is due; afterwards the queue wants to hear <see cref="BuildQueue.Publish"/>.</summary>
+    public sealed record ExecutionEnded(CompletedExecution Execution) : Effect;
+}

@@ -1,0 +1,27 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// States x events of an execution. <see cref="Execution"/> moves only by this table, and a test makes every cell
+/// happen. An empty cell is stale news (a report that lost a race, TRUST 1.3 class 14): it changes nothing.
+/// </summary>
+internal static class ExecutionTable
+{
+    private const ExecutionState Queued = ExecutionState.Queued;
+    private const ExecutionState Leased = ExecutionState.Leased;
+    private const ExecutionState Running = ExecutionState.Running;
+    private const ExecutionState Completed = ExecutionState.Completed;
+
+    private static readonly ExecutionState?[,] Cells =
+    {
+        //              Queued     Leased     Running    Completed
+        /* Lease  */ { Leased,    null,      null,      null },
+        /* Start  */ { null,      Running,   Running,   null },
+        /* Finish */ { null,      Completed, Completed, null },
+        /* Lose   */ { null,      Queued,    Queued,    null },
+        /* GiveUp */ { null,      Completed, Completed, null },
+        /* Cancel */ { Completed, Completed, Completed, null },
+        /* Refuse */ { Completed, null,      null,      null },
+    };
+
+    public static ExecutionState? Next(ExecutionState state, ExecutionEvent @event) => Cells[(int)@event, (int)state];
+}

@@ -1,0 +1,4 @@
+namespace RemoteExec.Scheduling;
+
+/// <summary>How an attempt came to nothing; together they are the story that a client is told in the end.</summary>
+internal sealed record LostAttempt(int Attempt, int Losses, string? WorkerId, string Reason, DateTimeOffset At);

@@ -1,0 +1,55 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// When does what a worker offers cover what an action asks? Every property asked must be among those offered
+/// (REAPI Platform.Property: "the worker must match"); a repeated name (ISA) means all of its values.
+/// </summary>
+internal sealed class PlatformMatching(IReadOnlySet<string> ignoredProperties)
+{
+    public const string Pool = "Pool";
+
+    /// <summary>The pool of workers that were not told one.</summary>
+    public const string DefaultPool = "default";
+
+    /// <summary>What an action asks, in the form in which it is compared: hash-only keys gone, spellings unified.</summary>
+    public Platform Asked(Platform platform) =>
+        Create(platform.Properties.Where(property => !ignoredProperties.Contains(property.Name)));
+
+    public static Platform Offered(WorkerDescription worker)
+    {
+        string pool = worker.Pool.Length > 0 ? worker.Pool : DefaultPool;
+        return Create(worker.Properties.Properties.Append(new PlatformProperty(Pool, pool)));
+    }
+
+    public static bool Covers(Platform offered, Platform asked)
+    {
+        // Both are sorted: one walk decides.
+        int offer = 0;
+        foreach (var property in asked.Properties)
+        {
+            while (offer < offered.Properties.Length && offered.Properties[offer] < property) offer++;
+            if (offer == offered.Properties.Length || offered.Properties[offer] != property) return false;
+        }
+
+        return true;
+    }
+
+    private static Platform Create(IEnumerable<PlatformProperty> properties)
+    {
+        // Distinct, since two spellings may have become one.
+        return Platform.TryCreate(properties.Select(Unify).Distinct(), out var platform, out string? error)
+            ? platform
+            : throw new SchedulingException(OutcomeCode.InvalidArgument, error);
+    }
+
+    // The lexicon's values are lower case, but clients in the field send OSFamily=Linux, and both spellings of Pool
+    // are about (REAPI 1.12).
+    private static PlatformProperty Unify(PlatformProperty property) => property.Name switch
+    {
+        "OSFamily" or "ISA" => property with { Value = property.Value.ToLowerInvariant() },
+        "pool" => property with { Name = Pool },
+        _ => property,
+    };
+}

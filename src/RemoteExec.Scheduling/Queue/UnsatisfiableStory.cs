@@ -1,0 +1,63 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// Tells a client why nobody will run its action: what it asked, the nearest that is offered, and what workers
+/// offer (UX 5.7). The first sentence is short because Bazel prints one line.
+/// </summary>
+internal static class UnsatisfiableStory
+{
+    // Enough to see a pattern; a farm has more classes than a terminal has lines.
+    private const int OffersShownMax = 5;
+
+    public static ExecutionOutcome Tell(ExecutionRequest request, Platform asked, IReadOnlyCollection<WorkerClass> classes, TimeSpan waited)
+    {
+        string who = request.Origin.TargetId.Length > 0 ? $" ({request.Origin.TargetId})" : "";
+        if (classes.Count == 0)
+        {
+            // Nothing is wrong with the request: asking again may help.
+            return new ExecutionOutcome
+            {
+                Code = OutcomeCode.Unavailable,
+                Message = $"REX2108: waited {waited.TotalSeconds:0} s for a worker{who}, but none is connected. "
+                    + "Start one: rexec-worker --coordinator HOST:PORT.",
+            };
+        }
+
+        string offers = string.Join("; ", classes.Take(OffersShownMax).Select(Describe))
+            + (classes.Count > OffersShownMax ? $"; and {classes.Count - OffersShownMax} other kinds" : "");
+        return new ExecutionOutcome
+        {
+            Code = OutcomeCode.FailedPrecondition,
+            Message = $"REX2107: no worker matches this action{who}: {Complaint(asked, classes)}. Workers offer: {offers}. "
+                + "Change the action's exec_properties (or --remote_default_exec_properties), or start a worker that offers them.",
+        };
+    }
+
+    private static string Complaint(Platform asked, IReadOnlyCollection<WorkerClass> classes)
+    {
+        foreach (var property in asked.Properties)
+        {
+            if (classes.Any(@class => @class.Offer.Properties.Contains(property))) continue;
+
+            var values = classes.SelectMany(@class => @class.Offer.ValuesOf(property.Name)).Distinct().ToArray();
+            if (values.Length > 0)
+            {
+                string nearest = NearestName.Find(property.Value, values) ?? values[0];
+                return $"it asks for {property}, the nearest that is offered is {property.Name}={nearest}";
+            }
+
+            var names = classes.SelectMany(@class => @class.Offer.Properties).Select(offered => offered.Name).Distinct().ToArray();
+            return NearestName.Find(property.Name, names) is { } name
+                ? $"it asks for {property}, which no worker knows; did you mean {name}?"
+                : $"it asks for {property}, which no worker offers";
+        }
+
+        return classes.Any(@class => PlatformMatching.Covers(@class.Offer, asked))
+            ? $"the only workers that offer {asked} are leaving"
+            : $"each property of {asked} is offered by some worker, but no worker offers them all";
+    }
+
+    private static string Describe(WorkerClass @class) => $"{@class.Offer} ({@class.Members.Count} worker{(@class.Members.Count == 1 ? "" : "s")})";
+}

@@ -1,0 +1,34 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// All workers that offer the same. Matching is decided once per class and platform, not per worker and execution,
+/// and the best free worker of a class is the first of a sorted set.
+/// </summary>
+internal sealed class WorkerClass(Platform offer)
+{
+    public Platform Offer { get; } = offer;
+
+    /// <summary>Connected or expected back; draining ones too.</summary>
+    public List<Worker> Members { get; } = [];
+
+    /// <summary>Those with room: the least loaded first, then the longest idle.</summary>
+    public SortedSet<Worker> Free { get; } = new(ByLoad);
+
+    /// <summary>The queues these workers may serve.</summary>
+    public List<PlatformQueue> Queues { get; } = [];
+
+    /// <summary>Someone here will take work again.</summary>
+    public bool Serves => Members.Exists(worker => worker.State is not WorkerState.Draining);
+
+    private static readonly Comparer<Worker> ByLoad = Comparer<Worker>.Create((left, right) =>
+    {
+        // left.Held / left.Slots against right.Held / right.Slots, without fractions. Free workers have slots.
+        long load = (long)left.Held.Count * right.Description.Slots - (long)right.Held.Count * left.Description.Slots;
+        if (load != 0) return Math.Sign(load);
+
+        int idle = left.IdleSince.CompareTo(right.IdleSince);
+        return idle != 0 ? idle : left.Ordinal.CompareTo(right.Ordinal);
+    });
+}

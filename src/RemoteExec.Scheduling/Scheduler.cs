@@ -1,0 +1,489 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+
+namespace RemoteExec.Scheduling;
+
+/// <summary>
+/// The queue in motion: puts one lock around <see cref="BuildQueue"/>, journals what it decides, and only then tells
+/// clients and workers (DESIGN D2).
+/// <code>
+/// event -> lock { BuildQueue } -> one append for all that came meanwhile -> tell, in order
+/// </code>
+/// </summary>
+public sealed class Scheduler : IAsyncDisposable
+{
+    // An action cache write takes milliseconds; a shutdown does not wait for a dead disk.
+    private static readonly TimeSpan HookPatience = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _gate = new();
+    private readonly BuildQueue _queue;
+    private readonly IOperationJournal _journal;
+    private readonly TimeProvider _time;
+    private readonly Func<CompletedExecution, CancellationToken, ValueTask>? _onCompleted;
+    private readonly SchedulingMetrics _metrics;
+    private readonly ITimer _timer;
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Only what is durable is here: who asks for an operation sees nothing that a crash could take back.</summary>
+    private readonly ConcurrentDictionary<string, OperationCell> _operations = new();
+    private readonly ConcurrentDictionary<long, WorkerSession> _sessions = new();
+    private readonly ConcurrentDictionary<ExecutionId, TaskCompletionSource> _hooks = new();
+
+    private Commit _open = new();
+    private Task _committing = Task.CompletedTask;
+    private bool _isCommitting;
+    private DateTimeOffset? _armedFor;
+    private Phase _phase = Phase.Created;
+    private SchedulingException? _fault;
+
+    /// <param name="onCompleted">
+    /// Runs once for each execution that ends, after its end is durable and before its waiters know: the action cache
+    /// is written here, so that a client that asks again finds the result. Until it returns, equal requests still join
+    /// the execution. Its failure is counted and costs the cache entry, not the result.
+    /// </param>
+    public Scheduler(
+        SchedulerOptions options,
+        IOperationJournal journal,
+        TimeProvider time,
+        Func<CompletedExecution, CancellationToken, ValueTask>? onCompleted = null)
+    {
+        Options = options;
+        _queue = new BuildQueue(options, RandomBits);
+        _journal = journal;
+        _time = time;
+        _onCompleted = onCompleted;
+        _metrics = new SchedulingMetrics(this, time);
+        _timer = time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    private enum Phase
+    {
+        Created,
+        Serving,
+        Draining,
+        Stopped,
+    }
+
+    public SchedulerOptions Options { get; }
+
+    /// <summary>Why nothing is accepted any more; null while all is well. For readiness.</summary>
+    public string? Fault => _fault?.Message;
+
+    /// <summary>Recovers what was acknowledged before; nothing is accepted earlier.</summary>
+    /// <exception cref="JournalException">The journal cannot be read or is damaged.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var records = await _journal.RecoverAsync(cancellationToken);
+        Task durable;
+        lock (_gate)
+        {
+            _queue.Recover(records, Now);
+            _phase = Phase.Serving;
+            durable = Enqueue();
+        }
+
+        await durable.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Joins or creates an execution. Returns when that is durable; the feed counts as a watcher until it is disposed.</summary>
+    /// <exception cref="SchedulingException">RESOURCE_EXHAUSTED when too much waits, UNAVAILABLE when draining or without a journal.</exception>
+    public async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken)
+    {
+        string name;
+        Task durable;
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving);
+            var operation = _queue.Submit(request, Now);
+            name = operation.Name;
+            if (operation.IsMerged) _metrics.Merged();
+            durable = Enqueue();
+        }
+
+        try
+        {
+            await durable.WaitAsync(cancellationToken);
+            return new OperationFeed(_operations[name], _time, () => Unwatch(name));
+        }
+        catch
+        {
+            Unwatch(name);
+            throw;
+        }
+    }
+
+    /// <summary>One more feed on an operation (REAPI WaitExecution); null when it is unknown.</summary>
+    public OperationFeed? Watch(string operationName)
+    {
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving);
+            if (!_operations.TryGetValue(operationName, out var cell) || !_queue.Watch(operationName)) return null;
+
+            return new OperationFeed(cell, _time, () => Unwatch(operationName));
+        }
+    }
+
+    public OperationSnapshot? Find(string operationName) =>
+        _operations.TryGetValue(operationName, out var cell) ? cell.Current : null;
+
+    /// <summary>All operations that can be asked for, in no particular order.</summary>
+    public IReadOnlyList<OperationSnapshot> List() => [.. _operations.Select(entry => entry.Value.Current)];
+
+    /// <summary>Ends one client's operation, and the execution if nobody else waits. False when it is unknown; idempotent.</summary>
+    public async ValueTask<bool> CancelAsync(string operationName, CancellationToken cancellationToken)
+    {
+        bool isKnown;
+        Task durable;
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving, Phase.Draining);
+            isKnown = _queue.Cancel(operationName, Now);
+            durable = Enqueue();
+        }
+
+        await durable.WaitAsync(cancellationToken);
+        return isKnown;
+    }
+
+    /// <summary>Forgets an operation that is done. False when it is unknown.</summary>
+    /// <exception cref="SchedulingException">FAILED_PRECONDITION while it is not done.</exception>
+    public async ValueTask<bool> DeleteAsync(string operationName, CancellationToken cancellationToken)
+    {
+        bool isKnown;
+        Task durable;
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving, Phase.Draining);
+            isKnown = _queue.Delete(operationName);
+            durable = Enqueue();
+        }
+
+        await durable.WaitAsync(cancellationToken);
+        return isKnown;
+    }
+
+    /// <summary>A worker connects. A newer session of the same worker takes over from an older one.</summary>
+    public WorkerSession Join(WorkerDescription description)
+    {
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving, Phase.Draining);
+            long number = _queue.Join(description, Now);
+            var session = new WorkerSession(this, description.Id, number);
+            // Before the commands go out, or the first one would find nobody.
+            _sessions[number] = session;
+            _ = Enqueue();
+            return session;
+        }
+    }
+
+    public QueueSnapshot Snapshot()
+    {
+        lock (_gate) return _queue.Snapshot(Now);
+    }
+
+    /// <summary>
+    /// Accepts no more requests and ends every feed, so that clients attach again elsewhere or later. Workers may
+    /// still report.
+    /// </summary>
+    public void BeginDrain()
+    {
+        lock (_gate)
+        {
+            if (_phase != Phase.Serving) return;
+            _phase = Phase.Draining;
+        }
+
+        foreach (var (_, cell) in _operations) cell.Close(fault: null);
+    }
+
+    /// <summary>
+    /// Ends all sessions and awaits what is under way. The journal stays open: it belongs to whoever opened it. What
+    /// runs on workers that outlive this process is not lost: they rejoin.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        BeginDrain();
+        lock (_gate) _phase = Phase.Stopped;
+
+        await _timer.DisposeAsync();
+        foreach (var (_, session) in _sessions) session.Tell(new WorkerCommand.End("the coordinator shuts down"));
+        using (var patience = new CancellationTokenSource(HookPatience, _time))
+        await using (patience.Token.Register(_stopping.Cancel))
+        {
+            while (UnderWay() is { } task) await task;
+        }
+
+        _metrics.Dispose();
+        _stopping.Dispose();
+    }
+
+    internal ValueTask<ReportVerdict> StartedAsync(WorkerSession session, LeaseId lease, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving, Phase.Draining);
+            var verdict = _queue.Started(session.WorkerId, session.Number, lease, Now);
+            // Nobody waits for this: that an execution runs is not journalled, and waiters hear of it in their turn.
+            _ = Enqueue();
+            return ValueTask.FromResult(verdict);
+        }
+    }
+
+    internal async ValueTask<ReportVerdict> FinishedAsync(
+        WorkerSession session, LeaseId lease, ExecutionOutcome outcome, CancellationToken cancellationToken)
+    {
+        ReportVerdict verdict;
+        Task durable;
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving, Phase.Draining);
+            verdict = _queue.Finished(session.WorkerId, session.Number, lease, outcome, Now);
+            durable = Enqueue();
+        }
+
+        if (verdict == ReportVerdict.Stale) _metrics.StaleReport();
+        await durable.WaitAsync(cancellationToken);
+        return verdict;
+    }
+
+    internal void Heartbeat(WorkerSession session, IReadOnlyList<LeaseId>? running)
+    {
+        lock (_gate)
+        {
+            if (_phase == Phase.Stopped) return;
+            _queue.Heartbeat(session.WorkerId, session.Number, running, Now);
+            _ = Enqueue();
+        }
+    }
+
+    internal void Drain(WorkerSession session)
+    {
+        lock (_gate)
+        {
+            if (_phase == Phase.Stopped) return;
+            _queue.Drain(session.WorkerId, session.Number, Now);
+            _ = Enqueue();
+        }
+    }
+
+    internal void Disconnect(WorkerSession session)
+    {
+        _sessions.TryRemove(session.Number, out _);
+        lock (_gate)
+        {
+            // When we are the ones who leave, nothing is lost: the journal keeps the leases for when workers rejoin.
+            if (_phase == Phase.Stopped) return;
+            _queue.Disconnected(session.WorkerId, session.Number, Now);
+            _ = Enqueue();
+        }
+    }
+
+    private Task? UnderWay()
+    {
+        lock (_gate)
+        {
+            if (_isCommitting) return _committing;
+        }
+
+        return _hooks.IsEmpty ? null : Task.WhenAll(_hooks.Values.Select(hook => hook.Task));
+    }
+
+    private DateTimeOffset Now => _time.GetUtcNow();
+
+    // A name is the right to watch and to cancel, so it must not be guessed.
+    private static UInt128 RandomBits()
+    {
+        Span<byte> bits = stackalloc byte[16];
+        RandomNumberGenerator.Fill(bits);
+        return BinaryPrimitives.ReadUInt128BigEndian(bits);
+    }
+
+    private void Unwatch(string operationName)
+    {
+        lock (_gate)
+        {
+            if (_phase == Phase.Stopped) return;
+            _queue.Unwatch(operationName, Now);
+            _ = Enqueue();
+        }
+    }
+
+    private void Tick()
+    {
+        lock (_gate)
+        {
+            _armedFor = null;
+            if (_phase is Phase.Created or Phase.Stopped) return;
+            _queue.Tick(Now);
+            _ = Enqueue();
+        }
+    }
+
+    private void ThrowUnless(Phase allowed, Phase alsoAllowed = Phase.Serving)
+    {
+        if (_fault is not null) throw new SchedulingException(_fault.Code, _fault.Message, _fault.RetryAfter);
+        if (_phase == allowed || _phase == alsoAllowed) return;
+
+        throw new SchedulingException(
+            OutcomeCode.Unavailable,
+            _phase == Phase.Created ? "the queue is still being recovered" : "the coordinator is shutting down",
+            // Inside the first of Bazel's retries (TRUST 1.2).
+            retryAfter: TimeSpan.FromMilliseconds(500));
+    }
+
+    /// <summary>Under the lock, after each event: takes what it did into the open commit and sees that somebody commits it.</summary>
+    private Task Enqueue()
+    {
+        Arm();
+        var transitions = _queue.TakeTransitions();
+        if (transitions.IsEmpty) return Task.CompletedTask;
+        if (_fault is not null) return Task.FromException(_fault);
+
+        var commit = _open;
+        commit.Add(transitions);
+        if (!_isCommitting)
+        {
+            _isCommitting = true;
+            // On the pool, not here: the caller holds the lock.
+            _committing = Task.Run(CommitAllAsync);
+        }
+
+        return commit.Done;
+    }
+
+    private void Arm()
+    {
+        if (_phase == Phase.Stopped || _queue.NextDue is not { } due || (_armedFor is { } armed && armed <= due)) return;
+
+        _armedFor = due;
+        var wait = due - Now;
+        _timer.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Commits until nothing is open. One at a time, which keeps the order; what comes meanwhile shares the next append.</summary>
+    private async Task CommitAllAsync()
+    {
+        while (true)
+        {
+            Commit commit;
+            IReadOnlyList<JournalRecord>? state = null;
+            lock (_gate)
+            {
+                if (_open.IsEmpty)
+                {
+                    _isCommitting = false;
+                    return;
+                }
+
+                (commit, _open) = (_open, new Commit());
+                // The state includes what this commit did, and nothing that is not yet in a commit.
+                if (commit.Records.Count > 0 && _journal.WantsCompaction) state = _queue.Export();
+            }
+
+            try
+            {
+                if (state is not null)
+                    await _journal.CompactAsync(state, CancellationToken.None);
+                else if (commit.Records.Count > 0)
+                    await _journal.AppendAsync(commit.Records, CancellationToken.None);
+
+                foreach (var record in commit.Records) _metrics.Recorded(record);
+                foreach (var effect in commit.Effects) Deliver(effect);
+                commit.Succeed();
+            }
+            catch (Exception exception)
+            {
+                Fail(commit, exception);
+                return;
+            }
+        }
+    }
+
+    /// <summary>
+    /// What we decided may not be durable, and what is durable we cannot know: nobody is told anything any more. A
+    /// restart recovers what is there.
+    /// </summary>
+    private void Fail(Commit commit, Exception exception)
+    {
+        var fault = new SchedulingException(
+            OutcomeCode.Unavailable, $"the operation journal failed, the coordinator must be restarted: {exception.Message}");
+        Commit open;
+        lock (_gate)
+        {
+            _fault = fault;
+            _isCommitting = false;
+            (open, _open) = (_open, new Commit());
+        }
+
+        commit.Fail(fault);
+        open.Fail(fault);
+        foreach (var (_, cell) in _operations) cell.Close(fault);
+        foreach (var (_, session) in _sessions) session.Tell(new WorkerCommand.End(fault.Message));
+    }
+
+    private void Deliver(Effect effect)
+    {
+        switch (effect)
+        {
+            case Effect.OperationChanged { Operation: var operation }:
+                if (_operations.TryGetValue(operation.Name, out var cell))
+                    cell.Publish(operation);
+                else
+                    Show(operation);
+                break;
+
+            case Effect.OperationForgotten { Operation: var name }:
+                if (_operations.TryRemove(name, out var forgotten)) forgotten.Close(fault: null);
+                break;
+
+            case Effect.WorkerTold { Session: var number, Command: var command }:
+                if (_sessions.TryGetValue(number, out var session)) session.Tell(command);
+                break;
+
+            case Effect.ExecutionEnded { Execution: var execution }:
+                _metrics.Ended(execution);
+                // In the table before it starts, out of it at its end: a shutdown awaits what is in it.
+                _hooks[execution.Id] = new TaskCompletionSource();
+                _ = CompleteAsync(execution);
+                break;
+        }
+    }
+
+    private void Show(OperationSnapshot operation)
+    {
+        var cell = new OperationCell(operation);
+        _operations[operation.Name] = cell;
+        // A drain may have closed all cells just before this one was made.
+        lock (_gate)
+        {
+            if (_phase is Phase.Serving) return;
+        }
+
+        cell.Close(fault: null);
+    }
+
+    private async Task CompleteAsync(CompletedExecution execution)
+    {
+        try
+        {
+            if (_onCompleted is not null) await _onCompleted(execution, _stopping.Token);
+        }
+        catch (Exception)
+        {
+            // The result is what clients wait for; a cache entry less costs one run later.
+            _metrics.HookFailed();
+        }
+
+        lock (_gate)
+        {
+            _queue.Publish(execution.Id, Now);
+            _ = Enqueue();
+        }
+
+        if (_hooks.TryRemove(execution.Id, out var ended)) ended.SetResult();
+    }
+}

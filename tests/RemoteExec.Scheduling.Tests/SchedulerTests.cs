@@ -1,0 +1,269 @@
+using System.Text;
+using NUnit.Framework;
+
+namespace RemoteExec.Scheduling.Tests;
+
+[TestFixture]
+internal sealed class SchedulerTests
+{
+    private ManualTime _time = null!;
+    private Scheduler _scheduler = null!;
+    private Func<CompletedExecution, CancellationToken, ValueTask> _onCompleted = null!;
+
+    [SetUp]
+    public async Task SetUp()
+    {
+        _time = new ManualTime();
+        _onCompleted = (_, _) => ValueTask.CompletedTask;
+        _scheduler = new Scheduler(
+            new SchedulerOptions(), new MemoryOperationJournal(), _time, (completed, token) => _onCompleted(completed, token));
+        await _scheduler.StartAsync(default);
+    }
+
+    [TearDown]
+    public async Task TearDown() => await _scheduler.DisposeAsync();
+
+    [Test]
+    public async Task An_action_travels_from_the_client_to_a_worker_and_back()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        Assert.That(feed.Current.Stage, Is.EqualTo(OperationStage.Queued));
+        Assert.That(feed.Name, Does.Match("^operations/[0-9a-f]{32}$"));
+
+        var lease = await NextLease(worker);
+        await worker.StartedAsync(lease.Id, default);
+        var verdict = await worker.FinishedAsync(lease.Id, Build.Ok("hello"), default);
+        var end = await feed.WaitAsync(default);
+
+        Assert.That(verdict, Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That(Encoding.UTF8.GetString(end!.Outcome!.Response.Span), Is.EqualTo("hello"));
+        Assert.That(end.WorkerId, Is.EqualTo("w1"));
+        Assert.That(end.Attempt, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task The_first_state_of_a_feed_is_there_at_once_and_the_last_is_done()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        var stages = new List<OperationStage>();
+        await foreach (var operation in feed.ReadAllAsync(Timeout.InfiniteTimeSpan, default))
+        {
+            stages.Add(operation.Stage);
+            if (operation.Stage == OperationStage.Queued)
+                await worker.StartedAsync((await NextLease(worker)).Id, default);
+            if (operation.Stage == OperationStage.Executing)
+                await worker.FinishedAsync(new LeaseId(operation.Execution, operation.Attempt), Build.Ok(), default);
+        }
+
+        Assert.That(stages, Is.EqualTo(new[] { OperationStage.Queued, OperationStage.Executing, OperationStage.Completed }));
+    }
+
+    [Test]
+    public async Task A_silent_feed_says_the_same_again_after_the_beat()
+    {
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        await using var states = feed.ReadAllAsync(TimeSpan.FromSeconds(20), default).GetAsyncEnumerator();
+        await states.MoveNextAsync();
+
+        var again = states.MoveNextAsync();
+        Assert.That(again.IsCompleted, Is.False);
+        _time.Advance(TimeSpan.FromSeconds(20));
+
+        Assert.That(await again, Is.True);
+        Assert.That(states.Current.Stage, Is.EqualTo(OperationStage.Queued));
+    }
+
+    [Test]
+    public async Task The_completion_hook_runs_before_waiters_know_and_equal_requests_join_until_it_is_over()
+    {
+        var hookEntered = new TaskCompletionSource<CompletedExecution>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var hookMayEnd = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _onCompleted = async (completed, _) =>
+        {
+            hookEntered.SetResult(completed);
+            await hookMayEnd.Task;
+        };
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        var lease = await NextLease(worker);
+        await worker.FinishedAsync(lease.Id, Build.Ok(), default);
+
+        var completed = await hookEntered.Task;
+        Assert.That(completed.Outcome.IsCacheWorthy, Is.True);
+        Assert.That(feed.Current.IsDone, Is.False);
+        using var late = await _scheduler.SubmitAsync(Build.Request(), default);
+        Assert.That(late.Current.Execution, Is.EqualTo(feed.Current.Execution));
+
+        hookMayEnd.SetResult();
+        Assert.That((await feed.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+        Assert.That((await late.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+
+        using var next = await _scheduler.SubmitAsync(Build.Request(), default);
+        Assert.That(next.Current.Execution, Is.Not.EqualTo(feed.Current.Execution));
+    }
+
+    [Test]
+    public async Task A_hook_that_fails_costs_the_cache_entry_but_not_the_result()
+    {
+        _onCompleted = (_, _) => throw new IOException("the cache disk is full");
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        await worker.FinishedAsync((await NextLease(worker)).Id, Build.Ok(), default);
+
+        Assert.That((await feed.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+    }
+
+    [Test]
+    public async Task A_finished_operation_can_be_watched_until_its_retention_is_over()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        await worker.FinishedAsync((await NextLease(worker)).Id, Build.Ok(), default);
+        await feed.WaitAsync(default);
+
+        using (var again = _scheduler.Watch(feed.Name))
+            Assert.That((await again!.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+
+        _time.Advance(_scheduler.Options.FinishedRetention + TimeSpan.FromSeconds(1));
+        await Settled();
+        Assert.That(_scheduler.Watch(feed.Name), Is.Null);
+        Assert.That(_scheduler.List(), Is.Empty);
+    }
+
+    [Test]
+    public async Task Cancelling_ends_the_operation_and_stops_the_worker()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        var lease = await NextLease(worker);
+
+        Assert.That(await _scheduler.CancelAsync(feed.Name, default), Is.True);
+        Assert.That((await feed.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Cancelled));
+        Assert.That(await worker.Commands.ReadAsync(), Is.InstanceOf<WorkerCommand.CancelLease>());
+        Assert.That(await worker.FinishedAsync(lease.Id, Build.Ok(), default), Is.EqualTo(ReportVerdict.Stale));
+        Assert.That(await _scheduler.CancelAsync(feed.Name, default), Is.True, "cancelling is idempotent");
+        Assert.That(await _scheduler.CancelAsync("operations/unknown", default), Is.False);
+    }
+
+    [Test]
+    public async Task Deleting_wants_an_operation_that_is_done()
+    {
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        var refusal = Assert.ThrowsAsync<SchedulingException>(async () => await _scheduler.DeleteAsync(feed.Name, default));
+        Assert.That(refusal!.Code, Is.EqualTo(OutcomeCode.FailedPrecondition));
+
+        await _scheduler.CancelAsync(feed.Name, default);
+        await feed.WaitAsync(default);
+        Assert.That(await _scheduler.DeleteAsync(feed.Name, default), Is.True);
+        Assert.That(_scheduler.Find(feed.Name), Is.Null);
+        Assert.That(await _scheduler.DeleteAsync(feed.Name, default), Is.False);
+    }
+
+    [Test]
+    public async Task A_drain_refuses_new_requests_and_ends_feeds_without_a_result()
+    {
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        var waiting = feed.WaitAsync(default);
+        _scheduler.BeginDrain();
+
+        Assert.That(await waiting, Is.Null);
+        var refusal = Assert.ThrowsAsync<SchedulingException>(async () => await _scheduler.SubmitAsync(Build.Request(), default));
+        Assert.That(refusal!.Code, Is.EqualTo(OutcomeCode.Unavailable));
+        Assert.That(refusal.RetryAfter, Is.Not.Null);
+    }
+
+    [Test]
+    public async Task A_worker_that_wants_to_leave_finishes_and_is_let_go()
+    {
+        await using var worker = _scheduler.Join(Build.Worker(slots: 2));
+        using var first = await _scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+        worker.RequestDrain();
+        using var second = await _scheduler.SubmitAsync(Build.Request(2), default);
+        await worker.FinishedAsync(lease.Id, Build.Ok(), default);
+
+        Assert.That(await worker.Commands.ReadAsync(), Is.InstanceOf<WorkerCommand.End>());
+        Assert.That(await worker.Commands.WaitToReadAsync(), Is.False);
+        Assert.That(second.Current.Stage, Is.EqualTo(OperationStage.Queued));
+        Assert.That(_scheduler.Snapshot().Workers, Is.Empty);
+    }
+
+    [Test]
+    public async Task After_a_journal_failure_nobody_is_told_anything_but_that()
+    {
+        await using var scheduler = new Scheduler(new SchedulerOptions(), new FailingJournal(appendsBefore: 1), _time);
+        await scheduler.StartAsync(default);
+        using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+
+        var failure = Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(2), default));
+        Assert.That(failure!.Code, Is.EqualTo(OutcomeCode.Unavailable));
+        Assert.That(failure.Message, Does.Contain("disk is on fire"));
+        Assert.ThrowsAsync<SchedulingException>(async () => await feed.WaitAsync(default));
+        Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(3), default));
+        Assert.That(scheduler.Fault, Does.Contain("disk is on fire"));
+        Assert.That(scheduler.List(), Has.Count.EqualTo(1), "what was not durable is not to be found");
+    }
+
+    [Test]
+    public async Task What_was_acknowledged_is_there_after_a_restart()
+    {
+        var journal = new MemoryOperationJournal();
+        string queued, done;
+        await using (var before = new Scheduler(new SchedulerOptions(), journal, _time))
+        {
+            await before.StartAsync(default);
+            await using var worker = before.Join(Build.Worker());
+            using var first = await before.SubmitAsync(Build.Request(1), default);
+            await worker.FinishedAsync((await NextLease(worker)).Id, Build.Ok("one"), default);
+            await first.WaitAsync(default);
+            worker.RequestDrain();
+            using var second = await before.SubmitAsync(Build.Request(2), default);
+            (done, queued) = (first.Name, second.Name);
+        }
+
+        await using var after = new Scheduler(new SchedulerOptions(), journal, _time);
+        await after.StartAsync(default);
+        using var doneFeed = after.Watch(done);
+        Assert.That(Encoding.UTF8.GetString((await doneFeed!.WaitAsync(default))!.Outcome!.Response.Span), Is.EqualTo("one"));
+
+        using var queuedFeed = after.Watch(queued);
+        await using var other = after.Join(Build.Worker("w2"));
+        await other.FinishedAsync((await NextLease(other)).Id, Build.Ok("two"), default);
+        Assert.That(Encoding.UTF8.GetString((await queuedFeed!.WaitAsync(default))!.Outcome!.Response.Span), Is.EqualTo("two"));
+    }
+
+    private static async Task<Lease> NextLease(WorkerSession worker)
+    {
+        var command = await worker.Commands.ReadAsync();
+        return ((WorkerCommand.OfferLease)command).Lease;
+    }
+
+    /// <summary>All that was under way is told: an event of our own has come out at the other end.</summary>
+    private async Task Settled()
+    {
+        using var feed = await _scheduler.SubmitAsync(Build.Request(999) with { DoNotCache = true }, default);
+        await _scheduler.CancelAsync(feed.Name, default);
+        await feed.WaitAsync(default);
+        await _scheduler.DeleteAsync(feed.Name, default);
+    }
+
+    private sealed class FailingJournal(int appendsBefore) : IOperationJournal
+    {
+        private int _appends;
+
+        public bool WantsCompaction => false;
+
+        public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) =>
+            ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
+
+        public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) =>
+            _appends++ < appendsBefore ? ValueTask.CompletedTask : throw new JournalException("the disk is on fire");
+
+        public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken) =>
+            ValueTask.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
