@@ -10,7 +10,10 @@ public static class DigestFunctions
 
     /// <summary>Every function we compute, in the order in which capabilities list them: the default first.</summary>
     public static IReadOnlyList<DigestFunction> Supported { get; } =
-        [DigestFunction.Sha256, DigestFunction.Sha1, DigestFunction.Md5, DigestFunction.Sha384, DigestFunction.Sha512];
+    [
+        DigestFunction.Sha256, DigestFunction.Blake3, DigestFunction.Sha1,
+        DigestFunction.Md5, DigestFunction.Sha384, DigestFunction.Sha512,
+    ];
 
     public static int HashBytes(this DigestFunction function) => function switch
     {

@@ -10,6 +10,12 @@ internal static class OneShotHash
 #pragma warning disable CA5350, CA5351
     public static void Compute(DigestFunction function, ReadOnlySpan<byte> data, Span<byte> hash)
     {
+        if (function == DigestFunction.Blake3)
+        {
+            Blake3Tree.Hash(Blake3Tree.Widest, data, hash);
+            return;
+        }
+
         _ = function switch
         {
             DigestFunction.Sha256 => SHA256.HashData(data, hash),
