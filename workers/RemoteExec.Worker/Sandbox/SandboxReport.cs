@@ -22,8 +22,6 @@ public sealed record SandboxReport
     /// <summary>Peak of the whole tree where cgroups give it, else of its largest process.</summary>
     public long PeakMemoryBytes { get; init; }
 
-    public int PeakProcesses { get; init; }
-
     public long StdoutDroppedBytes { get; init; }
 
     public long StderrDroppedBytes { get; init; }

@@ -102,10 +102,9 @@ internal static class SandboxWire
         UserTime = Microseconds(payload[24..]),
         SystemTime = Microseconds(payload[32..]),
         PeakMemoryBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[40..]),
-        PeakProcesses = (int)BinaryPrimitives.ReadInt64LittleEndian(payload[48..]),
-        StdoutDroppedBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[56..]),
-        StderrDroppedBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[64..]),
-        Detail = Encoding.UTF8.GetString(payload.Slice(76, BinaryPrimitives.ReadInt32LittleEndian(payload[72..]))),
+        StdoutDroppedBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[48..]),
+        StderrDroppedBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[56..]),
+        Detail = Encoding.UTF8.GetString(payload.Slice(68, BinaryPrimitives.ReadInt32LittleEndian(payload[64..]))),
     };
 
     /// <summary>C strings end at their first zero: one inside would silently cut an argument short.</summary>
