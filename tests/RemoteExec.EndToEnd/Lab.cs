@@ -1,8 +1,4 @@
-using System.Runtime.Versioning;
 using NUnit.Framework;
-
-// It starts Linux programs, signals them and looks for them in /proc.
-[assembly: SupportedOSPlatform("linux")]
 
 namespace RemoteExec.EndToEnd;
 

@@ -1,0 +1,71 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using RemoteExec.Benchmarks;
+using RemoteExec.EndToEnd;
+
+// The baseline of the network rows is another process, as the server is: this program again.
+if (args is ["bare-kestrel", ..])
+{
+    await BareKestrel.ServeAsync(args[1..]);
+    return 0;
+}
+
+IBenchmark[] all =
+[
+    new StartBenchmark(),
+    new UnaryFloorBenchmark(),
+    new CachedActionBenchmark(),
+    new NoOpActionBenchmark(),
+    new FindMissingBlobsBenchmark(),
+    new WriteBenchmark(),
+    new ReadBenchmark(),
+    new Blake3Benchmark(),
+    new RecoveryBenchmark(),
+    new BazelBenchmark(),
+];
+
+var chosen = all.Where(benchmark => args.Length == 0 || args.Contains(benchmark.Name)).ToArray();
+if (chosen.Length == 0 || chosen.Length < args.Distinct().Count())
+{
+    await Console.Error.WriteLineAsync($"usage: eng/bench [ROW]..., where ROW is one of {string.Join(", ", all.Select(each => each.Name))}");
+    return 2;
+}
+
+using var cancellation = new CancellationTokenSource();
+Console.CancelKeyPress += (_, press) =>
+{
+    press.Cancel = true; // so that servers are stopped and folders removed
+    cancellation.Cancel();
+};
+
+var measurements = new List<Measurement>();
+bool broken = false;
+using (var bench = new Bench())
+{
+    foreach (var benchmark in chosen)
+    {
+        await Console.Error.WriteLineAsync($"{benchmark.Name} ...");
+        try
+        {
+            measurements.AddRange(await benchmark.RunAsync(bench, cancellation.Token));
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // The other rows are worth having; the exit code tells that the table is not whole.
+            await Console.Error.WriteLineAsync($"{benchmark.Name} broke off: {exception}");
+            broken = true;
+        }
+    }
+}
+
+await Console.Out.WriteAsync(Table.Format(measurements));
+
+// A narrowed run says nothing about the other rows, so it does not replace what is known of them.
+if (chosen.Length == all.Length && !broken)
+{
+    string file = Path.Combine(BuiltPrograms.RepositoryRoot, "tests/RemoteExec.Benchmarks/last-run.json");
+    var options = new JsonSerializerOptions { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    await File.WriteAllTextAsync(file, JsonSerializer.Serialize(measurements, options) + "\n");
+}
+
+return !broken && measurements.TrueForAll(measurement => measurement.IsMet) ? 0 : 1;

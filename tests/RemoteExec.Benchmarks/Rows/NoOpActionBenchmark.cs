@@ -1,0 +1,43 @@
+namespace RemoteExec.Benchmarks;
+
+/// <summary>
+/// Submit to done of a static no-op with all walls up, one after the other on an idle server, each a new
+/// action; and how that compares with what the kernel alone needs for such a process.
+/// </summary>
+internal sealed class NoOpActionBenchmark : IBenchmark
+{
+    private const int WarmUp = 200;
+    private const int Rounds = 500;
+
+    public string Name => "noop";
+
+    public async Task<IReadOnlyList<Measurement>> RunAsync(Bench bench, CancellationToken cancellationToken)
+    {
+        await using var server = await bench.StartServerAsync();
+        using var caller = new GrpcCaller(server.GrpcAddress);
+        var actions = new NoOpActions(caller);
+        string folder = bench.NewFolder("noop");
+        string noOp = await NamespaceFloor.CompileNoOpAsync(folder);
+
+        var milliseconds = new List<double>();
+        foreach (var action in await actions.UploadAsync(noOp, [], WarmUp + Rounds, cancellationToken))
+        {
+            long start = TimeProvider.System.GetTimestamp();
+            var response = await actions.ExecuteAsync(action, cancellationToken);
+            milliseconds.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
+            if (response.CachedResult) throw new InvalidDataException("a new action came from the cache");
+        }
+
+        await server.StopAsync();
+        var floor = await NamespaceFloor.MeasureAsync(folder, noOp, Rounds);
+        double[] warm = [.. milliseconds.Skip(WarmUp)];
+        double median = Statistics.Median(warm);
+        return
+        [
+            Measurement.Absolute("no-op action: p50", median, "ms", Target.AtMost(3)),
+            Measurement.Absolute("no-op action: p99", Statistics.Percentile(warm, 0.99), "ms", Target.AtMost(10)),
+            Measurement.Relative("no-op action: p50", median, "ms",
+                "namespaces + exec", Statistics.Median(floor), Target.None),
+        ];
+    }
+}
