@@ -1,9 +1,8 @@
-using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using RemoteExec.Core;
-using RpcStatus = Google.Rpc.Status;
+using RemoteExec.Protocol;
 using Status = Grpc.Core.Status;
 
 namespace RemoteExec.Storage;
@@ -37,9 +36,7 @@ internal static class StorageErrors
     public static RpcException Retriable(StatusCode code, string detail, TimeSpan retryAfter)
     {
         var bounded = retryAfter < RetryAfterMin ? RetryAfterMin : retryAfter > RetryAfterMax ? RetryAfterMax : retryAfter;
-        var status = new RpcStatus { Code = (int)code, Message = detail };
-        status.Details.Add(Any.Pack(new RetryInfo { RetryDelay = Duration.FromTimeSpan(bounded) }));
-        return new RpcException(new Status(code, detail), new Metadata { { "grpc-status-details-bin", status.ToByteArray() } });
+        return RpcErrors.Of(code, detail, new RetryInfo { RetryDelay = Duration.FromTimeSpan(bounded) });
     }
 
     /// <summary>What the kernel refused, for the client and for the operator who reads over its shoulder.</summary>

@@ -32,7 +32,7 @@ public static class StorageMetrics
     /// <summary>Label: tier.</summary>
     internal static Counter<long> Corruption { get; } = Meter.CreateCounter<long>("remoteexec_cas_corruption_total");
 
-    /// <summary>Labels: op=get|update, result=hit|miss|incomplete|error.</summary>
+    /// <summary>Labels: op=get|update, result=hit|miss|incomplete|stored.</summary>
     internal static Counter<long> ActionCacheRequests { get; } = Meter.CreateCounter<long>("remoteexec_action_cache_requests_total");
 
     internal static KeyValuePair<string, object?> Op(string op) => new("op", op);

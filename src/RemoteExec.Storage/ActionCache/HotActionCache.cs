@@ -1,0 +1,39 @@
+using Build.Bazel.Remote.Execution.V2;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Keeps the results used last in memory, in front of a cache that has to read a file.</summary>
+public sealed class HotActionCache(IActionCache inner, long limitBytes) : IActionCache
+{
+    private readonly MemoryActionCache _hot = new(limitBytes);
+    private long _puts;
+
+    public async ValueTask<ActionResult?> GetAsync(ActionCacheKey key, CancellationToken cancellationToken)
+    {
+        if (await _hot.GetAsync(key, cancellationToken) is { } hot) return hot;
+
+        long puts = Interlocked.Read(ref _puts);
+        var result = await inner.GetAsync(key, cancellationToken);
+        if (result is null) return null;
+
+        await _hot.PutAsync(key, result, cancellationToken);
+        // What was read may be older than what was put meanwhile: then memory must not hide the newer one.
+        if (Interlocked.Read(ref _puts) != puts) _hot.Remove(key);
+        return result;
+    }
+
+    public async ValueTask PutAsync(ActionCacheKey key, ActionResult result, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _puts);
+        try
+        {
+            await inner.PutAsync(key, result, cancellationToken);
+        }
+        finally
+        {
+            // Not the new result: two puts may end in another order than they began, and the inner cache decides.
+            Interlocked.Increment(ref _puts);
+            _hot.Remove(key);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+using Digest = RemoteExec.Core.Digest;
+using Directory = Build.Bazel.Remote.Execution.V2.Directory;
+using DigestFunction = RemoteExec.Core.DigestFunction;
+
+namespace RemoteExec.Storage.Tests;
+
+public sealed class CompletenessCheckingActionCacheTests : ActionCacheContract
+{
+    private static readonly TimeSpan Retention = TimeSpan.FromHours(4);
+
+    private ManualTime _time = null!;
+    private CountingStore _store = null!;
+
+    [Test]
+    public async Task A_result_is_a_hit_only_while_each_single_blob_of_it_is_there()
+    {
+        var (result, blobs) = await WriteResultAsync();
+        await Cache.PutAsync(Key("", 1), result, default);
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.EqualTo(result));
+
+        foreach (var missing in blobs)
+        {
+            _store.Hidden = missing;
+            Assert.That(await Cache.GetAsync(Key("", 1), default), Is.Null, missing.ToString());
+        }
+
+        _store.Hidden = null;
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.EqualTo(result));
+    }
+
+    [Test]
+    public async Task A_hit_asks_once_for_everything_and_parses_a_tree_once()
+    {
+        var (result, blobs) = await WriteResultAsync();
+        await Cache.PutAsync(Key("", 1), result, default);
+        await Cache.GetAsync(Key("", 1), default);
+        int reads = _store.Reads;
+        _store.Batches.Clear();
+
+        await Cache.GetAsync(Key("", 1), default);
+
+        Assert.That(_store.Batches, Has.Count.EqualTo(1));
+        Assert.That(_store.Batches[0], Is.EquivalentTo(blobs));
+        Assert.That(_store.Reads, Is.EqualTo(reads));
+    }
+
+    [Test]
+    public async Task A_hit_extends_the_lifetime_of_its_whole_closure()
+    {
+        var (result, blobs) = await WriteResultAsync();
+        await Cache.PutAsync(Key("", 1), result, default);
+        _time.Advance(Retention - TimeSpan.FromSeconds(1));
+        await Cache.GetAsync(Key("", 1), default);
+        _time.Advance(Retention - TimeSpan.FromSeconds(1));
+
+        // Fills the store as far as it lets us: whatever is promised must survive that.
+        for (int i = 0; i < 200; i++)
+        {
+            try
+            {
+                await _store.PutAsync(Blobs.Of(1000 + i, 1 << 16));
+            }
+            catch (Grpc.Core.RpcException)
+            {
+                break;
+            }
+        }
+
+        Assert.That(await _store.FindMissingAsync([.. blobs], default), Is.Empty);
+    }
+
+    [TestCase("not a tree")]
+    [TestCase("")]
+    public async Task A_tree_that_is_none_is_a_miss(string content)
+    {
+        var tree = await _store.WriteAllAsync(DigestFunction.Sha256, System.Text.Encoding.UTF8.GetBytes(content), default);
+        var wire = tree.ToWire();
+        if (content.Length == 0) wire.SizeBytes = 1;
+        await Cache.PutAsync(Key("", 1), new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = wire } } }, default);
+
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.Null);
+    }
+
+    [Test]
+    public async Task Directories_without_a_tree_are_walked_once_each()
+    {
+        var leaf = await _store.PutAsync(Blobs.Of(1, 10));
+        var digest = await PutAsync(new Directory { Files = { new FileNode { Name = "f", Digest = leaf.ToWire() } } });
+        var expected = new List<Digest> { leaf, digest };
+        for (int depth = 0; depth < 40; depth++)
+        {
+            // Two names for the same child on each level: 2^40 paths, 40 directories.
+            digest = await PutAsync(new Directory
+            {
+                Directories = { new DirectoryNode { Name = "a", Digest = digest.ToWire() }, new DirectoryNode { Name = "b", Digest = digest.ToWire() } },
+            });
+            expected.Add(digest);
+        }
+
+        var result = new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", RootDirectoryDigest = digest.ToWire() } } };
+        await Cache.PutAsync(Key("", 1), result, default);
+
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.Not.Null);
+        Assert.That(_store.Batches.Last(), Is.EquivalentTo(expected));
+    }
+
+    private protected override IActionCache CreateCache()
+    {
+        _time = new ManualTime();
+        _store = new CountingStore(new MemoryBlobStore(4 << 20, Retention, _time));
+        return new CompletenessCheckingActionCache(new MemoryActionCache(1 << 20), _store);
+    }
+
+    private async Task<Digest> PutAsync(IMessage message) => await _store.PutAsync(message.ToByteArray());
+
+    private async Task<(ActionResult Result, List<Digest> Blobs)> WriteResultAsync()
+    {
+        var file = await _store.PutAsync(Blobs.Of(1, 100));
+        var inRoot = await _store.PutAsync(Blobs.Of(2, 100));
+        var inChild = await _store.PutAsync(Blobs.Of(3, 100));
+        var stdout = await _store.PutAsync(Blobs.Of(4, 100));
+        var stderr = await _store.PutAsync(Blobs.Of(5, 100));
+        var child = new Directory { Files = { new FileNode { Name = "c", Digest = inChild.ToWire() } } };
+        var tree = await PutAsync(new Tree
+        {
+            Root = new Directory
+            {
+                Files = { new FileNode { Name = "r", Digest = inRoot.ToWire() } },
+                Directories = { new DirectoryNode { Name = "d", Digest = Blobs.DigestOf(child.ToByteArray()).ToWire() } },
+            },
+            Children = { child },
+        });
+        var result = new ActionResult
+        {
+            OutputFiles = { new OutputFile { Path = "f", Digest = file.ToWire() } },
+            OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = tree.ToWire() } },
+            StdoutDigest = stdout.ToWire(),
+            StderrDigest = stderr.ToWire(),
+        };
+        return (result, [file, inRoot, inChild, stdout, stderr, tree]);
+    }
+
+    private sealed class CountingStore(IBlobStore inner) : IBlobStore
+    {
+        public Digest? Hidden { get; set; }
+
+        public int Reads { get; private set; }
+
+        public List<IReadOnlyList<Digest>> Batches { get; } = [];
+
+        public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+        {
+            Batches.Add(digests);
+            var missing = await inner.FindMissingAsync(digests, cancellationToken);
+            return Hidden is { } hidden && digests.Contains(hidden) ? [hidden, .. missing] : missing;
+        }
+
+        public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
+        {
+            Reads++;
+            return inner.OpenReadAsync(digest, offset, cancellationToken);
+        }
+
+        public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+            inner.CreateWriterAsync(digest, cancellationToken);
+    }
+}

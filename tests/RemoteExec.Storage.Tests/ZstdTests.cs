@@ -1,0 +1,165 @@
+using Grpc.Core;
+using NUnit.Framework;
+
+namespace RemoteExec.Storage.Tests;
+
+public sealed class ZstdTests
+{
+    private static readonly TimeSpan Retention = TimeSpan.FromHours(4);
+
+    [Test]
+    public void A_blob_survives_the_way_there_and_back([Values(0, 1, 1000, 128 << 10, 3_000_001)] int sizeBytes)
+    {
+        byte[] data = Blobs.Of(sizeBytes, sizeBytes);
+
+        Assert.That(Zstd.Decompress(Zstd.Compress(data), sizeBytes), Is.EqualTo(data));
+    }
+
+    [Test]
+    public void A_bomb_is_cut_at_the_announced_size()
+    {
+        byte[] bomb = Zstd.Compress(new byte[64 << 20]);
+
+        Assert.That(bomb, Has.Length.LessThan(16 << 10));
+        Assert.That(Code(() => Zstd.Decompress(bomb, 1 << 20)), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(Code(() => Zstd.Decompress(bomb, 0)), Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public void A_stream_cut_anywhere_is_refused()
+    {
+        byte[] whole = Zstd.Compress(Blobs.Of(1, 300));
+        for (int length = 0; length < whole.Length; length++)
+            Assert.That(Code(() => Zstd.Decompress(whole.AsSpan(0, length), 300)), Is.EqualTo(StatusCode.InvalidArgument), $"{length} bytes");
+    }
+
+    [Test]
+    public void Garbage_after_the_frame_is_refused()
+    {
+        byte[] whole = Zstd.Compress(Blobs.Of(1, 300));
+
+        Assert.That(Code(() => Zstd.Decompress([.. whole, 1, 2, 3, 4, 5], 300)), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(Code(() => Zstd.Decompress([.. whole, 0x28], 300)), Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public void Several_frames_are_one_blob()
+    {
+        byte[] first = Blobs.Of(1, 300), second = Blobs.Of(2, 70_000);
+
+        Assert.That(Zstd.Decompress([.. Zstd.Compress(first), .. Zstd.Compress(second)], 70_300), Is.EqualTo(first.Concat(second)));
+    }
+
+    [Test]
+    public void A_window_beyond_8_MiB_is_refused_before_memory_is_taken()
+    {
+        // RFC 8878 3.1.1: magic | descriptor 0 (no size, window byte follows) | window 2^(10+17) | one raw block, last, 1 byte
+        byte[] frame = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 17 << 3, 0x09, 0x00, 0x00, 0x41];
+        byte[] harmless = [.. frame];
+        harmless[5] = 13 << 3; // 2^23
+
+        Assert.That(Zstd.Decompress(harmless, 1), Is.EqualTo("A"u8.ToArray()));
+        Assert.That(Code(() => Zstd.Decompress(frame, 1)), Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public void Mutated_streams_give_the_announced_bytes_or_a_refusal()
+    {
+        int seed = Environment.TickCount;
+        TestContext.Out.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        byte[] compressible = new byte[20_000];
+        for (int i = 0; i < compressible.Length; i++) compressible[i] = (byte)(i / 7 * i);
+        byte[] whole = Zstd.Compress(compressible);
+        for (int round = 0; round < 5000; round++)
+        {
+            byte[] mutated = [.. whole];
+            for (int i = random.Next(1, 4); i > 0; i--) mutated[random.Next(mutated.Length)] = (byte)random.Next(256);
+            try
+            {
+                Assert.That(Zstd.Decompress(mutated, compressible.Length), Has.Length.EqualTo(compressible.Length));
+            }
+            catch (RpcException refused)
+            {
+                Assert.That(refused.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+            }
+        }
+    }
+
+    [Test]
+    public async Task A_compressed_upload_becomes_the_plain_blob_whatever_its_pieces()
+    {
+        int seed = Environment.TickCount;
+        TestContext.Out.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        for (int round = 0; round < 20; round++)
+        {
+            byte[] data = new byte[random.Next(1, 2_000_000)];
+            random.NextBytes(data.AsSpan(0, data.Length / 2)); // the other half compresses to nothing
+            byte[] compressed = Zstd.Compress(data);
+            var store = NewStore();
+            await using (var writer = new ZstdBlobWriter(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length))
+            {
+                for (int at = 0; at < compressed.Length;)
+                {
+                    int count = random.Next(0, Math.Min(compressed.Length - at, 100_000) + 1);
+                    await writer.AppendAsync(compressed.AsMemory(at, count), default);
+                    at += count;
+                }
+
+                await writer.CommitAsync(default);
+                Assert.That(writer.CompressedBytes, Is.EqualTo(compressed.Length));
+                Assert.That(writer.WrittenBytes, Is.EqualTo(data.Length));
+            }
+
+            Assert.That(await store.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
+        }
+    }
+
+    [Test]
+    public async Task A_compressed_upload_that_is_cut_short_or_too_long_stores_nothing()
+    {
+        byte[] data = Blobs.Of(1, 100_000);
+        byte[] compressed = Zstd.Compress(data);
+        var store = NewStore();
+        await using (var writer = new ZstdBlobWriter(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length))
+        {
+            // All bytes of the content are out already, only the end mark is missing.
+            await writer.AppendAsync(compressed.AsMemory(0, compressed.Length - 1), default);
+            Assert.That(Assert.ThrowsAsync<RpcException>(async () => await writer.CommitAsync(default))!.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        }
+
+        await using (var writer = new ZstdBlobWriter(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length))
+        {
+            byte[] bomb = Zstd.Compress(new byte[100_001]);
+            Assert.That(
+                Assert.ThrowsAsync<RpcException>(async () => await writer.AppendAsync(bomb, default))!.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        }
+
+        Assert.That(store.Usage.Blobs + store.Usage.ReservedBytes, Is.Zero);
+    }
+
+    [Test]
+    public async Task A_compressed_read_is_one_frame_whatever_the_buffer()
+    {
+        foreach (int sizeBytes in new[] { 0, 1, 1000, 2_000_000 })
+        {
+            byte[] data = Blobs.Of(sizeBytes, sizeBytes);
+            var store = NewStore();
+            var digest = await store.PutAsync(data);
+            foreach (int bufferBytes in new[] { 1 << 20, 7919 })
+            {
+                await using var reader = new ZstdBlobReader((await store.OpenReadAsync(digest, 0, default))!);
+                var compressed = new MemoryStream();
+                byte[] buffer = new byte[bufferBytes];
+                for (int read; (read = await reader.ReadAsync(buffer, default)) > 0;) compressed.Write(buffer, 0, read);
+
+                Assert.That(Zstd.Decompress(compressed.ToArray(), sizeBytes), Is.EqualTo(data));
+            }
+        }
+    }
+
+    private static MemoryBlobStore NewStore() => new(16 << 20, Retention, new ManualTime());
+
+    private static StatusCode Code(Action act) => Assert.Throws<RpcException>(act)!.StatusCode;
+}
