@@ -1,0 +1,337 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Rpc;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
+using RemoteExec.Worker.Sandbox;
+
+namespace RemoteExec.Worker.Tests;
+
+public sealed class ActionRunnerTests
+{
+    private static readonly WireCommand Plain = new() { Arguments = { "tool" }, OutputPaths = { "out/result" } };
+
+    [Test]
+    public async Task A_command_finds_its_inputs_and_its_output_comes_back()
+    {
+        await using var bench = new ActionBench();
+        var inner = new WireDirectory { Files = { ActionBench.File("a.txt", bench.Put("alpha")) } };
+        var root = new WireDirectory
+        {
+            Files = { ActionBench.File("empty", Digest.Empty(DigestFunction.Sha256)) },
+            Directories = { new DirectoryNode { Name = "dir", Digest = bench.Put(inner).ToWire() } },
+            Symlinks = { new SymlinkNode { Name = "link", Target = "dir/a.txt" } },
+        };
+        var sandbox = ScriptedSandbox.Exits(0, path =>
+        {
+            Assert.That(File.ReadAllText(Path.Combine(path, "link")), Is.EqualTo("alpha"));
+            Assert.That(new FileInfo(Path.Combine(path, "empty")).Length, Is.Zero);
+            File.WriteAllText(Path.Combine(path, "out/result"), "made");
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK), report.Status.Message);
+        var output = report.Result.OutputFiles.Single();
+        Assert.That(output.Path, Is.EqualTo("out/result"));
+        Assert.That(output.Digest, Is.EqualTo(Digest.Of(DigestFunction.Sha256, "made"u8).ToWire()));
+        Assert.That(bench.Store.Has(Digest.Of(DigestFunction.Sha256, "made"u8)));
+        Assert.That(report.Usage.InputFiles, Is.EqualTo(2));
+        Assert.That(report.Usage.InputBytes, Is.EqualTo(5));
+        Assert.That(report.Usage.OutputBytes, Is.EqualTo(4));
+    }
+
+    [Test]
+    public async Task All_nine_timestamps_are_there_and_in_order()
+    {
+        await using var bench = new ActionBench();
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain));
+
+        var metadata = report.Result.ExecutionMetadata;
+        var stamps = new[]
+        {
+            metadata.QueuedTimestamp, metadata.WorkerStartTimestamp, metadata.InputFetchStartTimestamp,
+            metadata.InputFetchCompletedTimestamp, metadata.ExecutionStartTimestamp, metadata.ExecutionCompletedTimestamp,
+            metadata.OutputUploadStartTimestamp, metadata.OutputUploadCompletedTimestamp, metadata.WorkerCompletedTimestamp,
+        };
+        Assert.That(stamps, Has.None.Null);
+        Assert.That(stamps.Select(stamp => stamp.ToDateTimeOffset()), Is.Ordered);
+        Assert.That(metadata.VirtualExecutionDuration.ToTimeSpan(), Is.EqualTo(TimeSpan.FromSeconds(2)));
+        Assert.That(metadata.Worker, Is.EqualTo("bench"));
+        Assert.That(metadata.AuxiliaryMetadata.Single().Is(Usage.Descriptor));
+    }
+
+    [Test]
+    public async Task Everything_missing_is_told_at_once()
+    {
+        await using var bench = new ActionBench();
+        var absentFile = Digest.Of(DigestFunction.Sha256, "absent file"u8);
+        var absentDirectory = Digest.Of(DigestFunction.Sha256, "absent directory"u8);
+        var absentCommand = Digest.Of(DigestFunction.Sha256, "absent command"u8);
+        var root = new WireDirectory
+        {
+            Files = { ActionBench.File("f", absentFile) },
+            Directories = { new DirectoryNode { Name = "d", Digest = absentDirectory.ToWire() } },
+        };
+        var lease = bench.Lease(Plain, root, action => action.CommandDigest = absentCommand.ToWire());
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), lease);
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.FailedPrecondition));
+        var failure = report.Status.Details.Single().Unpack<PreconditionFailure>();
+        Assert.That(failure.Violations.Select(violation => violation.Type), Is.All.EqualTo("MISSING"));
+        Assert.That(
+            failure.Violations.Select(violation => violation.Subject),
+            Is.EquivalentTo(new[] { absentFile, absentDirectory, absentCommand }.Select(digest => $"blobs/{digest}")));
+    }
+
+    [Test]
+    public async Task A_missing_action_is_one_violation()
+    {
+        await using var bench = new ActionBench();
+        var lease = bench.Lease(Plain);
+        var digest = Digest.Of(DigestFunction.Sha256, "no action"u8);
+        lease.ActionDigest = digest.ToWire();
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), lease);
+
+        var failure = report.Status.Details.Single().Unpack<PreconditionFailure>();
+        Assert.That(failure.Violations.Single().Subject, Is.EqualTo($"blobs/{digest}"));
+    }
+
+    [Test]
+    public async Task A_timeout_keeps_what_was_written_until_then()
+    {
+        await using var bench = new ActionBench();
+        var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.TimedOut, ExitCode = 137 }, "so far");
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.DeadlineExceeded));
+        Assert.That(report.Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("so far"));
+        Assert.That(sandbox.LastSpec!.Limits.Timeout, Is.EqualTo(TimeSpan.FromMinutes(1)));
+    }
+
+    [Test]
+    public async Task A_signal_is_a_result_and_the_message_names_it()
+    {
+        await using var bench = new ActionBench();
+        var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.Signaled, ExitCode = 139, Signal = 11 });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK));
+        Assert.That(report.Result.ExitCode, Is.EqualTo(139));
+        Assert.That(report.Message, Does.Contain("signal 11").And.Contain("bench"));
+    }
+
+    [TestCase(SandboxOutcome.MemoryLimit, StatusCode.ResourceExhausted)]
+    [TestCase(SandboxOutcome.ProgramNotFound, StatusCode.FailedPrecondition)]
+    [TestCase(SandboxOutcome.ProgramNotRunnable, StatusCode.FailedPrecondition)]
+    [TestCase(SandboxOutcome.WorkingDirectoryInvalid, StatusCode.InvalidArgument)]
+    [TestCase(SandboxOutcome.SpecInvalid, StatusCode.InvalidArgument)]
+    [TestCase(SandboxOutcome.SetupFailed, StatusCode.Internal)]
+    [TestCase(SandboxOutcome.LauncherLost, StatusCode.Unavailable)]
+    public async Task An_outcome_has_its_code(SandboxOutcome outcome, StatusCode code)
+    {
+        await using var bench = new ActionBench();
+        var report = await bench.RunAsync(
+            ScriptedSandbox.Ends(new SandboxReport { Outcome = outcome, Detail = "the detail" }), bench.Lease(Plain));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(code));
+        Assert.That(report.Status.Message, Does.Contain("the detail"));
+        Assert.That(report.Status.Details, Is.Empty, "nothing here may look like a missing blob");
+    }
+
+    [Test]
+    public async Task A_missing_program_is_named_with_its_path()
+    {
+        await using var bench = new ActionBench();
+        var command = new WireCommand
+        {
+            Arguments = { "no-such-tool" },
+            EnvironmentVariables = { new Command.Types.EnvironmentVariable { Name = "PATH", Value = "/nowhere" } },
+        };
+        var report = await bench.RunAsync(
+            ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.ProgramNotFound }), bench.Lease(command));
+
+        Assert.That(report.Status.Message, Does.Contain("no-such-tool").And.Contain("PATH=/nowhere"));
+    }
+
+    [Test]
+    public async Task The_environment_is_the_commands_own_over_documented_defaults()
+    {
+        await using var bench = new ActionBench();
+        var sandbox = ScriptedSandbox.Exits(0);
+        var command = new WireCommand
+        {
+            Arguments = { "tool" },
+            EnvironmentVariables =
+            {
+                new Command.Types.EnvironmentVariable { Name = "HOME", Value = "/mine" },
+                new Command.Types.EnvironmentVariable { Name = "KEY", Value = "value" },
+            },
+        };
+
+        await bench.RunAsync(sandbox, bench.Lease(command));
+
+        var environment = sandbox.LastSpec!.Environment.ToDictionary();
+        Assert.That(environment.Keys, Is.EquivalentTo(["PATH", "HOME", "TMPDIR", "KEY"]));
+        Assert.That(environment["HOME"], Is.EqualTo("/mine"));
+        Assert.That(environment["PATH"], Does.Contain("/usr/bin"));
+    }
+
+    [Test]
+    public async Task A_working_directory_outside_of_the_input_tree_is_invalid()
+    {
+        await using var bench = new ActionBench();
+        var command = new WireCommand { Arguments = { "tool" }, WorkingDirectory = "not/there", OutputPaths = { "o" } };
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(command));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public async Task Parents_of_outputs_exist_before_the_command_and_outputs_do_not()
+    {
+        await using var bench = new ActionBench();
+        var command = new WireCommand { Arguments = { "tool" }, OutputPaths = { "a/b/file", "tree" } };
+        var sandbox = ScriptedSandbox.Exits(0, path =>
+        {
+            Assert.That(Directory.Exists(Path.Combine(path, "a/b")));
+            Assert.That(Path.Exists(Path.Combine(path, "tree")), Is.False);
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(command));
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK));
+    }
+
+    [Test]
+    public async Task A_link_where_an_output_directory_should_be_made_is_not_followed()
+    {
+        await using var bench = new ActionBench();
+        using var outside = new TemporaryFolder();
+        string climb = string.Concat(Enumerable.Repeat("../", 40)) + outside.Path[1..];
+        var root = new WireDirectory { Symlinks = { new SymlinkNode { Name = "a", Target = climb } } };
+        var command = new WireCommand { Arguments = { "tool" }, OutputPaths = { "a/b/file" } };
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(command, root));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(Directory.EnumerateFileSystemEntries(outside.Path), Is.Empty);
+    }
+
+    [Test]
+    public async Task An_altered_input_fails_the_attempt_and_blames_the_worker()
+    {
+        await using var bench = new ActionBench();
+        var root = new WireDirectory { Files = { ActionBench.File("input", bench.Put("original")) } };
+        var sandbox = ScriptedSandbox.Exits(0, path =>
+        {
+            string input = Path.Combine(path, "input");
+            File.WriteAllText(input, "tampered with");
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.Internal));
+        Assert.That(report.Status.Message, Does.Contain("input"));
+        Assert.That(report.Result, Is.Null);
+    }
+
+    [Test]
+    public async Task Replacing_an_input_is_the_actions_right()
+    {
+        await using var bench = new ActionBench();
+        var digest = bench.Put("original");
+        var root = new WireDirectory { Files = { ActionBench.File("input", digest) } };
+        var sandbox = ScriptedSandbox.Exits(0, path =>
+        {
+            File.Delete(Path.Combine(path, "input"));
+            File.WriteAllText(Path.Combine(path, "input"), "a new one");
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK), report.Status.Message);
+        Assert.That(File.ReadAllText(bench.Store.PathOf(digest)), Is.EqualTo("original"));
+    }
+
+    [Test]
+    public async Task A_log_beyond_the_inline_size_is_a_blob_and_says_what_was_dropped()
+    {
+        await using var bench = new ActionBench { OutputLimits = new OutputLimits { InlineLogBytesMax = 16 } };
+        string text = new('x', 300_000);
+        var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.Exited, StdoutDroppedBytes = 7 }, text);
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        Assert.That(report.Result.StdoutRaw, Is.Empty);
+        Assert.That(Digest.TryParse(DigestFunction.Sha256, report.Result.StdoutDigest.Hash, report.Result.StdoutDigest.SizeBytes, out var digest, out _));
+        string stored = await File.ReadAllTextAsync(bench.Store.PathOf(digest));
+        Assert.That(stored, Does.StartWith(text).And.EndsWith("[output truncated: 7 more bytes were dropped]\n"));
+    }
+
+    [Test]
+    public async Task Cancelling_throws_and_leaves_no_work_directory()
+    {
+        await using var bench = new ActionBench();
+        using var cancel = new CancellationTokenSource();
+        var sandbox = new ScriptedSandbox((_, _, _) =>
+        {
+            cancel.Cancel();
+            return ValueTask.FromResult(new SandboxReport { Outcome = SandboxOutcome.Killed });
+        });
+
+        Assert.That(
+            async () => await bench.RunAsync(sandbox, bench.Lease(Plain), cancel.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+        await bench.SettleAsync();
+        Assert.That(Directory.EnumerateFileSystemEntries(bench.WorkPath), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_tree_with_an_absolute_link_is_invalid()
+    {
+        await using var bench = new ActionBench();
+        var root = new WireDirectory { Symlinks = { new SymlinkNode { Name = "l", Target = "/etc/passwd" } } };
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain, root));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public async Task A_tree_that_expands_beyond_its_budget_is_refused()
+    {
+        await using var bench = new ActionBench { InputLimits = new InputLimits { EntriesMax = 1000 } };
+        // Twenty directories, each naming the one before twice: a million paths from twenty small blobs.
+        var level = new WireDirectory();
+        for (int i = 0; i < 20; i++)
+        {
+            var child = bench.Put(level).ToWire();
+            level = new WireDirectory
+            {
+                Directories = { new DirectoryNode { Name = "a", Digest = child }, new DirectoryNode { Name = "b", Digest = child } },
+            };
+        }
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain, level));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.ResourceExhausted));
+    }
+
+    [Test]
+    public async Task A_nonzero_exit_still_brings_its_outputs()
+    {
+        await using var bench = new ActionBench();
+        var sandbox = ScriptedSandbox.Exits(3, path => File.WriteAllText(Path.Combine(path, "out/result"), "log"));
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        Assert.That(report.Result.ExitCode, Is.EqualTo(3));
+        Assert.That(report.Result.OutputFiles, Has.Count.EqualTo(1));
+    }
+}

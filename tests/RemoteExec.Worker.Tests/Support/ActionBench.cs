@@ -1,0 +1,84 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.Extensions.Logging.Abstractions;
+using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
+using RemoteExec.Worker.Sandbox;
+using Build.Bazel.Remote.Execution.V2;
+
+namespace RemoteExec.Worker.Tests;
+
+/// <summary>Everything an action needs around it: a store with its blobs, work directories, a runner.</summary>
+internal sealed class ActionBench : IAsyncDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly WorkDirectories _workDirectories;
+    private readonly CommandSlots _slots = new(1);
+
+    public ActionBench()
+    {
+        Store = new FolderBlobStore(_folder.Sub("store"));
+        _workDirectories = WorkDirectories.Open(_folder.Path, NullLogger.Instance);
+    }
+
+    public FolderBlobStore Store { get; }
+
+    public string WorkPath => Path.Combine(_folder.Path, "work");
+
+    public OutputLimits OutputLimits { get; init; } = new();
+
+    public InputLimits InputLimits { get; init; } = new();
+
+    public Digest Put(IMessage message) => Store.Put(DigestFunction.Sha256, message.ToByteArray());
+
+    public Digest Put(string text) => Store.Put(DigestFunction.Sha256, System.Text.Encoding.UTF8.GetBytes(text));
+
+    public static FileNode File(string name, Digest digest, bool executable = false) =>
+        new() { Name = name, Digest = digest.ToWire(), IsExecutable = executable };
+
+    public Lease Lease(WireCommand command, WireDirectory? root = null, Action<WireAction>? adjust = null)
+    {
+        var action = new WireAction
+        {
+            CommandDigest = Put(command).ToWire(),
+            InputRootDigest = Put(root ?? new WireDirectory()).ToWire(),
+        };
+        adjust?.Invoke(action);
+        return new Lease
+        {
+            Lease_ = new LeaseId { ExecutionId = "execution", Attempt = 1 },
+            ActionDigest = Put(action).ToWire(),
+            DigestFunction = Build.Bazel.Remote.Execution.V2.DigestFunction.Types.Value.Sha256,
+            Timeout = Duration.FromTimeSpan(TimeSpan.FromMinutes(1)),
+            QueuedTimestamp = Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow()),
+        };
+    }
+
+    public ActionRunner Runner(ISandbox sandbox, SandboxWalls walls = SandboxWalls.None)
+    {
+        var options = new WorkerOptions
+        {
+            WorkerId = "bench",
+            DataDirectory = _folder.Path,
+            OutputLimits = OutputLimits,
+            InputLimits = InputLimits,
+        };
+        return new ActionRunner(
+            options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store),
+            sandbox, walls, _slots, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
+            Store, _workDirectories, TimeProvider.System, NullLogger.Instance);
+    }
+
+    public ValueTask<LeaseFinished> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default) =>
+        Runner(sandbox).RunAsync(lease, _ => ValueTask.CompletedTask, cancellationToken);
+
+    /// <summary>Waits until every work directory that was given back is removed.</summary>
+    public ValueTask SettleAsync() => _workDirectories.DisposeAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _workDirectories.DisposeAsync();
+        _slots.Dispose();
+        _folder.Dispose();
+    }
+}
