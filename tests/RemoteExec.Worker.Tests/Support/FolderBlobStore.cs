@@ -1,11 +1,10 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Worker.Tests;
 
 /// <summary>The smallest honest local store: a folder of files that are linked from and copied into.</summary>
-internal sealed partial class FolderBlobStore : ILocalBlobStore
+internal sealed class FolderBlobStore : ILocalBlobStore
 {
     private readonly string _folder;
 
@@ -44,7 +43,7 @@ internal sealed partial class FolderBlobStore : ILocalBlobStore
         {
             if (link.Digest.IsEmpty) File.Create(link.Path).Dispose();
             else if (!Has(link.Digest)) missing.Add(link.Digest);
-            else HardLink(PathOf(link.Digest), link.Path);
+            else Native.HardLink(PathOf(link.Digest), link.Path);
         }
         return ValueTask.FromResult<IReadOnlyList<Digest>>(missing);
     }
@@ -65,14 +64,6 @@ internal sealed partial class FolderBlobStore : ILocalBlobStore
         if (!Has(digest)) File.WriteAllBytes(PathOf(digest), bytes);
         return digest;
     }
-
-    private static void HardLink(string from, string to)
-    {
-        if (Link(from, to) != 0) throw FileSystemException.Last("link", to);
-    }
-
-    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Link(string from, string to);
 
     private sealed class Reader(MemoryStream bytes) : IBlobReader
     {

@@ -1,0 +1,23 @@
+using System.Runtime.InteropServices;
+
+namespace RemoteExec.Worker.Tests;
+
+/// <summary>Files that the base library cannot make.</summary>
+internal static partial class Native
+{
+    public static void MakeFifo(string path)
+    {
+        if (MakeFifo(path, 0x1B6 /* 0666 */) != 0) throw FileSystemException.Last("mkfifo", path);
+    }
+
+    public static void HardLink(string from, string to)
+    {
+        if (Link(from, to) != 0) throw FileSystemException.Last("link", to);
+    }
+
+    [LibraryImport("libc", EntryPoint = "mkfifo", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MakeFifo(string path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string from, string to);
+}
