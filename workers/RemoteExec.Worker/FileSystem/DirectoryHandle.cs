@@ -42,16 +42,14 @@ internal sealed class DirectoryHandle : IDisposable
     /// <exception cref="FileSystemException">ELOOP: a symbolic link is in the way; ENOTDIR: something else is.</exception>
     public DirectoryHandle? TryOpenDirectory(FileName path)
     {
-        int flags = Libc.OpenReadOnly | Libc.OpenDirectory | Libc.OpenNoFollow | Libc.OpenCloseOnExec;
-        int descriptor = OpenBeneath(path, flags);
+        int descriptor = OpenBeneath(path, Libc.OpenReadOnly | Libc.OpenDirectory | Libc.OpenCloseOnExec);
         return descriptor >= 0 ? new DirectoryHandle(descriptor, Join(path.ToString())) : null;
     }
 
     /// <summary>Opens a regular file for reading; null when there is none. Never blocks on a fifo.</summary>
     public SafeFileHandle? TryOpenFile(FileName path)
     {
-        int flags = Libc.OpenReadOnly | Libc.OpenNoFollow | Libc.OpenNonBlocking | Libc.OpenCloseOnExec;
-        int descriptor = OpenBeneath(path, flags);
+        int descriptor = OpenBeneath(path, Libc.OpenReadOnly | Libc.OpenNonBlocking | Libc.OpenCloseOnExec);
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
     }
 
@@ -197,6 +195,7 @@ internal sealed class DirectoryHandle : IDisposable
 
     private int OpenBeneath(FileName path, int flags)
     {
+        // O_NOFOLLOW would answer ENOTDIR for a link at the end; NO_SYMLINKS covers that place too, and says ELOOP.
         ulong resolve = Libc.ResolveBeneath | Libc.ResolveNoSymlinks | Libc.ResolveNoMagicLinks;
         int descriptor = Libc.OpenResolved(_descriptor, path.Terminated, flags, resolve);
         if (descriptor >= 0) return descriptor;

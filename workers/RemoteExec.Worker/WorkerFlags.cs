@@ -1,0 +1,60 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Worker;
+
+/// <summary>The options of <c>rexec-worker</c>; a worker inside the server is told by the server's own.</summary>
+internal sealed class WorkerFlags(OptionReader options)
+{
+    public static OptionTable<WorkerFlags> Table { get; } = new(
+        "rexec-worker", "Runs actions for a rexec-server: takes leases, executes them in a sandbox, stores what they made.",
+        options => new(options), Rules);
+
+    public IReadOnlyList<HostPort> Coordinators { get; } =
+        options.HostPorts("coordinator", "127.0.0.1:8980", "the servers to work for; the first that answers is taken");
+
+    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "commands that run at the same time", min: 1, max: 256);
+
+    public int Prefetch { get; } =
+        options.Count("prefetch", 0, "actions whose inputs are brought while all slots are busy", min: 0, max: 64);
+
+    public string DataDirectory { get; } =
+        options.Text("data-dir", "./rexec-worker-data", "where inputs are kept and actions run; one worker per directory", "DIR");
+
+    public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again");
+
+    public string Pool { get; } = options.Text("pool", "default", "the pool to join; offered as the platform property Pool", "NAME");
+
+    public IReadOnlyList<PlatformProperty> Properties { get; } =
+        options.Properties("property", "a platform property to offer, beside OSFamily, ISA and Pool");
+
+    public SandboxMode Sandbox { get; } =
+        options.Choice("sandbox", SandboxMode.Required, "what to do when this kernel cannot build every wall around an action");
+
+    public long ActionMemoryBytes { get; } = options.Size("action-memory", "0", "memory one action may use; 0 is no limit but the machine's");
+
+    public TimeSpan DrainLimit { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
+
+    public string? WorkerId { get; } = options.OptionalText("worker-id", "the name in results and on the workers page", "NAME");
+
+    public WorkerOptions ToOptions()
+    {
+        var worker = new WorkerOptions
+        {
+            DataDirectory = Path.GetFullPath(DataDirectory),
+            Slots = Slots,
+            Prefetch = Prefetch,
+            Pool = Pool,
+            Properties = Properties,
+            Sandbox = Sandbox,
+            ActionMemoryBytesMax = ActionMemoryBytes == 0 ? null : ActionMemoryBytes,
+            DrainLimit = DrainLimit,
+        };
+        return WorkerId is null ? worker : worker with { WorkerId = WorkerId };
+    }
+
+    private static IEnumerable<string> Rules(WorkerFlags flags)
+    {
+        if (flags.CacheSizeBytes < 1 << 20)
+            yield return $"--cache-size: {UnitText.FormatSize(flags.CacheSizeBytes)} holds no input tree; give at least 1MiB, better 10GB";
+    }
+}
