@@ -21,7 +21,7 @@ internal sealed class BareKestrelProcess : IAsyncDisposable
         string address = $"127.0.0.1:{FreePort.Next()}";
         var environment = new Dictionary<string, string?>
         {
-            ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "../../..")),
+            [BuiltPrograms.Runtime.Name] = BuiltPrograms.Runtime.Value,
             // As rexec-server sets it for itself.
             ["DOTNET_gcServer"] = "0",
         };

@@ -11,6 +11,10 @@ internal static class BuiltPrograms
 
     public static string Cli { get; } = Program("src/RemoteExec.Cli", "rexec");
 
+    /// <summary>What our executables need in order to find the runtime that runs this test: .../shared/Microsoft.NETCore.App/10.0.x/</summary>
+    public static (string Name, string Value) Runtime { get; } = (
+        "DOTNET_ROOT", Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "../../..")));
+
     public static string WorkspaceGenerator { get; } =
         Path.Combine(RepositoryRoot, "tests/RemoteExec.EndToEnd/make-bazel-workspace");
 

@@ -26,11 +26,7 @@ internal sealed class ServedProgram : IAsyncDisposable
         _program = program;
         _arguments = [.. arguments, "--data-dir", dataDirectory];
         _dataDirectory = dataDirectory;
-        _environment = new Dictionary<string, string?>
-        {
-            // Where the runtime that runs this test lives: .../shared/Microsoft.NETCore.App/10.0.x/
-            ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "../../..")),
-        };
+        _environment = new Dictionary<string, string?> { [BuiltPrograms.Runtime.Name] = BuiltPrograms.Runtime.Value };
     }
 
     /// <summary>All lines of the present incarnation.</summary>
