@@ -1,0 +1,25 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace RemoteExec.Scheduling.Local;
+
+/// <summary>CRC-32C (RFC 3720, 12.1), by the processor's own instruction where it has one.</summary>
+internal static class Crc32C
+{
+    public const uint Seed = uint.MaxValue;
+
+    /// <summary>Takes in more bytes; start with <see cref="Seed"/>, and the checksum is the complement of the last answer.</summary>
+    public static uint Update(uint crc, ReadOnlySpan<byte> data)
+    {
+        while (data.Length >= sizeof(ulong))
+        {
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(data));
+            data = data[sizeof(ulong)..];
+        }
+
+        foreach (byte value in data) crc = BitOperations.Crc32C(crc, value);
+        return crc;
+    }
+
+    public static uint Of(ReadOnlySpan<byte> data) => ~Update(Seed, data);
+}

@@ -1,0 +1,242 @@
+using System.Buffers;
+
+namespace RemoteExec.Scheduling.Local;
+
+/// <summary>
+/// The embedded journal: one append-only file, made durable by one thread. Whoever appends while an fsync is under way
+/// shares the next one, so a thousand callers cost two fsyncs and not a thousand.
+/// <code>
+/// append -> open group -.                             (callers)
+///                       '-> write frame -> fsync -> everyone in the group   (the flusher)
+/// </code>
+/// </summary>
+public sealed class FileOperationJournal(FileOperationJournalOptions options) : IOperationJournal
+{
+    // A group that grew beyond this is closed: one frame stays far below what a reader accepts.
+    private const int GroupBytesMax = 64 << 20;
+
+    // The state is written in frames of about this size, so that reading it back needs no huge buffer.
+    private const int StateFrameBytes = 1 << 20;
+
+    private readonly object _gate = new();
+    private readonly Queue<Work> _work = new();
+    private readonly TaskCompletionSource _flusherEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // The live segment belongs to the flusher once it runs.
+    private Segment? _segment;
+    private Thread? _flusher;
+    private Work? _open;
+    private Work? _spare;
+    private JournalException? _failure;
+    private bool _isStopping;
+    private long _lengthBytes;
+    private long _compactedBytes;
+
+    /// <summary>What a crash left unfinished at the end of the file, and recovery cut off: nobody had been told of it.</summary>
+    public long TornBytes { get; private set; }
+
+    public bool WantsCompaction =>
+        Volatile.Read(ref _lengthBytes) - Volatile.Read(ref _compactedBytes) > Math.Max(options.CompactAfterBytes, Volatile.Read(ref _compactedBytes));
+
+    public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_flusher is not null) throw new InvalidOperationException("the journal has been recovered already");
+
+        var records = new List<JournalRecord>();
+        try
+        {
+            Directory.CreateDirectory(options.Directory);
+            _segment = Segment.Recover(options.Directory, records, out long tornBytes)
+                ?? Segment.Create(options.Directory, number: 1, payloads: []);
+            TornBytes = tornBytes;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalException(
+                $"the operation journal in {options.Directory} cannot be opened: {exception.Message} "
+                + "Is another server using the directory, or may this user not write there?",
+                exception);
+        }
+
+        _lengthBytes = _segment.LengthBytes;
+        _flusher = new Thread(Flush) { IsBackground = true, Name = "journal flusher" };
+        _flusher.Start();
+        return ValueTask.FromResult<IReadOnlyList<JournalRecord>>(records);
+    }
+
+    public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken)
+    {
+        // Cancellation would leave the caller not knowing: what is accepted here becomes durable.
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            ThrowIfUnusable();
+            if (_open is null)
+            {
+                (_open, _spare) = (_spare ?? new Work(), null);
+                _work.Enqueue(_open);
+            }
+
+            var group = _open;
+            foreach (var record in records) JournalCodec.Write(record, group.Payload);
+            if (group.Payload.WrittenCount > GroupBytesMax) _open = null;
+            Monitor.Pulse(_gate);
+            return new ValueTask(group.Done.Task);
+        }
+    }
+
+    public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var compaction = new Work { State = Encode(state) };
+        lock (_gate)
+        {
+            ThrowIfUnusable();
+            // What is appended after this comes after it.
+            _open = null;
+            _work.Enqueue(compaction);
+            Monitor.Pulse(_gate);
+        }
+
+        return new ValueTask(compaction.Done.Task);
+    }
+
+    /// <summary>Makes durable what was accepted, then closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _isStopping = true;
+            Monitor.Pulse(_gate);
+        }
+
+        if (_flusher is not null) await _flusherEnded.Task;
+        _segment?.Dispose();
+    }
+
+    private static List<ReadOnlyMemory<byte>> Encode(IReadOnlyList<JournalRecord> state)
+    {
+        var frames = new List<ReadOnlyMemory<byte>>();
+        var buffer = new ArrayBufferWriter<byte>(StateFrameBytes);
+        foreach (var record in state)
+        {
+            JournalCodec.Write(record, buffer);
+            if (buffer.WrittenCount < StateFrameBytes) continue;
+            frames.Add(buffer.WrittenMemory.ToArray());
+            buffer.ResetWrittenCount();
+        }
+
+        if (buffer.WrittenCount > 0) frames.Add(buffer.WrittenMemory.ToArray());
+        return frames;
+    }
+
+    private void ThrowIfUnusable()
+    {
+        if (_failure is not null) throw new JournalException(_failure.Message, _failure);
+        if (_flusher is null) throw new InvalidOperationException("the journal has not been recovered yet");
+        ObjectDisposedException.ThrowIf(_isStopping, this);
+    }
+
+    private void Flush()
+    {
+        while (Take() is { } work)
+        {
+            try
+            {
+                if (work.State is { } state)
+                    Replace(state);
+                else
+                    Append(work);
+            }
+            catch (Exception exception)
+            {
+                Fail(work, exception);
+                break;
+            }
+
+            var done = work.Done;
+            lock (_gate) Recycle(work);
+            done.SetResult();
+        }
+
+        _flusherEnded.SetResult();
+    }
+
+    private Work? Take()
+    {
+        lock (_gate)
+        {
+            while (_work.Count == 0)
+            {
+                if (_isStopping) return null;
+                Monitor.Wait(_gate);
+            }
+
+            var work = _work.Dequeue();
+            // Closed: whoever comes now may be too late for the fsync that is about to begin.
+            if (_open == work) _open = null;
+            return work;
+        }
+    }
+
+    private void Append(Work group)
+    {
+        if (group.Payload.WrittenCount == 0) return;
+
+        _segment!.Write(group.Payload.WrittenMemory);
+        _segment.Flush();
+        Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
+    }
+
+    private void Replace(List<ReadOnlyMemory<byte>> state)
+    {
+        var old = _segment!;
+        _segment = Segment.Create(options.Directory, old.Number + 1, state);
+        Volatile.Write(ref _compactedBytes, _segment.LengthBytes);
+        Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
+
+        // The new one counts from its rename on; if we crash here, recovery removes the old one.
+        old.Dispose();
+        File.Delete(old.Path);
+    }
+
+    /// <summary>
+    /// After a failed fsync the kernel may have dropped the pages and call the next one a success (fsync(2); the
+    /// PostgreSQL case of 2018). So there is no next one.
+    /// </summary>
+    private void Fail(Work work, Exception exception)
+    {
+        var failure = new JournalException($"{_segment!.Path} cannot be written: {exception.Message}", exception);
+        Work[] waiting;
+        lock (_gate)
+        {
+            _failure = failure;
+            waiting = [.. _work];
+            _work.Clear();
+            _open = null;
+        }
+
+        work.Done.SetException(failure);
+        foreach (var other in waiting) other.Done.SetException(failure);
+    }
+
+    /// <summary>Keeps one group's buffer for the next, unless a burst made it large.</summary>
+    private void Recycle(Work work)
+    {
+        if (work.State is not null || work.Payload.Capacity > StateFrameBytes) return;
+
+        work.Payload.ResetWrittenCount();
+        _spare = new Work { Payload = work.Payload };
+    }
+
+    /// <summary>One thing for the flusher: a group of appended records, or a state that replaces all.</summary>
+    private sealed class Work
+    {
+        public ArrayBufferWriter<byte> Payload { get; init; } = new(4096);
+
+        public List<ReadOnlyMemory<byte>>? State { get; init; }
+
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

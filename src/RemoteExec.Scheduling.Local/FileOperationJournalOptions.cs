@@ -1,0 +1,13 @@
+namespace RemoteExec.Scheduling.Local;
+
+public sealed record FileOperationJournalOptions
+{
+    /// <summary>Made when absent; nothing else may live in it.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>
+    /// Compaction starts when this much has been appended since the last one, and at least as much as that one wrote:
+    /// so the file stays within about twice the live state plus this, and each byte is rewritten once on average.
+    /// </summary>
+    public long CompactAfterBytes { get; init; } = 32 << 20;
+}
