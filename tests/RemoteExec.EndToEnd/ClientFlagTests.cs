@@ -9,6 +9,9 @@ public sealed class ClientFlagTests(string bazelVersion) : RemoteBuildFixture(ba
 {
     private static readonly string[] Quick = ["//gen/...", "//io/...", "//tree/..."];
 
+    // Long enough for a worker that is about to join, short enough for a test that waits for none.
+    private protected override IReadOnlyList<string> ServerFlags => ["--wait-for-worker", "2s"];
+
     [SetUp]
     public Task ForgetLocalResultsAsync() => Bazel.CleanAsync();
 

@@ -1,0 +1,127 @@
+using NUnit.Framework;
+
+namespace RemoteExec.EndToEnd;
+
+/// <summary><c>rexec</c>, as a script uses it: what it prints, what it fetches, how it exits.</summary>
+public sealed class CliTests
+{
+    private const int Done = 0, CommandFailed = 1, NotFound = 3, Unavailable = 5;
+
+    private static readonly TimeSpan EndWithin = TimeSpan.FromSeconds(60);
+
+    private ServerProcess? _server;
+
+    private ServerProcess Server => _server ?? throw new InvalidOperationException("the server was not started");
+
+    [OneTimeSetUp]
+    public async Task StartServerAsync() => _server = await ServerProcess.StartAsync(Lab.NewFolder("server"));
+
+    [OneTimeTearDown]
+    public async Task StopServerAsync()
+    {
+        if (_server is null) return;
+        await using var server = _server;
+        await server.StopAsync();
+    }
+
+    [Test]
+    public async Task Run_sends_inputs_shows_output_and_fetches_results()
+    {
+        string inputs = NewFolder(("in.txt", "from here\n"));
+        string into = NewFolder();
+
+        var (exitCode, output, answer) = await RunAsync(
+            "run", "-i", inputs, "-o", "deep/out.txt", "--into", into, "--",
+            "/bin/sh", "-c", "mkdir -p deep && cat in.txt > deep/out.txt && echo to stdout && echo to stderr >&2");
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(exitCode, Is.EqualTo(Done), () => output);
+            Assert.That(answer, Is.EqualTo("to stdout\n"));
+            Assert.That(output, Does.Contain("to stderr"));
+            Assert.That(File.ReadAllText(Path.Combine(into, "deep/out.txt")), Is.EqualTo("from here\n"));
+        });
+    }
+
+    [Test]
+    public async Task Run_tells_a_failed_command_by_its_exit_code()
+    {
+        var (exitCode, output, _) = await RunAsync("run", "--", "/bin/sh", "-c", "echo because >&2; exit 7");
+
+        Assert.That((exitCode, output.Contains("because", StringComparison.Ordinal), output.Contains('7')),
+            Is.EqualTo((CommandFailed, true, true)), () => output);
+    }
+
+    [Test]
+    public async Task Run_passes_the_commands_own_exit_code_on_when_asked()
+    {
+        var (exitCode, output, _) = await RunAsync("run", "--propagate-exit", "--", "/bin/sh", "-c", "exit 7");
+
+        Assert.That(exitCode, Is.EqualTo(7), () => output);
+    }
+
+    [Test]
+    public async Task A_file_that_was_put_comes_back_by_its_digest()
+    {
+        string folder = NewFolder(("file", "some content\n"));
+
+        string digest = (await RunAsync("put", Path.Combine(folder, "file"))).Answer.Trim();
+        var printed = await RunAsync("cat", digest);
+        var fetched = await RunAsync("get", digest, Path.Combine(folder, "copy"));
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(digest, Is.EqualTo("1c87b6727f523662df714f06a94ea27fa4d9050c38f4f7712bd4663ffbfdfa01/13"));
+            Assert.That((printed.ExitCode, printed.Answer), Is.EqualTo((Done, "some content\n")), () => printed.Output);
+            Assert.That(fetched.ExitCode, Is.EqualTo(Done), () => fetched.Output);
+            Assert.That(File.ReadAllText(Path.Combine(folder, "copy")), Is.EqualTo("some content\n"));
+        });
+    }
+
+    [Test]
+    public async Task A_blob_that_nobody_stored_is_not_found()
+    {
+        var (exitCode, output, _) = await RunAsync("cat", $"{new string('a', 64)}/5");
+
+        Assert.That(exitCode, Is.EqualTo(NotFound), () => output);
+    }
+
+    [Test]
+    public async Task Status_names_the_worker_and_its_slots()
+    {
+        var (exitCode, output, answer) = await RunAsync("status", "--http", $"http://{Server.HttpAddress}");
+
+        Assert.That((exitCode, answer.Contains("slots", StringComparison.Ordinal)), Is.EqualTo((Done, true)), () => output);
+    }
+
+    [Test]
+    public async Task A_server_that_is_not_there_is_told_from_a_command_that_failed()
+    {
+        var (exitCode, output, _) = await RunAtAsync($"127.0.0.1:{FreePort.Next()}", "cat", $"{new string('a', 64)}/5");
+
+        Assert.That(exitCode, Is.EqualTo(Unavailable), () => output);
+    }
+
+    private Task<(int ExitCode, string Output, string Answer)> RunAsync(params string[] arguments) =>
+        RunAtAsync(Server.GrpcAddress, arguments);
+
+    private static async Task<(int ExitCode, string Output, string Answer)> RunAtAsync(string address, params string[] arguments)
+    {
+        var environment = new Dictionary<string, string?>
+        {
+            [BuiltPrograms.Runtime.Name] = BuiltPrograms.Runtime.Value,
+            ["REXEC_SERVER"] = $"grpc://{address}",
+        };
+        await using var program = ChildProcess.Start(BuiltPrograms.Cli, arguments, "/", environment);
+        int exitCode = await program.Exited.WaitAsync(EndWithin);
+        return (exitCode, program.Output.ToString(), program.StandardOutput.ToString());
+    }
+
+    private static string NewFolder(params (string Name, string Content)[] files)
+    {
+        string folder = Lab.NewFolder("cli");
+        Directory.CreateDirectory(folder);
+        foreach (var (name, content) in files) File.WriteAllText(Path.Combine(folder, name), content);
+        return folder;
+    }
+}
