@@ -22,6 +22,9 @@ public static class RpcErrors
     // otherwise. A caller with more to list puts the status into a message.
     private const int TrailerBytesMax = 4 * 1024;
 
+    // Tag and length of one entry of a repeated field.
+    private const int ViolationFramingBytes = 3;
+
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     public static RpcException Invalid(string message) => Of(StatusCode.InvalidArgument, message);
@@ -45,6 +48,19 @@ public static class RpcErrors
     /// Tells the client exactly which blobs to upload before it tries again; of very many, as many as a trailer holds.
     /// </summary>
     public static RpcException MissingBlobs(IEnumerable<Digest> missing) => ToException(MissingBlobsStatus(missing, TrailerBytesMax));
+
+    /// <summary>Whether <see cref="MissingBlobs"/> can list all of them.</summary>
+    public static bool FitsTrailer(IReadOnlyCollection<Digest> missing)
+    {
+        int bytes = 0;
+        foreach (var digest in missing)
+        {
+            bytes += Violation(digest).CalculateSize() + ViolationFramingBytes;
+            if (bytes > TrailerBytesMax) return false;
+        }
+
+        return true;
+    }
 
     /// <summary>The same inside a message (ExecuteResponse.status), where there is room for all of them.</summary>
     public static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing) => MissingBlobsStatus(missing, int.MaxValue);
@@ -94,8 +110,8 @@ public static class RpcErrors
         foreach (var digest in missing)
         {
             count++;
-            var violation = new PreconditionFailure.Types.Violation { Type = MissingType, Subject = MissingSubject(digest) };
-            bytes += violation.CalculateSize() + 2;
+            var violation = Violation(digest);
+            bytes += violation.CalculateSize() + ViolationFramingBytes;
             if (bytes <= bytesMax) failure.Violations.Add(violation);
         }
 
@@ -107,6 +123,9 @@ public static class RpcErrors
             Details = { Any.Pack(failure) },
         };
     }
+
+    private static PreconditionFailure.Types.Violation Violation(Digest digest) =>
+        new() { Type = MissingType, Subject = MissingSubject(digest) };
 
     private static RetryInfo Retry(TimeSpan delay) => new() { RetryDelay = Duration.FromTimeSpan(delay) };
 }

@@ -1,0 +1,154 @@
+using System.Buffers;
+using System.Text;
+using RemoteExec.Protocol;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// A FindMissingBlobsRequest read straight from its encoding, and its answer written from the same bytes: requests of ten
+/// thousand digests are common (REAPI C1), and as objects each would cost more than looking it up.
+/// <code>
+/// request   1: instance_name   2: blob_digests*   3: digest_function
+/// response                     2: missing_blob_digests*
+/// digest    1: hash            2: size_bytes
+/// </code>
+/// Both lists have the same field number, so a missing digest is answered by the very bytes that asked for it.
+/// </summary>
+internal readonly struct DigestQuery
+{
+    private const int InstanceField = 1;
+    private const int DigestField = 2;
+    private const int FunctionField = 3;
+    private const int HashField = 1;
+    private const int SizeField = 2;
+
+    // A million is 75 MB of message, which no limit of ours lets through; this bounds what we make of small ones.
+    private const int DigestsMax = 1_000_000;
+
+    private readonly (int Start, int End)[] _fields;
+
+    private DigestQuery(InstanceName instance, Digest[] digests, (int Start, int End)[] fields)
+    {
+        Instance = instance;
+        Digests = digests;
+        _fields = fields;
+    }
+
+    public InstanceName Instance { get; }
+
+    public Digest[] Digests { get; }
+
+    public static DigestQuery Parse(ReadOnlySpan<byte> message)
+    {
+        // The function comes after the digests in the encoding, and they cannot be read without it.
+        var (instance, count, named, sampleLength) = ReadEnvelope(message);
+        if (count > DigestsMax) throw RpcErrors.Invalid($"{count} digests in one call, at most {DigestsMax} are allowed");
+
+        // A request without digests asks nothing that depends on the function; otherwise the length of a hash tells.
+        var sample = count == 0 ? null : new WireDigest { Hash = new string('0', sampleLength) };
+        var function = WireDigests.FunctionOf(named, sample);
+        var digests = new Digest[count];
+        var fields = new (int, int)[count];
+        var scanner = new ProtoScanner(message);
+        for (int i = 0; i < count;)
+        {
+            int start = scanner.Position;
+            scanner.MoveNext();
+            if (scanner is not { Field: DigestField, WireType: ProtoScanner.Bytes })
+            {
+                scanner.Skip();
+                continue;
+            }
+
+            digests[i] = ReadDigest(scanner.ReadBytes(), function, i);
+            fields[i++] = (start, scanner.Position);
+        }
+
+        return new DigestQuery(instance, digests, fields);
+    }
+
+    /// <summary>Encodes the answer. <paramref name="missing"/> is in the order asked, once each.</summary>
+    public ReadOnlyMemory<byte> Answer(ReadOnlySpan<byte> message, IReadOnlyList<Digest> missing)
+    {
+        if (missing.Count == 0) return default;
+
+        var answer = new ArrayBufferWriter<byte>(missing.Count * (_fields[0].End - _fields[0].Start + 4));
+        int next = 0;
+        for (int i = 0; i < Digests.Length && next < missing.Count; i++)
+        {
+            if (Digests[i] != missing[next]) continue;
+
+            next++;
+            var (start, end) = _fields[i];
+            answer.Write(message[start..end]);
+        }
+
+        return answer.WrittenMemory;
+    }
+
+    private static (InstanceName Instance, int Count, WireDigestFunction Function, int SampleLength) ReadEnvelope(ReadOnlySpan<byte> message)
+    {
+        var instance = InstanceName.Empty;
+        var function = WireDigestFunction.Unknown;
+        int count = 0, sampleLength = 0;
+        var scanner = new ProtoScanner(message);
+        while (scanner.MoveNext())
+        {
+            switch (scanner.Field, scanner.WireType)
+            {
+                case (InstanceField, ProtoScanner.Bytes):
+                    instance = Door.Instance(Encoding.UTF8.GetString(scanner.ReadBytes()));
+                    break;
+                case (DigestField, ProtoScanner.Bytes):
+                    var digest = scanner.ReadBytes();
+                    if (count++ == 0) sampleLength = HashLength(digest);
+                    break;
+                case (FunctionField, ProtoScanner.Varint):
+                    function = (WireDigestFunction)(int)scanner.ReadVarint();
+                    break;
+                default:
+                    scanner.Skip();
+                    break;
+            }
+        }
+
+        return (instance, count, function, sampleLength);
+    }
+
+    private static int HashLength(ReadOnlySpan<byte> digest)
+    {
+        var scanner = new ProtoScanner(digest);
+        while (scanner.MoveNext())
+        {
+            if (scanner is { Field: HashField, WireType: ProtoScanner.Bytes })
+            {
+                // Only the length matters, and no function's is near this: a hostile one must not become a string.
+                return Math.Min(scanner.ReadBytes().Length, 1024);
+            }
+
+            scanner.Skip();
+        }
+
+        return 0;
+    }
+
+    private static Digest ReadDigest(ReadOnlySpan<byte> message, DigestFunction function, int index)
+    {
+        ReadOnlySpan<byte> hash = default;
+        long sizeBytes = 0;
+        var scanner = new ProtoScanner(message);
+        while (scanner.MoveNext())
+        {
+            switch (scanner.Field, scanner.WireType)
+            {
+                case (HashField, ProtoScanner.Bytes): hash = scanner.ReadBytes(); break;
+                case (SizeField, ProtoScanner.Varint): sizeBytes = (long)scanner.ReadVarint(); break;
+                default: scanner.Skip(); break;
+            }
+        }
+
+        return Digest.TryParse(function, hash, sizeBytes, out var digest, out string? error)
+            ? digest
+            : throw RpcErrors.InvalidField("blob_digests", $"blob_digests[{index}]: {error}");
+    }
+}

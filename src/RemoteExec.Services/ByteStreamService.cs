@@ -1,0 +1,154 @@
+using System.Buffers;
+using Google.Bytestream;
+using Google.Protobuf;
+using Grpc.Core;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Rpc;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Big blobs (REAPI 1.5, 1.6). Reading and writing work on the bytes of their messages: of each message only the few fields
+/// before the data are parsed, and the data moves between the connection's buffers and the store.
+/// </summary>
+public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposable
+{
+    public const string ReadMethodName = "/google.bytestream.ByteStream/Read";
+    public const string WriteMethodName = "/google.bytestream.ByteStream/Write";
+
+    // REAPI G5: a balancer may route by this copy of the name.
+    private const string ResourceNameHeader = "build.bazel.remote.execution.v2.resource-name";
+
+    private readonly IBlobStore _store;
+    private readonly ServicesOptions _options;
+    private readonly Uploads _uploads;
+
+    public ByteStreamService(IBlobStore store, ServicesOptions options, TimeProvider clock)
+    {
+        _store = store;
+        _options = options;
+        _uploads = new Uploads(options, clock);
+    }
+
+    /// <summary>Uploads that wait for their clients, or have them.</summary>
+    public int UnfinishedUploads => _uploads.Count;
+
+    public ValueTask DisposeAsync() => _uploads.DisposeAsync();
+
+    public async Task ReadAsync(RawServerCall call)
+    {
+        var cancellationToken = call.Context.CancellationToken;
+        var request = await ReceiveReadRequestAsync(call, cancellationToken);
+        CheckHeader(call.Context, request.ResourceName);
+        if (!BlobResourceName.TryParseRead(request.ResourceName, out var name, out string? error))
+            throw RpcErrors.InvalidField("resource_name", error);
+        CheckCompressor(name);
+        if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
+        // An offset in compressed data would have to count bytes that depend on our compressor (REAPI BR3).
+        if (request.ReadLimit != 0 && name.Compressor != Compressor.Identity)
+            throw RpcErrors.InvalidField("read_limit", "a compressed read has no read_limit");
+        if (request.ReadOffset < 0 || request.ReadOffset > name.Digest.SizeBytes)
+            throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset {request.ReadOffset} is outside of blob {name.Digest}"));
+
+        await using var reader = await _store.OpenReadAsync(name.Digest, request.ReadOffset, cancellationToken)
+            ?? throw RpcErrors.NotFound("blob", name.Digest.ToString());
+        long bytes = reader.RemainingBytes;
+        if (request.ReadLimit > 0) bytes = Math.Min(bytes, request.ReadLimit);
+        var sender = new BlobSender(call.Responses);
+        if (name.Compressor == Compressor.Identity)
+            await sender.SendAsync(reader, bytes, cancellationToken);
+        else
+            await sender.SendCompressedAsync(reader, cancellationToken);
+    }
+
+    public async Task WriteAsync(RawServerCall call)
+    {
+        var requests = call.Requests;
+        if (!await requests.MoveNextAsync(call.Context.CancellationToken)) throw RpcErrors.Invalid("the stream has no message");
+
+        var message = WriteMessage.Parse(requests.Current);
+        string resourceName = message.ResourceName;
+        var name = ParseUpload(call.Context, resourceName);
+        await using var turn = await _uploads.EnterAsync(name, call.Context.CancellationToken);
+        var cancellationToken = turn.CancellationToken;
+        await using var upload = await BlobReceiver.OpenAsync(_store, turn, message.WriteOffset, cancellationToken);
+        while (!upload.IsPresent)
+        {
+            if (message.ResourceName.Length > 0 && message.ResourceName != resourceName)
+                throw upload.Broken(RpcErrors.InvalidField("resource_name", "resource_name differs from that of the first message"));
+            if (message.WriteOffset != upload.ExpectedOffset)
+                throw RpcErrors.InvalidField("write_offset", $"write_offset is {message.WriteOffset}, expected {upload.ExpectedOffset}");
+
+            await upload.AppendAsync(message.Data, cancellationToken);
+            bool isLast = message.FinishWrite;
+            bool isMore = !upload.IsPresent && await requests.MoveNextAsync(cancellationToken);
+            if (isLast && isMore) throw upload.Broken(RpcErrors.Invalid("message after finish_write"));
+            if (isLast) await upload.CommitAsync(cancellationToken);
+            // Without finish_write the client may come back for the rest: what came is kept.
+            if (!isMore) break;
+
+            message = WriteMessage.Parse(requests.Current);
+        }
+
+        var response = new WriteResponse { CommittedSize = await upload.FinishAsync(cancellationToken) };
+        await call.Responses.WriteAsync(response.ToByteArray(), cancellationToken);
+    }
+
+    /// <summary>Bazel asks after every failed attempt and goes on from the answer (REAPI R14, BW9).</summary>
+    public override async Task<QueryWriteStatusResponse> QueryWriteStatus(QueryWriteStatusRequest request, ServerCallContext context)
+    {
+        var name = ParseUpload(context, request.ResourceName);
+        var digest = name.Blob.Digest;
+        if ((await _store.FindMissingAsync([digest], context.CancellationToken)).Count == 0)
+            return new QueryWriteStatusResponse { CommittedSize = digest.SizeBytes, Complete = true };
+
+        var session = _uploads.Find(name) ?? throw RpcErrors.NotFound("upload", name.ToString());
+        return new QueryWriteStatusResponse { CommittedSize = session.CommittedBytes };
+    }
+
+    private static async ValueTask<ReadRequest> ReceiveReadRequestAsync(RawServerCall call, CancellationToken cancellationToken)
+    {
+        if (!await call.Requests.MoveNextAsync(cancellationToken))
+            throw new RpcException(new Status(StatusCode.Internal, "no message where one was expected"));
+
+        ReadRequest request;
+        try
+        {
+            request = ReadRequest.Parser.ParseFrom(call.Requests.Current);
+        }
+        catch (InvalidProtocolBufferException broken)
+        {
+            throw new RpcException(new Status(StatusCode.Internal, "the message is not a valid ReadRequest", broken));
+        }
+
+        return await call.Requests.MoveNextAsync(cancellationToken)
+            ? throw new RpcException(new Status(StatusCode.Internal, "more than one message where one was expected"))
+            : request;
+    }
+
+    private static void CheckHeader(ServerCallContext context, string resourceName)
+    {
+        if (context.RequestHeaders.GetValue(ResourceNameHeader) is { } routed && routed != resourceName)
+            throw RpcErrors.InvalidField("resource_name", $"resource_name differs from the header {ResourceNameHeader}");
+    }
+
+    // REAPI N2: what is not announced is not served.
+    private static void CheckCompressor(BlobResourceName name)
+    {
+        if (name.Compressor == Compressor.Zstd && !Zstd.IsAvailable)
+            throw RpcErrors.InvalidField("resource_name", "zstd is not available on this server");
+    }
+
+    private UploadResourceName ParseUpload(ServerCallContext context, string resourceName)
+    {
+        CheckHeader(context, resourceName);
+        if (!UploadResourceName.TryParse(resourceName, out var name, out string? error))
+            throw RpcErrors.InvalidField("resource_name", error);
+
+        CheckCompressor(name.Blob);
+        Door.CheckBlobSize(name.Blob.Digest, _options);
+        return name;
+    }
+}

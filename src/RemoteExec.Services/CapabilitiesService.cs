@@ -1,0 +1,83 @@
+using Build.Bazel.Remote.Execution.V2;
+using Build.Bazel.Semver;
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Says what this server can do (REAPI 1.10). Answers come from configuration alone, so that all replicas say the same and
+/// no client has to wait for a store.
+/// </summary>
+public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
+{
+    private readonly ServerCapabilities _answer;
+
+    public CapabilitiesService(ServicesOptions options)
+    {
+        _answer = new ServerCapabilities
+        {
+            // A low above 2.0 stops Bazel up to 6, a deprecated range makes it warn; the high decides which output
+            // fields newer clients use (REAPI K1).
+            LowApiVersion = new SemVer { Major = 2 },
+            HighApiVersion = new SemVer { Major = 2, Minor = 12 },
+            CacheCapabilities = CacheOf(options),
+            ExecutionCapabilities = options.ExecutionEnabled ? ExecutionOf(options) : null,
+        };
+    }
+
+    public override Task<ServerCapabilities> GetCapabilities(GetCapabilitiesRequest request, ServerCallContext context)
+    {
+        Door.Instance(request.InstanceName);
+        return Task.FromResult(_answer);
+    }
+
+    private static CacheCapabilities CacheOf(ServicesOptions options)
+    {
+        var capabilities = new CacheCapabilities
+        {
+            ActionCacheUpdateCapabilities = new ActionCacheUpdateCapabilities { UpdateEnabled = options.ActionCacheUpdateEnabled },
+            CachePriorityCapabilities = EveryPriority(),
+            MaxBatchTotalSizeBytes = options.BatchBytesMax,
+            MaxCasBlobSizeBytes = options.BlobBytesMax,
+            SymlinkAbsolutePathStrategy = options.AllowAbsoluteSymlinks
+                ? SymlinkAbsolutePathStrategy.Types.Value.Allowed
+                : SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
+            SupportedCompressors = { WireCompressor.Identity },
+            SupportedBatchUpdateCompressors = { WireCompressor.Identity },
+        };
+        if (Zstd.IsAvailable)
+        {
+            // Only what we read and write both ways: Buck2 takes the best one listed without asking anyone (REAPI K4).
+            capabilities.SupportedCompressors.Add(WireCompressor.Zstd);
+            capabilities.SupportedBatchUpdateCompressors.Add(WireCompressor.Zstd);
+        }
+
+        capabilities.DigestFunctions.AddRange(DigestFunctions.Supported.Select(function => function.ToWire()));
+        return capabilities;
+    }
+
+    private static ExecutionCapabilities ExecutionOf(ServicesOptions options)
+    {
+        var capabilities = new ExecutionCapabilities
+        {
+            // Old Bazel compares this one value with its own function (REAPI K3).
+            DigestFunction = WireDigestFunction.Sha256,
+            ExecEnabled = true,
+            ExecutionPriorityCapabilities = EveryPriority(),
+        };
+        capabilities.DigestFunctions.AddRange(DigestFunctions.Supported.Select(function => function.ToWire()));
+        capabilities.SupportedNodeProperties.AddRange(options.SupportedNodeProperties);
+        return capabilities;
+    }
+
+    // Bazel refuses to start when the user's priority is outside of what is announced (REAPI A6, E11).
+    private static PriorityCapabilities EveryPriority() => new()
+    {
+        Priorities =
+        {
+            new PriorityCapabilities.Types.PriorityRange { MinPriority = int.MinValue, MaxPriority = int.MaxValue },
+        },
+    };
+}

@@ -1,0 +1,132 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Small blobs in batches, and trees (REAPI 1.7). FindMissingBlobs is served by <see cref="RemoteExec.Services.FindMissingBlobs"/> on the
+/// bytes of its messages; SplitBlob and SpliceBlob are not announced and stay UNIMPLEMENTED.
+/// </summary>
+public sealed class ContentAddressableStorageService(IBlobStore store, ServicesOptions options)
+    : ContentAddressableStorage.ContentAddressableStorageBase
+{
+    // Every entry costs an answer of about a hundred bytes, however small its blob.
+    private const int BatchItemsMax = 50_000;
+
+    // Smaller blobs do not get smaller.
+    private const int CompressBytesMin = 256;
+
+    private readonly TreePages _trees = new(store, options);
+
+    public override async Task<BatchUpdateBlobsResponse> BatchUpdateBlobs(BatchUpdateBlobsRequest request, ServerCallContext context)
+    {
+        Door.Instance(request.InstanceName);
+        CheckBatch(request.Requests.Count, request.Requests.Sum(item => (long)item.Data.Length));
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.Requests.FirstOrDefault()?.Digest);
+
+        var response = new BatchUpdateBlobsResponse();
+        var accepted = new List<(Digest, ReadOnlyMemory<byte>)>(request.Requests.Count);
+        var pending = new List<BatchUpdateBlobsResponse.Types.Response>(request.Requests.Count);
+        long decompressedMax = 2L * options.BatchBytesMax;
+        foreach (var item in request.Requests)
+        {
+            var answer = new BatchUpdateBlobsResponse.Types.Response { Digest = item.Digest, Status = new RpcStatus() };
+            response.Responses.Add(answer);
+            try
+            {
+                var digest = WireDigests.FromWire(item.Digest, function, "digest");
+                Door.CheckBlobSize(digest, options);
+                var data = Decode(item, digest, ref decompressedMax);
+                if (data.Length != digest.SizeBytes) throw RpcErrors.Invalid($"the data has {data.Length} bytes, its digest says {digest.SizeBytes}");
+                accepted.Add((digest, data));
+                pending.Add(answer);
+            }
+            catch (RpcException refused)
+            {
+                answer.Status = refused.ToStatus();
+            }
+        }
+
+        var statuses = await store.WriteManyAsync(accepted, context.CancellationToken);
+        for (int i = 0; i < statuses.Length; i++)
+            pending[i].Status = new RpcStatus { Code = (int)statuses[i].StatusCode, Message = statuses[i].Detail };
+        return response;
+    }
+
+    public override async Task<BatchReadBlobsResponse> BatchReadBlobs(BatchReadBlobsRequest request, ServerCallContext context)
+    {
+        Door.Instance(request.InstanceName);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.Digests.FirstOrDefault());
+        CheckBatch(request.Digests.Count, request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue)));
+
+        bool mayCompress = Zstd.IsAvailable && request.AcceptableCompressors.Contains(WireCompressor.Zstd);
+        var response = new BatchReadBlobsResponse();
+        foreach (var wire in request.Digests)
+            response.Responses.Add(await ReadOneAsync(wire, function, mayCompress, context.CancellationToken));
+        return response;
+    }
+
+    public override Task GetTree(GetTreeRequest request, IServerStreamWriter<GetTreeResponse> responseStream, ServerCallContext context)
+    {
+        Door.Instance(request.InstanceName);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.RootDigest);
+        var root = WireDigests.FromWire(request.RootDigest, function, "root_digest");
+        return _trees.SendAsync(root, request.PageSize, request.PageToken, page => responseStream.WriteAsync(page), context.CancellationToken);
+    }
+
+    private async ValueTask<BatchReadBlobsResponse.Types.Response> ReadOneAsync(
+        WireDigest wire, DigestFunction function, bool mayCompress, CancellationToken cancellationToken)
+    {
+        var answer = new BatchReadBlobsResponse.Types.Response { Digest = wire, Status = new RpcStatus() };
+        try
+        {
+            var digest = WireDigests.FromWire(wire, function, "digest");
+            var data = await store.ReadAllAsync(digest, 2 * options.BatchBytesMax, cancellationToken)
+                ?? throw RpcErrors.NotFound("blob", digest.ToString());
+            Encode(answer, data, mayCompress && digest.SizeBytes >= CompressBytesMin);
+        }
+        catch (RpcException refused)
+        {
+            answer.Status = refused.ToStatus();
+        }
+
+        return answer;
+    }
+
+    /// <summary>What is compressed without getting smaller goes as it is: IDENTITY is always acceptable (REAPI C3).</summary>
+    private static void Encode(BatchReadBlobsResponse.Types.Response answer, ReadOnlyMemory<byte> data, bool mayCompress)
+    {
+        if (mayCompress && Zstd.Compress(data.Span) is var compressed && compressed.Length < data.Length)
+        {
+            answer.Compressor = WireCompressor.Zstd;
+            answer.Data = UnsafeByteOperations.UnsafeWrap(compressed); // made for this message alone
+        }
+        else
+        {
+            answer.Data = UnsafeByteOperations.UnsafeWrap(data); // read for this message alone
+        }
+    }
+
+    /// <summary>The plain bytes of one entry. A bomb is cut at the size of its digest, and all of a batch together have a bound.</summary>
+    private static ReadOnlyMemory<byte> Decode(BatchUpdateBlobsRequest.Types.Request item, Digest digest, ref long decompressedMax)
+    {
+        if (item.Compressor == WireCompressor.Identity) return item.Data.Memory;
+        if (item.Compressor != WireCompressor.Zstd || !Zstd.IsAvailable)
+            throw RpcErrors.InvalidField("compressor", $"compressor {item.Compressor} is not supported in batches");
+        if (digest.SizeBytes > decompressedMax) throw RpcErrors.Invalid("the blobs of this batch are too large when decompressed");
+
+        decompressedMax -= digest.SizeBytes;
+        return Zstd.Decompress(item.Data.Span, (int)digest.SizeBytes);
+    }
+
+    /// <summary>REAPI C2, C4: up to twice what is announced is taken, more is refused as a whole.</summary>
+    private void CheckBatch(int items, long totalBytes)
+    {
+        if (items > BatchItemsMax) throw RpcErrors.Invalid($"{items} blobs in one batch, at most {BatchItemsMax} are allowed");
+        if (totalBytes > 2L * options.BatchBytesMax)
+            throw RpcErrors.Invalid($"{totalBytes} bytes in one batch, at most {options.BatchBytesMax} are announced");
+    }
+}

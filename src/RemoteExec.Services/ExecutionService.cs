@@ -1,0 +1,188 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.LongRunning;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Runs actions (REAPI 1.9). The journey of a call: instance, digest, action cache, the action's door, the queue, and then
+/// the operation's states until it is done.
+/// </summary>
+public sealed class ExecutionService(
+    Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock) : Execution.ExecutionBase
+{
+    // A command line for people to recognise; the whole one is in the Command.
+    private const int CommandLineLengthMax = 512;
+
+    private readonly ActionDoor _door = new(store, options, clock);
+    private readonly Inlining _inlining = new(store, options);
+
+    public override async Task Execute(ExecuteRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context)
+    {
+        if (!options.ExecutionEnabled)
+            throw new RpcException(new Status(StatusCode.PermissionDenied, "this server does not execute actions"));
+
+        var instance = Door.Instance(request.InstanceName);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest);
+        var action = WireDigests.FromWire(request.ActionDigest, function, "action_digest");
+
+        // Before the action is even read: a hit needs nothing but its digest, and hits are most of all calls.
+        if (!request.SkipCacheLookup && await FindCachedAsync(instance, action, context.CancellationToken) is { } hit)
+        {
+            await InlineAsync(hit, request, function, context.CancellationToken);
+            await responseStream.WriteAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)));
+            return;
+        }
+
+        AdmittedAction admitted;
+        try
+        {
+            admitted = await _door.AdmitAsync(action, context.CancellationToken);
+        }
+        catch (MissingInputsException inputs)
+        {
+            await AnswerMissingAsync(action, inputs.Missing, responseStream);
+            return;
+        }
+
+        using var feed = await SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
+        await FollowAsync(feed, request, function, responseStream, context.CancellationToken);
+        // A feed that ends early is a drain. The stream ends with OK all the same: Bazel then calls WaitExecution
+        // without spending one of its retries (TRUST 1.2).
+    }
+
+    public override async Task WaitExecution(
+        WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context)
+    {
+        using var feed = Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
+        // Bazel's keepalive executor takes an early OK here for the end of the world, so a drain is UNAVAILABLE (TRUST 1.2).
+        if (!await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, responseStream, context.CancellationToken))
+            throw RpcErrors.Unavailable("the coordinator is shutting down");
+    }
+
+    /// <summary>Sends each state; true when the last one was the end.</summary>
+    private async ValueTask<bool> FollowAsync(
+        OperationFeed feed, ExecuteRequest? request, DigestFunction function,
+        IServerStreamWriter<Operation> responseStream, CancellationToken cancellationToken)
+    {
+        bool isDone = false;
+        try
+        {
+            await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
+            {
+                isDone = operation.IsDone;
+                var wire = OperationMessages.ToWire(operation);
+                if (isDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
+                await responseStream.WriteAsync(wire, cancellationToken);
+            }
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+
+        return isDone;
+    }
+
+    private async ValueTask<ActionResult?> FindCachedAsync(InstanceName instance, Digest action, CancellationToken cancellationToken)
+    {
+        var result = await cache.GetAsync(new ActionCacheKey(instance, action), cancellationToken);
+        // A failure is never served as a hit (REAPI A7); the client asks in order to see it run.
+        return result is { ExitCode: 0 } ? result : null;
+    }
+
+    private ExecuteResponse CachedResponse(Digest action, ActionResult result) => new()
+    {
+        Result = result,
+        CachedResult = true,
+        Status = new RpcStatus(),
+        Message = ExecutionStory.OfCacheHit(action, options.WebAddress),
+    };
+
+    /// <summary>
+    /// As the call's status where the list fits into a trailer, else as an operation that is done, whose message has room
+    /// for all (REAPI E2 allows both).
+    /// </summary>
+    private static async ValueTask AnswerMissingAsync(Digest action, IReadOnlyList<Digest> missing, IServerStreamWriter<Operation> responseStream)
+    {
+        if (RpcErrors.FitsTrailer(missing)) throw RpcErrors.MissingBlobs(missing);
+
+        var status = RpcErrors.MissingBlobsStatus(missing);
+        await responseStream.WriteAsync(OperationMessages.Immediate(
+            NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }));
+    }
+
+    private ExecutionRequest Describe(ExecuteRequest request, InstanceName instance, AdmittedAction admitted, ServerCallContext context) => new()
+    {
+        Instance = instance,
+        Action = admitted.Action.Digest,
+        Platform = admitted.Platform,
+        Priority = request.ExecutionPolicy?.Priority ?? 0,
+        Timeout = admitted.Action.Timeout ?? options.ActionTimeoutDefault,
+        SkipCacheLookup = request.SkipCacheLookup,
+        DoNotCache = admitted.Action.DoNotCache,
+        Origin = RequestOrigins.From(context.RequestHeaders),
+        CommandLine = CommandLine(admitted.Command),
+    };
+
+    private static string CommandLine(CommandSpec command)
+    {
+        var line = new System.Text.StringBuilder();
+        foreach (string argument in command.Arguments)
+        {
+            if (line.Length > 0) line.Append(' ');
+            line.Append(argument.AsSpan(0, Math.Min(argument.Length, CommandLineLengthMax)));
+            if (line.Length >= CommandLineLengthMax) break;
+        }
+
+        return RequestOrigins.Clean(line.Length > CommandLineLengthMax ? $"{line.ToString(0, CommandLineLengthMax)}…" : line.ToString());
+    }
+
+    private async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await scheduler.SubmitAsync(request, cancellationToken);
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+
+    private OperationFeed? Watch(string name)
+    {
+        try
+        {
+            return scheduler.Watch(name);
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+
+    private ValueTask InlineAsync(ActionResult result, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken) =>
+        Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)
+            ? _inlining.ApplyAsync(
+                result, function, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles, cancellationToken)
+            : ValueTask.CompletedTask;
+
+    private async ValueTask InlineAsync(
+        Operation wire, ExecutionOutcome outcome, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken)
+    {
+        if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return;
+
+        var response = OperationMessages.ParseResponse(outcome);
+        if (response.Result is null) return;
+        await InlineAsync(response.Result, request, function, cancellationToken);
+        wire.Response = Any.Pack(response);
+    }
+
+    // Nobody can ask for it later: it is done with its first message.
+    private static string NewName() => $"operations/{Guid.NewGuid():n}";
+}

@@ -1,0 +1,55 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.LongRunning;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using RemoteExec.Protocol;
+using RemoteExec.Scheduling;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Operations on the wire. <c>error</c> is never set (REAPI E6): what went wrong with a run travels in ExecuteResponse.status.
+/// </summary>
+internal static class OperationMessages
+{
+    private static readonly string ResponseTypeUrl = "type.googleapis.com/" + ExecuteResponse.Descriptor.FullName;
+
+    public static Operation ToWire(OperationSnapshot operation)
+    {
+        var metadata = Metadata((ExecutionStage.Types.Value)(int)operation.Stage, operation.Request.Action);
+        metadata.PartialExecutionMetadata = new ExecutedActionMetadata
+        {
+            Worker = operation.WorkerId ?? "",
+            QueuedTimestamp = Timestamp.FromDateTimeOffset(operation.QueuedAt),
+        };
+        var wire = new Operation { Name = operation.Name, Metadata = Any.Pack(metadata), Done = operation.IsDone };
+        if (operation.Outcome is { } outcome) wire.Response = Response(outcome);
+        return wire;
+    }
+
+    /// <summary>An operation that was over before anything was queued: a cache hit, or inputs that are missing.</summary>
+    public static Operation Immediate(string name, Digest action, ExecuteResponse response) => new()
+    {
+        Name = name,
+        Metadata = Any.Pack(Metadata(ExecutionStage.Types.Value.Completed, action)),
+        Done = true,
+        Response = Any.Pack(response),
+    };
+
+    /// <summary>The response of a finished operation, to be changed for one client.</summary>
+    public static ExecuteResponse ParseResponse(ExecutionOutcome outcome) => outcome.Response.IsEmpty
+        ? new ExecuteResponse { Status = new RpcStatus { Code = (int)outcome.Code, Message = outcome.Message }, Message = outcome.Message }
+        : ExecuteResponse.Parser.ParseFrom(outcome.Response.Span);
+
+    // The response was serialised once, when the worker reported; it goes to every waiter as those bytes.
+    private static Any Response(ExecutionOutcome outcome) => outcome.Response.IsEmpty
+        ? Any.Pack(ParseResponse(outcome))
+        : new Any { TypeUrl = ResponseTypeUrl, Value = UnsafeByteOperations.UnsafeWrap(outcome.Response) };
+
+    private static ExecuteOperationMetadata Metadata(ExecutionStage.Types.Value stage, Digest action) => new()
+    {
+        Stage = stage,
+        ActionDigest = action.ToWire(),
+        DigestFunction = action.Function.ToWire(),
+    };
+}

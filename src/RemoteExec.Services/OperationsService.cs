@@ -1,0 +1,105 @@
+using Google.LongRunning;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Scheduling;
+
+namespace RemoteExec.Services;
+
+/// <summary>google.longrunning.Operations over executions (REAPI E20): look, list, wait, cancel, forget.</summary>
+public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) : Operations.OperationsBase
+{
+    private const int PageMax = 1000;
+    private const int PageDefault = 100;
+
+    // A call that waits for ever is a leak of somebody; clients ask again.
+    private static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(10);
+
+    public override Task<Operation> GetOperation(GetOperationRequest request, ServerCallContext context) =>
+        Task.FromResult(OperationMessages.ToWire(scheduler.Find(request.Name) ?? throw Unknown(request.Name)));
+
+    /// <summary>By name, so that pages are stable while operations come and go: a token is the last name of its page.</summary>
+    public override Task<ListOperationsResponse> ListOperations(ListOperationsRequest request, ServerCallContext context)
+    {
+        if (request.PageSize < 0) throw RpcErrors.InvalidField("page_size", $"page_size is {request.PageSize}");
+        var filter = OperationFilter.Parse(request.Filter);
+        int pageSize = request.PageSize == 0 ? PageDefault : Math.Min(request.PageSize, PageMax);
+
+        var page = scheduler.List()
+            .Where(filter.Matches)
+            .Where(operation => string.CompareOrdinal(operation.Name, request.PageToken) > 0)
+            .OrderBy(operation => operation.Name, StringComparer.Ordinal)
+            .Take(pageSize + 1)
+            .ToList();
+        var response = new ListOperationsResponse();
+        if (page.Count > pageSize)
+        {
+            page.RemoveAt(pageSize);
+            response.NextPageToken = page[^1].Name;
+        }
+
+        response.Operations.AddRange(page.Select(OperationMessages.ToWire));
+        return Task.FromResult(response);
+    }
+
+    /// <summary>Returns when the operation is done or the time is up, with its state at that moment.</summary>
+    public override async Task<Operation> WaitOperation(WaitOperationRequest request, ServerCallContext context)
+    {
+        var patience = WaitMax;
+        if (request.Timeout is { } wire)
+        {
+            if (wire.Seconds < 0 || wire.Nanos is < 0 or > 999_999_999) throw RpcErrors.InvalidField("timeout", "timeout is negative or not a duration");
+            if (wire.Seconds < (long)WaitMax.TotalSeconds) patience = wire.ToTimeSpan();
+        }
+
+        try
+        {
+            using var feed = scheduler.Watch(request.Name) ?? throw Unknown(request.Name);
+            return OperationMessages.ToWire(await WaitAsync(feed, patience, context.CancellationToken));
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+
+    public override async Task<Empty> CancelOperation(CancelOperationRequest request, ServerCallContext context)
+    {
+        try
+        {
+            return await scheduler.CancelAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+
+    public override async Task<Empty> DeleteOperation(DeleteOperationRequest request, ServerCallContext context)
+    {
+        try
+        {
+            return await scheduler.DeleteAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+
+    private async ValueTask<OperationSnapshot> WaitAsync(OperationFeed feed, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using var timeUp = new CancellationTokenSource(patience, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
+        try
+        {
+            return await feed.WaitAsync(either.Token) ?? feed.Current;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return feed.Current;
+        }
+    }
+
+    private static RpcException Unknown(string name) => RpcErrors.NotFound("operation", RequestOrigins.Clean(name));
+}

@@ -1,0 +1,24 @@
+using Build.Bazel.Remote.Execution.V2;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Stores the results of executions. It runs between the journal and the waiters (Scheduler's completion hook), so that whoever
+/// is told of a result finds it in the cache.
+/// </summary>
+public sealed class ActionCacheWriter(IActionCache cache, IBlobStore store, ServicesOptions options)
+{
+    private readonly Inlining _inlining = new(store, options);
+
+    public async ValueTask OnCompletedAsync(CompletedExecution completed, CancellationToken cancellationToken)
+    {
+        // REAPI A7; decided where the report was read.
+        if (!completed.Outcome.IsCacheWorthy) return;
+
+        var result = ExecuteResponse.Parser.ParseFrom(completed.Outcome.Response.Span).Result;
+        await _inlining.StripAsync(result, completed.Request.Action.Function, cancellationToken);
+        await cache.PutAsync(new ActionCacheKey(completed.Request.Instance, completed.Request.Action), result, cancellationToken);
+    }
+}

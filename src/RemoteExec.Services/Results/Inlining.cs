@@ -1,0 +1,70 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// Puts the contents of outputs into a result for clients that asked for them, as long as the message has room (REAPI A2, E12);
+/// a client that finds nothing inlined fetches it.
+/// </summary>
+internal sealed class Inlining(IBlobStore store, ServicesOptions options)
+{
+    /// <summary>Whether a request asks for anything at all.</summary>
+    public static bool IsWanted(bool stdout, bool stderr, IReadOnlyCollection<string> files) => stdout || stderr || files.Count > 0;
+
+    public async ValueTask ApplyAsync(
+        ActionResult result, DigestFunction function, bool stdout, bool stderr, IReadOnlyCollection<string> files,
+        CancellationToken cancellationToken)
+    {
+        long room = options.BatchBytesMax - result.CalculateSize();
+        if (stdout && result.StdoutRaw.IsEmpty && result.StdoutDigest is not null)
+        {
+            result.StdoutRaw = await ReadAsync(result.StdoutDigest, function, room, cancellationToken);
+            room -= result.StdoutRaw.Length;
+        }
+
+        if (stderr && result.StderrRaw.IsEmpty && result.StderrDigest is not null)
+        {
+            result.StderrRaw = await ReadAsync(result.StderrDigest, function, room, cancellationToken);
+            room -= result.StderrRaw.Length;
+        }
+
+        if (files.Count == 0) return;
+
+        var wanted = new HashSet<string>(files, StringComparer.Ordinal);
+        foreach (var file in result.OutputFiles)
+        {
+            if (!wanted.Contains(file.Path) || !file.Contents.IsEmpty) continue;
+            file.Contents = await ReadAsync(file.Digest, function, room, cancellationToken);
+            room -= file.Contents.Length;
+        }
+    }
+
+    /// <summary>
+    /// Takes inlined contents out of a result that is going to be stored: the blobs say the same, and whoever asks gets them
+    /// put in again. Streams that came without a blob become one.
+    /// </summary>
+    public async ValueTask StripAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    {
+        if (!result.StdoutRaw.IsEmpty && result.StdoutDigest is null)
+            result.StdoutDigest = (await store.WriteAllAsync(function, result.StdoutRaw.Memory, cancellationToken)).ToWire();
+        if (!result.StderrRaw.IsEmpty && result.StderrDigest is null)
+            result.StderrDigest = (await store.WriteAllAsync(function, result.StderrRaw.Memory, cancellationToken)).ToWire();
+
+        result.StdoutRaw = ByteString.Empty;
+        result.StderrRaw = ByteString.Empty;
+        foreach (var file in result.OutputFiles)
+            file.Contents = ByteString.Empty;
+    }
+
+    /// <summary>Empty when it does not fit or is not there: inlining is a favour, never a reason to fail.</summary>
+    private async ValueTask<ByteString> ReadAsync(WireDigest wire, DigestFunction function, long room, CancellationToken cancellationToken)
+    {
+        if (!WireDigests.TryFromWire(wire, function, out var digest, out _) || digest.SizeBytes > room) return ByteString.Empty;
+        return await store.ReadAllAsync(digest, (int)digest.SizeBytes, cancellationToken) is { } data
+            ? UnsafeByteOperations.UnsafeWrap(data) // read for this message alone
+            : ByteString.Empty;
+    }
+}

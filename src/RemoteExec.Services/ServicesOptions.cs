@@ -1,0 +1,58 @@
+namespace RemoteExec.Services;
+
+/// <summary>What the services announce and enforce. One record for both, so that capabilities never promise another thing.</summary>
+public sealed record ServicesOptions
+{
+    /// <summary>Whether clients may call Execute; false is a cache.</summary>
+    public bool ExecutionEnabled { get; init; } = true;
+
+    /// <summary>Whether clients may write action results themselves (REAPI A3). Announced per caller.</summary>
+    public bool ActionCacheUpdateEnabled { get; init; } = true;
+
+    /// <summary>
+    /// Sum of blob sizes in one batch call, as announced: under the 4 MiB that most gRPC clients take in one message, with
+    /// room for what surrounds the blobs (REAPI C4). Up to twice that is accepted.
+    /// </summary>
+    public int BatchBytesMax { get; init; } = (4 * 1024 * 1024) - (64 * 1024);
+
+    /// <summary>The largest blob taken (REAPI BW8).</summary>
+    public long BlobBytesMax { get; init; } = 64L << 30;
+
+    /// <summary>For actions that name no timeout.</summary>
+    public TimeSpan ActionTimeoutDefault { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Longer ones are refused, not clamped (REAPI X1).</summary>
+    public TimeSpan ActionTimeoutMax { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>Whether input trees may have links with absolute targets (REAPI X9, SymlinkAbsolutePathStrategy).</summary>
+    public bool AllowAbsoluteSymlinks { get; init; }
+
+    /// <summary>Node properties that workers apply to inputs and report of outputs (REAPI X12, X13).</summary>
+    public IReadOnlyList<string> SupportedNodeProperties { get; init; } = [];
+
+    /// <summary>
+    /// The longest silence on an Execute or WaitExecution stream. Bazel gives up after 60 s, and REAPI E16 asks for 30 s:
+    /// one beat may get lost.
+    /// </summary>
+    public TimeSpan BeatInterval { get; init; } = TimeSpan.FromSeconds(20);
+
+    public TreeBudget TreeBudget { get; init; } = new();
+
+    /// <summary>
+    /// How long a tree that was found complete counts as such. Much shorter than the time for which the store keeps what
+    /// it reported present, and long enough for all actions of one build that share inputs.
+    /// </summary>
+    public TimeSpan CompleteTreeMemory { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Unfinished uploads kept for their clients to come back; the longest idle one goes first.</summary>
+    public int UploadsMax { get; init; } = 10_000;
+
+    /// <summary>How long an unfinished upload waits for its client. Bazel's retries are over after 3 s, a person's are not.</summary>
+    public TimeSpan UploadIdleMax { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Where the web page is, for links in messages to people; null when there is none.</summary>
+    public Uri? WebAddress { get; init; }
+
+    /// <summary>This build, as workers are told.</summary>
+    public string Version { get; init; } = typeof(ServicesOptions).Assembly.GetName().Version?.ToString(3) ?? "";
+}

@@ -1,0 +1,12 @@
+using Grpc.Core;
+using RemoteExec.Protocol.V1;
+
+namespace RemoteExec.Services;
+
+/// <summary>remoteexec.v1.WorkerPool: carries <see cref="WorkerConversation"/>s over gRPC.</summary>
+public sealed class WorkerPoolService(WorkerConversation conversation) : WorkerPool.WorkerPoolBase
+{
+    public override Task Join(
+        IAsyncStreamReader<WorkerMessage> requestStream, IServerStreamWriter<CoordinatorMessage> responseStream, ServerCallContext context) =>
+        conversation.RunAsync(requestStream, responseStream, context.CancellationToken);
+}

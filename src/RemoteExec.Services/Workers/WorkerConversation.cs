@@ -1,0 +1,152 @@
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+using Lease = RemoteExec.Scheduling.Lease;
+using LeaseId = RemoteExec.Scheduling.LeaseId;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// One life of the stream between a worker and this coordinator (remoteexec/v1/worker.proto). It does not know what
+/// carries the messages: gRPC, or a pair of channels inside one process.
+/// </summary>
+public sealed class WorkerConversation
+{
+    private readonly Scheduler _scheduler;
+    private readonly ServicesOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly LeaseReports _reports;
+
+    /// <summary>Used for any number of workers, one <see cref="RunAsync"/> each.</summary>
+    public WorkerConversation(Scheduler scheduler, IBlobStore store, ServicesOptions options, TimeProvider clock)
+    {
+        _scheduler = scheduler;
+        _options = options;
+        _clock = clock;
+        _reports = new LeaseReports(store, options, clock);
+    }
+
+    /// <summary>
+    /// Returns when the worker has left, or has been told to. Commands go down and reports come up
+    /// independently of each other; whichever ends first ends the other.
+    /// </summary>
+    /// <exception cref="RpcException">INVALID_ARGUMENT for a worker that does not keep to the protocol.</exception>
+    public async Task RunAsync(
+        IAsyncStreamReader<WorkerMessage> reports, IServerStreamWriter<CoordinatorMessage> commands, CancellationToken cancellationToken)
+    {
+        if (!await reports.MoveNext(cancellationToken)) return;
+        if (reports.Current.MessageCase != WorkerMessage.MessageOneofCase.Hello)
+            throw RpcErrors.Invalid("the first message of a worker is its hello");
+
+        var description = WorkerMessages.Describe(reports.Current.Hello);
+        await using var session = Join(description);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var call = new WorkerCall(session, commands);
+        await call.SendAsync(WorkerMessages.Welcome(_scheduler.Options.HeartbeatInterval, _options.Version), over.Token);
+
+        var commanding = CommandAsync(call, over.Token);
+        var reporting = ReportAsync(call, reports, over.Token);
+        var first = await Task.WhenAny(commanding, reporting);
+        await over.CancelAsync();
+        // Both are over before the session is: nothing may speak for a worker that has been given up.
+        await Task.WhenAll(commanding, reporting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await first;
+    }
+
+    private async Task CommandAsync(WorkerCall call, CancellationToken cancellationToken)
+    {
+        await foreach (var command in call.Session.Commands.ReadAllAsync(cancellationToken))
+        {
+            switch (command)
+            {
+                case WorkerCommand.OfferLease { Lease: var lease }:
+                    call.Remember(new LeaseOffer(lease, _clock.GetUtcNow()));
+                    await call.SendAsync(WorkerMessages.Offer(lease), cancellationToken);
+                    break;
+                case WorkerCommand.CancelLease { Lease: var lease, Reason: var reason }:
+                    call.Forget(lease);
+                    await call.SendAsync(WorkerMessages.Cancel(lease, reason), cancellationToken);
+                    break;
+                case WorkerCommand.End:
+                    return;
+            }
+        }
+    }
+
+    private async Task ReportAsync(WorkerCall call, IAsyncStreamReader<WorkerMessage> reports, CancellationToken cancellationToken)
+    {
+        while (await reports.MoveNext(cancellationToken))
+        {
+            var message = reports.Current;
+            switch (message.MessageCase)
+            {
+                case WorkerMessage.MessageOneofCase.Heartbeat:
+                    call.Session.Heartbeat(WorkerMessages.LeaseIds(message.Heartbeat.Running));
+                    break;
+                case WorkerMessage.MessageOneofCase.LeaseStarted:
+                    await call.Session.StartedAsync(WorkerMessages.FromWire(message.LeaseStarted.Lease), cancellationToken);
+                    break;
+                case WorkerMessage.MessageOneofCase.LeaseFinished:
+                    await FinishAsync(call, message.LeaseFinished, cancellationToken);
+                    break;
+                case WorkerMessage.MessageOneofCase.DrainRequested:
+                    call.Session.RequestDrain();
+                    break;
+                default:
+                    throw RpcErrors.Invalid("a worker says hello once, and nothing empty");
+            }
+        }
+    }
+
+    private async ValueTask FinishAsync(WorkerCall call, LeaseFinished report, CancellationToken cancellationToken)
+    {
+        var id = WorkerMessages.FromWire(report.Lease);
+        if ((call.Recall(id) ?? Recover(id)) is { } offer)
+        {
+            var outcome = await _reports.ToOutcomeAsync(offer.Lease, offer.LeasedAt, call.Session.WorkerId, report, cancellationToken);
+            await FinishAsync(call, id, outcome, cancellationToken);
+        }
+
+        call.Forget(id);
+        await call.SendAsync(WorkerMessages.Acknowledge(id), cancellationToken);
+    }
+
+    private static async ValueTask FinishAsync(WorkerCall call, LeaseId id, ExecutionOutcome outcome, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // Stale or accepted, the worker may forget it either way.
+            await call.Session.FinishedAsync(id, outcome, cancellationToken);
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+
+    /// <summary>
+    /// A lease that this stream did not offer is from before a reconnect. Its operations still know what was asked;
+    /// when they are gone the report is old news.
+    /// </summary>
+    private LeaseOffer? Recover(LeaseId id)
+    {
+        var operation = _scheduler.List().FirstOrDefault(operation => operation.Execution == id.Execution);
+        return operation is null
+            ? null
+            : new LeaseOffer(new Lease(id, operation.Request, operation.QueuedAt), operation.LeasedAt ?? operation.QueuedAt);
+    }
+
+    private WorkerSession Join(WorkerDescription description)
+    {
+        try
+        {
+            return _scheduler.Join(description);
+        }
+        catch (SchedulingException refused)
+        {
+            throw refused.ToRpc();
+        }
+    }
+}
