@@ -247,7 +247,7 @@ _Noreturn void init_main(const struct sandbox *sandbox)
             fail(OUTCOME_SETUP_FAILED, WALL_PROCESSES, "vfork", error);
         if (error)
             fail(error == ENOENT || error == ENOTDIR ? OUTCOME_PROGRAM_NOT_FOUND : OUTCOME_PROGRAM_NOT_RUNNABLE, 0,
-                 "program", error);
+                 "execve", error);
         report(&(struct record){ .kind = RECORD_STARTED });
 
         /* The pipes must end with the action. */

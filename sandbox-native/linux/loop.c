@@ -43,7 +43,6 @@ struct action {
     bool has_record;
     struct record record;
     bool limits;
-    char *program; /* for the sentence about one that is not there */
 };
 
 static struct {
@@ -191,12 +190,8 @@ static void judge(const struct action *action, bool oom, struct exit_payload *ex
     int status = record->status;
     if (action->has_record && record->kind == RECORD_FAILED) {
         exit->outcome = record->outcome;
-        if (record->outcome == OUTCOME_PROGRAM_NOT_FOUND)
-            snprintf(detail, detail_bytes, "%s", action->program);
-        else if (record->outcome == OUTCOME_PROGRAM_NOT_RUNNABLE)
-            snprintf(detail, detail_bytes, "%s cannot be executed: %s", action->program, strerror(record->error));
-        else
-            snprintf(detail, detail_bytes, "%s: %s", record->step, strerror(record->error));
+        /* The worker knows the program and its PATH; only the errno is news. */
+        snprintf(detail, detail_bytes, "%s: %s", record->step, strerror(record->error));
         return;
     }
     if (action->has_record) {
@@ -230,8 +225,6 @@ static void report(struct action *action)
     };
     judge(action, usage.oom, &exit, detail, sizeof detail);
     send_exit(action->id, &exit, detail);
-    free(action->program);
-    action->program = NULL;
     action->deadline_us = 0;
     action->state = REPORTED;
 }
@@ -301,22 +294,6 @@ static void stop(struct action *action, enum outcome outcome)
 
 /* --- from the worker --- */
 
-static void describe_program(struct action *action, const struct spec *spec)
-{
-    const char *name = spec->arguments[0], *path = NULL;
-    for (char **variable = spec->environment; *variable && !path; variable++)
-        if (strncmp(*variable, "PATH=", 5) == 0)
-            path = *variable + 5;
-    char text[DETAIL_BYTES_MAX];
-    if (strchr(name, '/'))
-        snprintf(text, sizeof text, "program %.2000s", name);
-    else if (path)
-        snprintf(text, sizeof text, "program %.1000s (searched in PATH=%.2500s)", name, path);
-    else
-        snprintf(text, sizeof text, "program %.1000s (the command sets no PATH)", name);
-    action->program = strdup(text);
-}
-
 static struct action *free_action(void)
 {
     for (unsigned i = 0; i < loop.action_count; i++)
@@ -340,22 +317,20 @@ static void run_spec(struct action *action, uint64_t id, const struct spec *spec
     struct failure failure = { loop.setup_step, WALL_ROOT, loop.setup_error };
     char detail[512];
 
-    describe_program(action, spec);
     bool started = !loop.setup_step;
     if (started && cgroup && loop.limits_reason[0]) {
         refuse(id, OUTCOME_SETUP_FAILED, loop.limits_reason);
-        goto refused;
+        return;
     }
     if (started && cgroup && !cgroup_prepare(cgroup, index, spec, &failure.step)) {
         failure.error = errno;
         started = false;
     }
-    started = started && action->program
-        && sandbox_start(loop.config, spec, cgroup, false, &action->child, &failure);
+    started = started && sandbox_start(loop.config, spec, cgroup, false, &action->child, &failure);
     if (!started) {
-        snprintf(detail, sizeof detail, "%s: %s", failure.step ? failure.step : "memory", strerror(failure.error));
+        snprintf(detail, sizeof detail, "%s: %s", failure.step, strerror(failure.error));
         refuse(id, OUTCOME_SETUP_FAILED, detail);
-        goto refused;
+        return;
     }
 
     action->state = SETTING_UP;
@@ -372,11 +347,6 @@ static void run_spec(struct action *action, uint64_t id, const struct spec *spec
         complain("epoll: %s", strerror(errno));
         loop.broken = true;
     }
-    return;
-
-refused:
-    free(action->program);
-    action->program = NULL;
 }
 
 static void handle_run(uint64_t id, const char *payload, size_t bytes)

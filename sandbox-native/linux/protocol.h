@@ -69,7 +69,7 @@ enum outcome {
     OUTCOME_SPEC_INVALID = 10,
 };
 
-enum { EXIT_FLAG_LIMITS_ENFORCED = 1, DETAIL_BYTES_MAX = 4096 };
+enum { EXIT_FLAG_LIMITS_ENFORCED = 1, DETAIL_BYTES_MAX = 512 };
 
 struct exit_payload {
     uint32_t outcome;

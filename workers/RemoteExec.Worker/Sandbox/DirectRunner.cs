@@ -19,8 +19,8 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
         string directory = Path.Combine(spec.InputRootPath, spec.WorkingDirectory);
         if (!Directory.Exists(directory))
             return new SandboxReport { Outcome = SandboxOutcome.WorkingDirectoryInvalid, Detail = $"{spec.WorkingDirectory} is not there" };
-        if (FindProgram(spec, directory, out string searched) is not { } program)
-            return new SandboxReport { Outcome = SandboxOutcome.ProgramNotFound, Detail = searched };
+        if (FindProgram(spec, directory) is not { } program)
+            return new SandboxReport { Outcome = SandboxOutcome.ProgramNotFound };
 
         using var process = new Process { StartInfo = StartInfo(spec, program, directory) };
         long startedAt = time.GetTimestamp();
@@ -109,18 +109,16 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
     }
 
     /// <summary>REAPI X2, as the launcher's own search.</summary>
-    private static string? FindProgram(SandboxSpec spec, string directory, out string searched)
+    private static string? FindProgram(SandboxSpec spec, string directory)
     {
         string name = spec.Arguments[0];
         if (name.Contains('/'))
         {
             string path = Path.Combine(directory, name);
-            searched = $"{name} is not there";
             return File.Exists(path) ? path : null;
         }
 
         string searchPath = spec.Environment.FirstOrDefault(variable => variable.Key == "PATH").Value ?? "";
-        searched = $"{name} is not in PATH={searchPath}";
         return searchPath.Split(':', StringSplitOptions.RemoveEmptyEntries)
             .Select(entry => Path.Combine(directory, entry, name))
             .FirstOrDefault(File.Exists);

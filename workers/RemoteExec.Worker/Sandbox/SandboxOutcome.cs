@@ -18,7 +18,7 @@ public enum SandboxOutcome
     /// <summary>The kernel killed a process of the tree because of <see cref="SandboxLimits.MemoryBytes"/>, and the main process failed.</summary>
     MemoryLimit = 5,
 
-    /// <summary>The program does not exist where REAPI says to look; <see cref="SandboxReport.Detail"/> says where that was.</summary>
+    /// <summary>The program does not exist where REAPI says to look (X2).</summary>
     ProgramNotFound = 6,
 
     /// <summary>The program exists and the kernel refuses to execute it (not executable, wrong format, arguments too long).</summary>

@@ -10,7 +10,7 @@ public sealed record SandboxReport
 
     public int Signal { get; init; }
 
-    /// <summary>One sentence for people when the outcome is not plain: the failing step and errno, or the paths searched.</summary>
+    /// <summary>One sentence for people when the outcome is not plain: the failing step and errno.</summary>
     public string Detail { get; init; } = "";
 
     public TimeSpan WallTime { get; init; }
