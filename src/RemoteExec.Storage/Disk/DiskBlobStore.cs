@@ -65,7 +65,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
             var uses = UseLog.Create(files.UseLogPath);
             var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity, uses);
             Restore(index, found, history, options.UseGranularity, time.GetUtcNow());
-            uses.Rewrite(index);
+            _ = uses.TryRewrite(index);
             return new DiskBlobStore(options, time, files, index, uses);
         }
         catch (IOException failed)
@@ -156,7 +156,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
     internal void RememberUses()
     {
         Uses.Flush();
-        if (Uses.WantsRewrite) Uses.Rewrite(Index);
+        if (Uses.WantsRewrite) _ = Uses.TryRewrite(Index);
     }
 
     /// <summary>Opens a blob that the index knows, its size checked; null is a miss.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
 
@@ -42,7 +43,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
         _file = file;
     }
 
-    /// <summary>More was appended than a fresh log would hold: call <see cref="Rewrite"/>.</summary>
+    /// <summary>More was appended than a fresh log would hold: call <see cref="TryRewrite"/>.</summary>
     public bool WantsRewrite
     {
         get { lock (_gate) return _fileBytes > 4 * _compactedBytes + CompactionSlackBytes; }
@@ -112,32 +113,55 @@ internal sealed class UseLog : IUseRecorder, IDisposable
         lock (_gate) WriteBuffered();
     }
 
-    /// <summary>Replaces the log by one that holds each living blob once. Locks the index, then the log: the order of recording.</summary>
-    public void Rewrite(BlobIndex index)
+    /// <summary>
+    /// Replaces the log by one that holds each living blob once. False when the disk has no room for it: then the old one goes on.
+    /// </summary>
+    /// <remarks>Locks the index, then the log: the order of recording.</remarks>
+    public bool TryRewrite(BlobIndex index)
     {
         lock (index.Gate)
         lock (_gate)
         {
-            var fresh = OpenFresh(_path);
-            _buffered = FrameHeaderBytes; // the index knows all that
-            _file.Dispose();
-            _file = fresh;
-            _fileBytes = 0;
-            WriteFrame(BootId());
-            index.RecordAll(this);
-            WriteBuffered();
+            var (oldFile, oldBytes) = (_file, _fileBytes);
+            try
+            {
+                WriteBuffered();
+                (_file, _fileBytes) = (OpenFresh(_path), 0);
+                WriteFrame(BootId());
+                index.RecordAll(this);
+                WriteBuffered();
+                File.Move(_path + ".new", _path, overwrite: true);
+            }
+            catch (Exception failed) when (failed is IOException or RpcException)
+            {
+                if (_file != oldFile) _file.Dispose();
+                (_file, _fileBytes) = (oldFile, oldBytes);
+                _buffered = FrameHeaderBytes;
+                _compactedBytes = oldBytes; // not again before it has grown a good deal
+                return false;
+            }
+
+            oldFile.Dispose();
             _compactedBytes = _fileBytes;
-            File.Move(_path + ".new", _path, overwrite: true);
+            return true;
         }
     }
 
-    /// <summary>Ends the log in order: the next run trusts it to the millisecond.</summary>
+    /// <summary>Ends the log in order: the next run trusts it to the millisecond. On a full disk it trusts it as after a kill.</summary>
     public void Close(BlobIndex index)
     {
-        Rewrite(index);
+        if (!TryRewrite(index)) return;
         lock (_gate)
         {
-            WriteFrame([ClosingMark]);
+            try
+            {
+                WriteFrame([ClosingMark]);
+            }
+            catch (RpcException)
+            {
+                return; // without its mark the log says just that
+            }
+
             _ = Posix.Flush(_file); // after a failure the boot id still tells the next run how far to trust
         }
     }

@@ -1,0 +1,330 @@
+using Grpc.Core;
+using Microsoft.Win32.SafeHandles;
+using NUnit.Framework;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage.Tests;
+
+public sealed class DiskBlobStoreTests : DiskFixture
+{
+    [Test]
+    public async Task A_stored_file_carries_function_hash_and_size_and_cannot_be_written()
+    {
+        await using var store = await OpenAsync();
+        var digest = await store.PutAsync(Blobs.Of(1, 1000));
+
+        string file = FileOf(digest);
+
+        Assert.That(Path.GetFileName(file), Is.EqualTo($"sha256-{digest.Hash}-1000"));
+        Assert.That((int)ModeOf(file), Is.EqualTo(Convert.ToInt32("555", 8)));
+    }
+
+    [Test]
+    public async Task A_second_server_on_the_directory_is_refused_in_one_sentence()
+    {
+        await using var store = await OpenAsync();
+
+        var refused = Assert.ThrowsAsync<StorageDirectoryException>(() => OpenAsync());
+
+        Assert.That(refused!.Message, Does.Contain("in use by another server").And.EndsWith("."));
+    }
+
+    [Test]
+    public async Task A_closed_store_leaves_the_directory_to_the_next()
+    {
+        await (await OpenAsync()).DisposeAsync();
+        await (await OpenAsync()).DisposeAsync();
+    }
+
+    [Test]
+    public void A_directory_that_is_a_file_is_refused_in_one_sentence()
+    {
+        File.WriteAllText(StoreDirectory, "");
+
+        Assert.That(Assert.ThrowsAsync<StorageDirectoryException>(() => OpenAsync())!.Message, Does.Contain(StoreDirectory));
+    }
+
+    [Test]
+    public async Task A_restart_finds_the_same_blobs_and_bytes()
+    {
+        var digests = new List<Digest>();
+        await using (var store = await OpenAsync())
+        {
+            for (int i = 0; i < 300; i++) digests.Add(await store.PutAsync(Blobs.Of(i, 1 + i * 37)));
+            await store.TryLinkAsync(digests[7], executable: false, Scratch.Sub("linked"), default);
+        }
+
+        await using var again = await OpenAsync();
+
+        AssertConsistent(again);
+        Assert.That(again.Usage.UsedBytes, Is.EqualTo(digests.Sum(digest => digest.SizeBytes) + digests[7].SizeBytes));
+        Assert.That(await again.FindMissingAsync(digests, default), Is.Empty);
+        for (int i = 0; i < 300; i++) Assert.That(await again.GetAsync(digests[i]), Is.EqualTo(Blobs.Of(i, 1 + i * 37)));
+    }
+
+    [Test]
+    public async Task A_restart_removes_temps_and_puts_strangers_aside()
+    {
+        Digest digest;
+        await using (var store = await OpenAsync()) digest = await store.PutAsync(Blobs.Of(1, 1000));
+        string shard = Path.GetDirectoryName(FileOf(digest))!;
+        File.WriteAllText(Path.Combine(StoreDirectory, "temp", "7f"), "half an upload");
+        File.WriteAllText(Path.Combine(shard, "notes.txt"), "not a blob");
+        string truncated = Path.Combine(shard, BlobFiles.NameOf(Blobs.DigestOf(Blobs.Of(2, 50))));
+        File.WriteAllBytes(truncated, []);
+
+        await using var again = await OpenAsync();
+
+        AssertConsistent(again);
+        Assert.That(again.Usage.Blobs, Is.EqualTo(1));
+        Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Has.Length.EqualTo(2));
+    }
+
+    [Test]
+    public async Task The_order_of_use_survives_a_restart()
+    {
+        var digests = new List<Digest>();
+        await using (var store = await OpenAsync(limitBytes: 10_000))
+        {
+            for (int i = 0; i < 10; i++)
+            {
+                digests.Add(await store.PutAsync(Blobs.Of(i, 1000)));
+                Time.Advance(TimeSpan.FromMinutes(1));
+            }
+
+            await store.FindMissingAsync([digests[0], digests[2]], default);
+        }
+
+        Time.Advance(Retention);
+        await using var again = await OpenAsync(limitBytes: 10_000);
+        await again.PutAsync(Blobs.Of(100, 3000));
+
+        Assert.That(await again.FindMissingAsync(digests, default), Is.EqualTo(new[] { digests[1], digests[3], digests[4] }));
+    }
+
+    [Test]
+    public async Task A_promise_survives_a_restart_and_so_does_its_end()
+    {
+        await using (var store = await OpenAsync(limitBytes: 1000)) await store.PutAsync(Blobs.Of(1, 1000));
+        Time.Advance(Retention - TimeSpan.FromSeconds(1));
+
+        await using (var store = await OpenAsync(limitBytes: 1000))
+            Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 1000)));
+        Time.Advance(TimeSpan.FromSeconds(1));
+        await using (var store = await OpenAsync(limitBytes: 1000))
+            await store.PutAsync(Blobs.Of(2, 1000));
+    }
+
+    [Test]
+    public async Task Without_its_log_of_uses_a_store_renews_every_promise()
+    {
+        await using (var store = await OpenAsync(limitBytes: 1000)) await store.PutAsync(Blobs.Of(1, 1000));
+        File.Delete(Path.Combine(StoreDirectory, "uses"));
+        Time.Advance(Retention * 2);
+
+        await using var again = await OpenAsync(limitBytes: 1000);
+
+        Assert.ThrowsAsync<RpcException>(async () => await again.PutAsync(Blobs.Of(2, 1000)));
+        Time.Advance(Retention);
+        await again.PutAsync(Blobs.Of(2, 1000));
+    }
+
+    [Test]
+    public async Task A_limit_lowered_at_restart_is_reached_by_the_next_upload()
+    {
+        await using (var store = await OpenAsync(limitBytes: 10_000))
+            for (int i = 0; i < 10; i++) await store.PutAsync(Blobs.Of(i, 1000));
+        Time.Advance(Retention);
+
+        await using var again = await OpenAsync(limitBytes: 3000);
+        Assert.That(again.Usage.Blobs, Is.EqualTo(10));
+        await again.PutAsync(Blobs.Of(10, 1000));
+
+        Assert.That(again.Usage.UsedBytes, Is.EqualTo(3000));
+        AssertConsistent(again);
+    }
+
+    [Test]
+    public async Task A_blob_of_the_wrong_size_becomes_a_miss_and_evidence()
+    {
+        await using var store = await OpenAsync();
+        byte[] data = Blobs.Of(1, 1000);
+        var digest = await store.PutAsync(data);
+        string file = FileOf(digest);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.WriteAllBytes(file, data.AsSpan(0, 999));
+
+        Assert.That(await store.GetAsync(digest), Is.Null);
+        Assert.That(await store.HasAsync(digest), Is.False);
+        Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Has.Length.EqualTo(1));
+        await store.PutAsync(data);
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task A_file_deleted_behind_our_back_becomes_a_miss_and_can_be_written_again()
+    {
+        await using var store = await OpenAsync();
+        byte[] data = Blobs.Of(1, 1000);
+        var digest = await store.PutAsync(data);
+        File.Delete(FileOf(digest));
+
+        Assert.That(await store.GetAsync(digest), Is.Null);
+        await store.PutAsync(data);
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+        AssertConsistent(store);
+    }
+
+    [Test]
+    public async Task Many_writers_of_the_same_and_of_different_blobs_share_flushes()
+    {
+        var disk = new CountingFlush();
+        await using var store = await OpenAsync(flush: disk);
+        var gate = disk.HoldNext();
+        var first = store.PutAsync(Blobs.Of(1000, 100));
+        await gate.Reached;
+
+        // While the first flush is held, a hundred more arrive: they are one batch.
+        var writes = Enumerable.Range(0, 100).Select(i => store.PutAsync(Blobs.Of(i % 50, 100))).ToList();
+        gate.Release();
+        await first;
+        await Task.WhenAll(writes);
+
+        AssertConsistent(store);
+        Assert.That(store.Usage.Blobs, Is.EqualTo(51));
+        // 101 files and, for two batches, at most 1 + 16 directories.
+        Assert.That(disk.Flushes, Is.LessThanOrEqualTo(101 + 17));
+    }
+
+    [Test]
+    public async Task A_failed_flush_of_a_file_fails_its_upload_only_and_marks_the_disk()
+    {
+        var disk = new CountingFlush();
+        await using var store = await OpenAsync(flush: disk);
+        await store.PutAsync(Blobs.Of(1, 100));
+        disk.FailNext();
+
+        var failed = Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 100)));
+
+        Assert.That(failed!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(store.Usage.IsSuspect, Is.True);
+        Assert.That(store.Usage.Blobs, Is.EqualTo(1));
+        AssertConsistent(store);
+        await store.PutAsync(Blobs.Of(2, 100));
+    }
+
+    [Test]
+    public async Task A_failed_flush_of_a_directory_takes_the_name_back()
+    {
+        var disk = new CountingFlush();
+        await using var store = await OpenAsync(flush: disk);
+        disk.FailAfter(1);
+
+        var failed = Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 100)));
+
+        Assert.That(failed!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(BlobFilesIn(StoreDirectory), Is.Empty);
+        AssertConsistent(store);
+    }
+
+    [Test]
+    public async Task A_failed_flush_of_a_large_file_fails_its_upload()
+    {
+        var disk = new CountingFlush();
+        await using var store = await OpenAsync(flush: disk);
+        disk.FailNext();
+
+        Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 3 << 20)));
+
+        Assert.That(store.Usage.IsSuspect, Is.True);
+        AssertConsistent(store);
+    }
+
+    [Test]
+    public async Task Random_work_leaves_exact_accounting()
+    {
+        int seed = Environment.TickCount;
+        TestContext.Out.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        var store = await OpenAsync(limitBytes: 200_000);
+        for (int round = 0; round < 10; round++)
+        {
+            var tasks = new List<Task>();
+            for (int i = 0; i < 40; i++)
+            {
+                byte[] data = Blobs.Of(random.Next(60), random.Next(3) == 0 ? 9000 : 4000);
+                string path = Scratch.Sub($"link-{round}-{i}");
+                tasks.Add(random.Next(3) switch
+                {
+                    0 => store.TryLinkAsync(Blobs.DigestOf(data), random.Next(2) == 0, path, default).AsTask(),
+                    1 => store.HasAsync(Blobs.DigestOf(data)),
+                    _ => PutIfRoomAsync(store, data),
+                });
+            }
+
+            await Task.WhenAll(tasks);
+            AssertConsistent(store);
+            Assert.That(store.Usage.UsedBytes, Is.LessThanOrEqualTo(200_000));
+            Time.Advance(TimeSpan.FromHours(random.Next(6)));
+            if (random.Next(3) == 0)
+            {
+                var before = store.Usage;
+                await store.DisposeAsync();
+                store = await OpenAsync(limitBytes: 200_000);
+                Assert.That((store.Usage.UsedBytes, store.Usage.Blobs), Is.EqualTo((before.UsedBytes, before.Blobs)));
+            }
+        }
+
+        await store.DisposeAsync();
+    }
+
+    private static async Task PutIfRoomAsync(DiskBlobStore store, byte[] data)
+    {
+        try
+        {
+            await store.PutAsync(data);
+        }
+        catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted)
+        {
+            // The limit is part of the game.
+        }
+    }
+
+    private sealed class CountingFlush : IDiskFlush
+    {
+        private readonly DiskFlush _disk = new();
+        private int _failAt = -1;
+        private int _flushes;
+        private Gate? _gate;
+
+        public int Flushes => _flushes;
+
+        public void FailNext() => FailAfter(0);
+
+        public void FailAfter(int flushes) => _failAt = _flushes + flushes;
+
+        public Gate HoldNext() => _gate = new Gate();
+
+        public int Flush(SafeFileHandle fileOrDirectory)
+        {
+            Interlocked.Exchange(ref _gate, null)?.Pass();
+            return Interlocked.Increment(ref _flushes) - 1 == _failAt ? Posix.EIO : _disk.Flush(fileOrDirectory);
+        }
+    }
+
+    private sealed class Gate
+    {
+        private readonly TaskCompletionSource _reached = new();
+        private readonly ManualResetEventSlim _open = new();
+
+        public Task Reached => _reached.Task;
+
+        public void Pass()
+        {
+            _reached.SetResult();
+            _open.Wait();
+        }
+
+        public void Release() => _open.Set();
+    }
+}

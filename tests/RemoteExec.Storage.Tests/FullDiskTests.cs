@@ -1,0 +1,78 @@
+using Grpc.Core;
+using NUnit.Framework;
+
+namespace RemoteExec.Storage.Tests;
+
+/// <summary>S4: a disk that is full, by bytes or by files, refuses uploads, serves reads, and recovers by itself.</summary>
+public sealed class FullDiskTests : DiskFixture
+{
+    [TestCase("size=2m", 300_000, TestName = "No_bytes_left_is_a_refusal_and_passes")]
+    [TestCase("size=64m,nr_inodes=60", 100, TestName = "No_inodes_left_is_a_refusal_and_passes")]
+    [TestCase("size=12m", 5_000_000, TestName = "No_bytes_left_for_a_large_file_is_a_refusal_and_passes")]
+    public async Task A_full_disk_refuses_and_recovers(string options, int blobBytes)
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), options);
+        var stored = new List<Core.Digest>();
+        await using (var store = await OpenAsync(limitBytes: 1 << 30, directory: mount.Path))
+        {
+            RpcException? refused = null;
+            for (int i = 0; refused is null && i < 1000; i++)
+            {
+                try
+                {
+                    stored.Add(await store.PutAsync(Blobs.Of(i, blobBytes)));
+                }
+                catch (RpcException full)
+                {
+                    refused = full;
+                }
+            }
+
+            Assert.That(refused?.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+            Assert.That(refused!.Status.Detail, Does.Contain("full"));
+            Assert.That(stored, Is.Not.Empty);
+            AssertConsistent(store);
+            Assert.That(await store.GetAsync(stored[0]), Is.EqualTo(Blobs.Of(0, blobBytes)), "reads go on");
+        }
+
+        Mount.Run("mount", "-o", "remount,size=128m,nr_inodes=10000", mount.Path);
+        await using (var again = await OpenAsync(limitBytes: 1 << 30, directory: mount.Path))
+        {
+            Assert.That(await again.FindMissingAsync(stored, default), Is.Empty);
+            await again.PutAsync(Blobs.Of(5000, blobBytes));
+            AssertConsistent(again);
+        }
+    }
+
+    [Test]
+    public async Task A_disk_that_turns_read_only_refuses_uploads_and_says_why()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("ro"), "size=8m");
+        await using (var store = await OpenAsync(directory: mount.Path))
+            await store.PutAsync(Blobs.Of(1, 100));
+        Mount.Run("mount", "-o", "remount,ro", mount.Path);
+
+        var refused = Assert.ThrowsAsync<StorageDirectoryException>(() => OpenAsync(directory: mount.Path));
+
+        Assert.That(refused!.Message, Does.Contain("read-only"));
+    }
+
+    [Test]
+    public async Task A_directory_on_another_file_system_is_filled_by_copies()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("other"), "size=8m");
+        await using var store = await OpenAsync();
+        byte[] data = Blobs.Of(1, 100_000);
+        var digest = await store.PutAsync(data);
+
+        Assert.That(await store.TryLinkAsync(digest, true, Path.Combine(mount.Path, "f"), default), Is.True);
+        Assert.That(File.ReadAllBytes(Path.Combine(mount.Path, "f")), Is.EqualTo(data));
+
+        byte[] output = Blobs.Of(2, 100_000);
+        File.WriteAllBytes(Path.Combine(mount.Path, "out"), output);
+        using var file = File.OpenHandle(Path.Combine(mount.Path, "out"));
+        var taken = await store.TakeFileAsync(Core.DigestFunction.Sha256, file, default);
+        Assert.That(await store.GetAsync(taken), Is.EqualTo(output));
+        AssertConsistent(store);
+    }
+}
