@@ -1,0 +1,19 @@
+using RemoteExec.Core;
+using RemoteExec.Rpc;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Cli;
+
+/// <summary>A connection to one server, made when it is first used.</summary>
+internal sealed class RemoteServer(Uri address, InstanceName instance) : IAsyncDisposable
+{
+    public Uri Address { get; } = address;
+
+    public RpcChannel Channel { get; } = new(address, new RpcChannelOptions());
+
+    public InstanceName Instance { get; } = instance;
+
+    public IBlobStore OpenStore() => new RemoteBlobStore(Channel, Instance, new RemoteBlobStoreOptions());
+
+    public async ValueTask DisposeAsync() => await Channel.DisposeAsync();
+}

@@ -1,0 +1,23 @@
+using System.CommandLine;
+
+namespace RemoteExec.Cli;
+
+/// <summary><c>rexec cat DIGEST</c>: writes a blob to standard output.</summary>
+internal static class CatVerb
+{
+    public static Command Create(ServerOptions server, CliConsole console)
+    {
+        var digest = new Argument<string>("digest") { Description = "HASH/SIZE, or a bytestream:// address" };
+        var verb = new Command("cat", "Writes a blob to standard output.") { digest };
+        verb.SetAction(async (parsed, cancellationToken) =>
+        {
+            var wanted = DigestText.Parse(parsed.GetValue(digest)!); // required
+            await using var remote = server.Connect(parsed);
+            if (await BlobCopy.ToStreamAsync(remote.OpenStore(), wanted, console.Output, cancellationToken))
+                return ExitCode.Done;
+            console.Say($"blob {wanted} is not stored there");
+            return ExitCode.NotFound;
+        });
+        return verb;
+    }
+}
