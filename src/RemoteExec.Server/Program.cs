@@ -1,0 +1,1 @@
+return await RemoteExec.Server.ServerHost.RunAsync(args);

@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
+using RemoteExec.Worker;
+
+namespace RemoteExec.Server;
+
+/// <summary>Every option of <c>rexec-server</c>: name, default and help in one line each.</summary>
+internal sealed class ServerOptions(OptionReader options)
+{
+    public static OptionTable<ServerOptions> Table { get; } = new(
+        "rexec-server", "Serves remote execution and caching (REAPI v2) with embedded storage and a sandboxed local worker.",
+        reader => new ServerOptions(reader), Rules);
+
+    public HostPort Grpc { get; } = options.HostPort("grpc", "127.0.0.1:8980", "where clients and workers connect");
+    public HostPort Http { get; } = options.HostPort("http", "127.0.0.1:8981", "web page, JSON, /metrics, /healthz, /readyz");
+    public string DataDirectory { get; } = Path.GetFullPath(options.Text("data-dir", DefaultDataDirectory, "everything durable lives here", "DIR"));
+    public IReadOnlyList<ServerRole> Roles { get; } = options.Choices<ServerRole>("roles", "all", "parts that this process plays");
+    public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)");
+
+    public long? MaxCasSizeBytes { get; } = options.OptionalSize("max-cas-size", "disk space for blobs; half of what is free, at most 50GB, when left out");
+    public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
+    public IReadOnlyList<DigestFunction> DigestFunctions { get; } = options.Choices<DigestFunction>("digest-functions", "sha256,sha384,sha512,sha1,md5,blake3", "functions that clients may use; the first is the default");
+    public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse action results from clients; only own workers write them");
+
+    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: 4096);
+    public string Pool { get; } = options.Text("pool", "default", "pool of the local worker", "NAME");
+    public IReadOnlyList<PlatformProperty> Properties { get; } = options.Properties("property", "platform property that the local worker offers");
+    public SandboxMode Sandbox { get; } = options.Choice("sandbox", SandboxMode.Degrade, "when this kernel cannot build every wall: refuse, say so and go on, or never build any");
+    public long? ActionMemoryBytesMax { get; } = options.OptionalSize("action-memory", "memory that one action may use; no limit when left out");
+
+    public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say");
+    public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused");
+    public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "30s", "how long an action waits for a worker that offers its properties");
+    public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM");
+
+    public LogLevel LogLevel { get; } = options.Choice("log-level", LogLevel.Information, "least important log line that is written");
+
+    public bool Plays(ServerRole role) => Roles.Contains(ServerRole.All) || Roles.Contains(role);
+
+    // XDG base directories: data of a program that is not the user's own documents.
+    private static string DefaultDataDirectory =>
+        Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } data ? Path.Combine(data, "rexec")
+        : Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home ? Path.Combine(home, ".local/share/rexec")
+        : "/var/lib/rexec";
+
+    private static IEnumerable<string> Rules(ServerOptions options)
+    {
+        if (options.Redis.Count > 0)
+            yield return "--redis: several coordinators are not in this version; leave it out and this server keeps its state under --data-dir";
+        if (!options.Plays(ServerRole.Storage))
+            yield return "--roles: a coordinator or worker without storage in the same process is not in this version; add storage, or run rexec-worker";
+        if (options.Plays(ServerRole.Worker) && !options.Plays(ServerRole.Coordinator))
+            yield return "--roles: a local worker needs the coordinator in the same process; add coordinator, or run rexec-worker --coordinator HOST:PORT";
+        if (options.ActionTimeout > options.ActionTimeoutMax)
+            yield return "--action-timeout: is longer than --action-timeout-max; raise the one or lower the other";
+    }
+}

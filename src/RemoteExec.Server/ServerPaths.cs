@@ -1,0 +1,14 @@
+namespace RemoteExec.Server;
+
+/// <summary>What lies where under <c>--data-dir</c>. One file system for blobs and work, so that inputs are hard links.</summary>
+internal sealed record ServerPaths(string DataDirectory)
+{
+    public string Blobs => Path.Combine(DataDirectory, "cas");
+
+    public string ActionCache => Path.Combine(DataDirectory, "ac");
+
+    public string Journal => Path.Combine(DataDirectory, "journal");
+
+    /// <summary>Holds <c>work/</c>.</summary>
+    public string Worker => DataDirectory;
+}
