@@ -5,7 +5,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Cli;
 
 /// <summary>A connection to one server, made when it is first used.</summary>
-internal sealed class RemoteServer(Uri address, InstanceName instance) : IAsyncDisposable
+internal sealed class RemoteServer(Uri address, InstanceName instance) : IDisposable
 {
     public Uri Address { get; } = address;
 
@@ -15,5 +15,5 @@ internal sealed class RemoteServer(Uri address, InstanceName instance) : IAsyncD
 
     public IBlobStore OpenStore() => new RemoteBlobStore(Channel, Instance, new RemoteBlobStoreOptions());
 
-    public async ValueTask DisposeAsync() => await Channel.DisposeAsync();
+    public void Dispose() => Channel.Dispose();
 }

@@ -12,7 +12,7 @@ internal static class CatVerb
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             var wanted = DigestText.Parse(parsed.GetValue(digest)!); // required
-            await using var remote = server.Connect(parsed);
+            using var remote = server.Connect(parsed);
             if (await BlobCopy.ToStreamAsync(remote.OpenStore(), wanted, console.Output, cancellationToken))
                 return ExitCode.Done;
             console.Say($"blob {wanted} is not stored there");

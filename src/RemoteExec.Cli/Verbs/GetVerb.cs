@@ -17,7 +17,7 @@ internal static class GetVerb
         {
             var wanted = DigestText.Parse(parsed.GetValue(digest)!); // required
             string to = Path.GetFullPath(parsed.GetValue(path)!); // required
-            await using var remote = server.Connect(parsed);
+            using var remote = server.Connect(parsed);
             await using (var found = await remote.OpenStore().OpenReadAsync(wanted, offset: 0, cancellationToken))
             {
                 if (found is null)

@@ -14,7 +14,7 @@ internal static class PutVerb
         verb.SetAction(async (parsed, cancellationToken) =>
         {
             string from = parsed.GetValue(path)!; // required
-            await using var remote = server.Connect(parsed);
+            using var remote = server.Connect(parsed);
             var digest = await PutAsync(new BlobUploader(remote.OpenStore()), from, cancellationToken);
             console.Print(digest.ToString());
             return ExitCode.Done;

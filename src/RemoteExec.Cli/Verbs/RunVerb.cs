@@ -33,7 +33,7 @@ internal static class RunVerb
                 Timeout = parsed.GetValue(timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 SkipCacheLookup = parsed.GetValue(noCache),
             };
-            await using var remote = server.Connect(parsed);
+            using var remote = server.Connect(parsed);
             var run = new RemoteRun(remote, console);
             int exitCode = await run.RunAsync(remoteCommand, parsed.GetValue(inputs), parsed.GetValue(into)!, cancellationToken); // has a default
             return exitCode == 0 ? ExitCode.Done : parsed.GetValue(propagate) ? exitCode : ExitCode.CommandFailed;

@@ -17,7 +17,7 @@ internal static class StatusVerb
         var verb = new Command("status", "Shows the queue, the workers and the storage.") { http, json };
         verb.SetAction(async (parsed, cancellationToken) =>
         {
-            await using var remote = server.Connect(parsed);
+            using var remote = server.Connect(parsed);
             var address = parsed.GetValue(http) is { } given ? Parse(given) : new Uri($"http://{remote.Address.Host}:{remote.Address.Port + 1}");
             string text;
             try
