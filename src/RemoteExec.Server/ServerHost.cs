@@ -65,8 +65,6 @@ internal static class ServerHost
     private static string? Explain(Exception failure, ServerOptions options) => failure switch
     {
         StorageDirectoryException or JournalException or WorkerRefusedException or ServerRefusedException => failure.Message,
-        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } =>
-            $"port {options.Grpc.Port} (gRPC) or {options.Http.Port} (HTTP) is in use; stop what holds it, or choose others with --grpc and --http",
         IOException or UnauthorizedAccessException => $"{failure.Message}; check --data-dir {options.DataDirectory}",
         _ => null,
     };

@@ -19,7 +19,6 @@ internal sealed class ServerOptions(OptionReader options)
 
     public long? MaxCasSizeBytes { get; } = options.OptionalSize("max-cas-size", "disk space for blobs; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
-    public IReadOnlyList<DigestFunction> DigestFunctions { get; } = options.Choices<DigestFunction>("digest-functions", "sha256,sha384,sha512,sha1,md5,blake3", "functions that clients may use; the first is the default");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse action results from clients; only own workers write them");
 
     public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: 4096);

@@ -13,7 +13,7 @@ internal static class Welcome
         var text = new StringBuilder();
         text.AppendLine($"rexec {version}, ready")
             .AppendLine()
-            .AppendLine($"  Execution  {grpc}    any instance name; {string.Join(", ", options.DigestFunctions.Select(f => f.ToString().ToUpperInvariant()))}")
+            .AppendLine($"  Execution  {grpc}    any instance name")
             .AppendLine($"  Web        {http}")
             .AppendLine($"  Storage    {options.DataDirectory}    {Gigabytes(storage.LimitBytes)} limit, {Gigabytes(storage.UsedBytes)} in {storage.Blobs} blobs")
             .AppendLine($"  Worker     {Describe(options, worker)}")

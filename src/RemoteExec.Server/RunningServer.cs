@@ -1,0 +1,93 @@
+using Microsoft.Extensions.Logging;
+using RemoteExec.Observability;
+using RemoteExec.Rpc;
+using RemoteExec.Scheduling;
+using RemoteExec.Services;
+using RemoteExec.Worker;
+
+namespace RemoteExec.Server;
+
+/// <summary>Everything that was started, and the order in which it ends: the reverse, after a drain.</summary>
+internal sealed partial class RunningServer(ServerOptions options, TimeProvider time, ILoggerFactory logs) : IAsyncDisposable
+{
+    private readonly ILogger _log = logs.CreateLogger("RemoteExec.Server");
+    private readonly Stack<object> _owned = new();
+    private readonly CancellationTokenSource _workerDrain = new();
+    private Scheduler? _scheduler;
+    private ServicesComposition? _services;
+    private RpcServer? _rpc;
+    private Task _working = Task.CompletedTask;
+
+    public ServerHealth Health { get; } = new(time);
+
+    public string Welcome { get; private set; } = "";
+
+    /// <summary>Takes what is to be disposed when the server ends; the last taken goes first.</summary>
+    public T Own<T>(T part)
+        where T : notnull
+    {
+        _owned.Push(part);
+        return part;
+    }
+
+    /// <summary>All is composed: the worker starts, and the server says that it is ready.</summary>
+    public void Begin(Scheduler? scheduler, ServicesComposition services, RpcServer rpc, LocalWorker? worker, string welcome)
+    {
+        (_scheduler, _services, _rpc, Welcome) = (scheduler, services, rpc, welcome);
+        if (worker is not null)
+            _working = worker.RunAsync(_workerDrain.Token);
+        services.Health.SetServing(true);
+        Health.Ready();
+        Ready(Environment.ProcessId);
+    }
+
+    /// <summary>Serves until told to stop, then drains. Fails when the local worker does.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        var stopped = Task.Delay(Timeout.InfiniteTimeSpan, time, stopping);
+        await Task.WhenAny(stopped, _working);
+        if (!stopping.IsCancellationRequested)
+        {
+            await _working; // shows why it ended
+            throw new ServerRefusedException("the local worker left although nobody asked it to; its last log lines say why");
+        }
+
+        await DrainAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        while (_owned.TryPop(out object? part))
+        {
+            if (part is IAsyncDisposable asynchronous)
+                await asynchronous.DisposeAsync();
+            else
+                ((IDisposable)part).Dispose();
+        }
+
+        _workerDrain.Dispose();
+    }
+
+    // No new work; streams end so that clients attach again; what runs finishes; then the ports close.
+    private async Task DrainAsync()
+    {
+        Draining(options.DrainMax.TotalSeconds);
+        Health.Draining();
+        _services?.Health.SetServing(false);
+        _scheduler?.BeginDrain();
+        await _workerDrain.CancelAsync();
+        await _working;
+        if (_rpc is not null)
+            await _rpc.StopAsync(CancellationToken.None);
+        Stopped();
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "ready", Message = "ready, process {Process}")]
+    private partial void Ready(int process);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "draining", Message = "draining for at most {Seconds} s")]
+    private partial void Draining(double seconds);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "stopped", Message = "stopped; everything acknowledged is on disk")]
+    private partial void Stopped();
+}

@@ -1,0 +1,172 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
+using RemoteExec.Observability;
+using RemoteExec.Rpc;
+using RemoteExec.Scheduling;
+using RemoteExec.Scheduling.Local;
+using RemoteExec.Services;
+using RemoteExec.Storage;
+using RemoteExec.Web;
+using RemoteExec.Worker;
+
+namespace RemoteExec.Server;
+
+/// <summary>The running system, top to bottom: bytes, rules, services, ports, worker.</summary>
+internal static class ServerComposition
+{
+    // Results read again and again in one build; the rest is a file away.
+    private const long HotResultsBytes = 64 << 20;
+
+    private const int HistoryMax = 2000;
+
+    // A stalled uploader holds up others of the same blob for so long, then the next one goes on.
+    private static readonly TimeSpan UploadStallMax = TimeSpan.FromSeconds(10);
+
+    /// <exception cref="ServerRefusedException">And the refusals of the rooms: one sentence each for the operator.</exception>
+    public static async Task<RunningServer> StartAsync(
+        ServerOptions options, TimeProvider time, ILoggerProvider log, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        var running = new RunningServer(options, time, logs);
+        try
+        {
+            var paths = new ServerPaths(options.DataDirectory);
+            var grpc = await EndpointAsync(options.Grpc, cancellationToken);
+            var http = await EndpointAsync(options.Http, cancellationToken);
+
+            // Observability first: the rooms below count from their first moment.
+            var metrics = running.Own(new MetricsRegistry());
+            var rpcMetrics = running.Own(new RpcMetrics());
+            var totals = running.Own(new CounterTotals(new Dictionary<string, string>
+            {
+                ["remoteexec_operations_total"] = "result",
+                ["remoteexec_action_cache_requests_total"] = "result",
+            }));
+            var history = new ActionHistory(HistoryMax);
+
+            // Bytes.
+            var disk = running.Own(await DiskBlobStore.OpenAsync(
+                new DiskBlobStoreOptions
+                {
+                    Directory = paths.Blobs,
+                    LimitBytes = options.MaxCasSizeBytes ?? DiskSpace.DefaultLimitBytes(options.DataDirectory),
+                    Retention = options.Retention,
+                },
+                time, cancellationToken));
+            var blobs = new CoalescingBlobStore(disk, UploadStallMax, time);
+            var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
+            var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs);
+
+            // Rules.
+            var serving = ServicesOptionsOf(options, http);
+            var actionCacheWriter = new ActionCacheWriter(actionCache, blobs, serving);
+            var scheduler = options.Plays(ServerRole.Coordinator)
+                ? running.Own(new Scheduler(
+                    SchedulerOptionsOf(options),
+                    running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal })),
+                    time,
+                    (completed, cancellation) =>
+                    {
+                        history.Add(completed);
+                        return actionCacheWriter.OnCompletedAsync(completed, cancellation);
+                    }))
+                : null;
+            if (scheduler is not null)
+                await scheduler.StartAsync(cancellationToken);
+
+            // Services and ports.
+            var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
+            var rpc = running.Own(new RpcServer(new RpcServerOptions
+            {
+                EndPoint = grpc,
+                Methods = ServicesComposition.MethodOptions(serving),
+                DrainMax = options.DrainMax,
+                Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{options.Http}; Bazel wants --remote_executor=grpc://{options.Grpc}.",
+                Observers = [rpcMetrics],
+                Time = time,
+                Log = logs,
+            }));
+            services.AddTo(rpc);
+            await Refuse.PortInUseAsync(options.Grpc, "grpc", () => rpc.StartAsync(cancellationToken));
+            string grpcAddress = $"grpc://{rpc.EndPoint}";
+
+            var web = running.Own(await Refuse.PortInUseAsync(options.Http, "http", () => WebServer.StartAsync(
+                http,
+                new WebSources
+                {
+                    Version = serving.Version,
+                    GrpcAddress = grpcAddress,
+                    Time = time,
+                    Health = running.Health,
+                    Metrics = metrics,
+                    Totals = totals,
+                    History = history,
+                    Blobs = blobs,
+                    Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
+                    LiveOperations = count => [.. (scheduler?.List() ?? []).Where(o => !o.IsDone).OrderBy(o => o.CreatedAt).Take(count)],
+                    Storage = () => disk.Usage,
+                },
+                log, cancellationToken)));
+
+            // The worker last: it joins what is ready.
+            var worker = options.Plays(ServerRole.Worker)
+                ? running.Own(await LocalWorker.CreateAsync(
+                    WorkerOptionsOf(options, paths), disk, remote: null, new InProcessConnector(services.Workers!), time, logs, cancellationToken)) // a worker implies a coordinator
+                : null;
+
+            running.Begin(scheduler, services, rpc, worker, Welcome.Text(serving.Version, grpcAddress, web.Address, options, disk.Usage, worker));
+            return running;
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static ServicesOptions ServicesOptionsOf(ServerOptions options, IPEndPoint http) => new()
+    {
+        ExecutionEnabled = options.Plays(ServerRole.Coordinator),
+        ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
+        ActionTimeoutDefault = options.ActionTimeout,
+        ActionTimeoutMax = options.ActionTimeoutMax,
+        WebAddress = http.Port == 0 ? null : new Uri($"http://{options.Http}"),
+    };
+
+    private static SchedulerOptions SchedulerOptionsOf(ServerOptions options) => new()
+    {
+        UnsatisfiableMax = options.UnsatisfiableMax,
+        // The local worker dies with this process, so what it held is queued again at once.
+        WorkersThatCannotReturn = new HashSet<string> { LocalWorkerId },
+    };
+
+    // The same over restarts: its recovered leases are known to be dead.
+    private const string LocalWorkerId = "local";
+
+    private static WorkerOptions WorkerOptionsOf(ServerOptions options, ServerPaths paths) => new()
+    {
+        WorkerId = LocalWorkerId,
+        Pool = options.Pool,
+        Slots = options.Slots,
+        Prefetch = options.Slots,
+        DataDirectory = paths.Worker,
+        Properties = options.Properties,
+        Sandbox = options.Sandbox,
+        ActionMemoryBytesMax = options.ActionMemoryBytesMax,
+        DrainLimit = options.DrainMax,
+    };
+
+    private static async ValueTask<IPEndPoint> EndpointAsync(HostPort address, CancellationToken cancellationToken)
+    {
+        if (IPAddress.TryParse(address.Host, out var literal)) return new IPEndPoint(literal, address.Port);
+        try
+        {
+            var found = await Dns.GetHostAddressesAsync(address.Host, cancellationToken);
+            return new IPEndPoint(found[0], address.Port);
+        }
+        catch (System.Net.Sockets.SocketException unknown)
+        {
+            throw new ServerRefusedException($"{address.Host} is not a name of this machine ({unknown.Message}); write an address such as 127.0.0.1:{address.Port}", unknown);
+        }
+    }
+}
