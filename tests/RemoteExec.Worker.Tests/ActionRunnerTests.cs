@@ -223,15 +223,16 @@ public sealed class ActionRunnerTests
         Assert.That(Directory.EnumerateFileSystemEntries(outside.Path), Is.Empty);
     }
 
-    [Test]
-    public async Task An_altered_input_fails_the_attempt_and_blames_the_worker()
+    [TestCase("tampered with")]
+    [TestCase("ORIGINAL", Description = "the same size")]
+    public async Task An_altered_input_fails_the_attempt_and_blames_the_worker(string content)
     {
         await using var bench = new ActionBench();
         var root = new WireDirectory { Files = { ActionBench.File("input", bench.Put("original")) } };
         var sandbox = ScriptedSandbox.Exits(0, path =>
         {
             string input = Path.Combine(path, "input");
-            File.WriteAllText(input, "tampered with");
+            File.WriteAllText(input, content);
         });
 
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));
@@ -249,8 +250,10 @@ public sealed class ActionRunnerTests
         var root = new WireDirectory { Files = { ActionBench.File("input", digest) } };
         var sandbox = ScriptedSandbox.Exits(0, path =>
         {
+            // With a second link, as compilers' caches do: still nothing of ours.
             File.Delete(Path.Combine(path, "input"));
             File.WriteAllText(Path.Combine(path, "input"), "a new one");
+            Native.HardLink(Path.Combine(path, "input"), Path.Combine(path, "second"));
         });
 
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));

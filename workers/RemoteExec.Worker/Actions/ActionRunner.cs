@@ -54,14 +54,14 @@ internal sealed partial class ActionRunner(
         return Complete(report, clock);
     }
 
-    private async ValueTask<InputAudit> MaterialiseAsync(
+    private async ValueTask<InputAudit?> MaterialiseAsync(
         FetchedAction action, WorkDirectory directory, CancellationToken cancellationToken)
     {
         var missing = await materialiser.MaterialiseAsync(action.Inputs, directory.InputRoot, _fileOwner, cancellationToken);
         // Present a moment ago, evicted since. The client still has them.
         if (missing.Count > 0) throw RpcErrors.MissingBlobsStatus(missing).ToException();
         InputMaterialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot, _fileOwner);
-        return InputAudit.Begin(action.Inputs, directory.InputRoot);
+        return action.Inputs.Files.Count == 0 ? null : InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("begun"));
     }
 
     private SandboxSpec Describe(Lease lease, FetchedAction action, WorkDirectory directory) => new()
@@ -103,9 +103,9 @@ internal sealed partial class ActionRunner(
         }
     }
 
-    private async ValueTask CheckInputsAsync(InputAudit audit, Lease lease, CancellationToken cancellationToken)
+    private async ValueTask CheckInputsAsync(InputAudit? audit, Lease lease, CancellationToken cancellationToken)
     {
-        if (audit.FindAltered() is not { } altered) return;
+        if (audit is null || await audit.FindAlteredAsync(cancellationToken) is not { } altered) return;
         string path = Printable.Quote(altered.Path);
         LogInputAltered(lease.Lease_.ExecutionId, altered.Digest, path);
         // Whatever comes after this action would be given the same file. The store verifies what it reads, and puts

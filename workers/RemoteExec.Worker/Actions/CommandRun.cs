@@ -5,9 +5,9 @@ namespace RemoteExec.Worker;
 /// <summary>A command's end and the two streams it wrote.</summary>
 internal sealed class CommandRun(StageClock clock, WorkDirectory directory) : ISandboxOutput, IDisposable
 {
-    public ActionLog Stdout { get; } = new(directory.LogPath("stdout"));
+    public ActionLog Stdout { get; } = new(directory.PathBeside("stdout"));
 
-    public ActionLog Stderr { get; } = new(directory.LogPath("stderr"));
+    public ActionLog Stderr { get; } = new(directory.PathBeside("stderr"));
 
     public SandboxReport Report { get; set; } = new() { Outcome = SandboxOutcome.LauncherLost };
 

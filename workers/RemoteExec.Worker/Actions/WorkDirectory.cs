@@ -8,8 +8,8 @@ internal sealed class WorkDirectory(WorkDirectories owner, string name, string p
     /// <summary>What the action sees as its input root.</summary>
     public string InputRoot { get; } = $"{path}/root";
 
-    /// <summary>For logs too large for memory; the action cannot see it.</summary>
-    public string LogPath(string stream) => $"{Path}/{stream}";
+    /// <summary>A file of ours: large logs, marks. The action does not see it.</summary>
+    public string PathBeside(string name) => $"{Path}/{name}";
 
     public ValueTask DisposeAsync() => owner.GiveBackAsync(name);
 }

@@ -1,63 +1,91 @@
+using RemoteExec.Core;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Worker;
 
 /// <summary>
 /// The second measure against an action that alters its inputs (TRUST 3, hard-link tampering): the first is that
-/// their owner is not mapped in its user namespace. Notes the identity of every linked file before the command
-/// and looks again after it.
+/// their owner is not mapped in its user namespace. After the command every linked input is looked at, and one
+/// whose size is wrong or that was written to since the command began is hashed again.
 /// </summary>
 /// <remarks>
-/// Compares inode, size and modification time. Not the change time and not the link count: both move whenever
-/// another action links the same blob. A name the action has removed or replaced says nothing about the blob
-/// and is passed over.
+/// The look is one statx(2) per file. Not at the change time nor the link count: both move whenever another action
+/// links the same blob. A name that the action removed or replaced says nothing about the blob.
 /// </remarks>
 internal sealed class InputAudit
 {
+    private readonly ILocalBlobStore _store;
+    private readonly InputTree _tree;
     private readonly string _root;
-    private readonly List<Entry> _entries;
+    private readonly string _markerPath;
+    private readonly (long Seconds, uint Nanoseconds) _begunAt;
+    private int _checks;
 
-    private InputAudit(string root, List<Entry> entries)
+    private InputAudit(ILocalBlobStore store, InputTree tree, string root, string markerPath, FileStatus marker)
     {
+        _store = store;
+        _tree = tree;
         _root = root;
-        _entries = entries;
+        _markerPath = markerPath;
+        _begunAt = (marker.ModifiedSeconds, marker.ModifiedNanoseconds);
     }
 
-    public static InputAudit Begin(InputTree tree, string root)
+    /// <summary>
+    /// Takes the time from the file system, which stamps files with a clock of its own and never backwards: what is
+    /// written from now on is not stamped earlier.
+    /// </summary>
+    public static InputAudit Begin(ILocalBlobStore store, InputTree tree, string root, string markerPath)
     {
-        var entries = new List<Entry>(tree.Files.Count);
-        foreach (var file in tree.Files)
+        using (File.Create(markerPath))
         {
-            // A file of its own, such as the empty one, is the action's to change.
-            if (TryStat(root, file.Path) is { LinkCount: > 1 } status)
-                entries.Add(new Entry(file, status));
         }
-        return new InputAudit(root, entries);
+        var marker = TryStat(markerPath) ?? throw new FileSystemException("stat", markerPath, Libc.ENOENT);
+        return new InputAudit(store, tree, root, markerPath, marker);
     }
 
-    /// <summary>The first input whose content may have changed; null when all stand.</summary>
-    public BlobLink? FindAltered()
+    /// <summary>The first input whose content is not its digest's any more; null when all stand.</summary>
+    public async ValueTask<BlobLink?> FindAlteredAsync(CancellationToken cancellationToken)
     {
-        foreach (var (file, before) in _entries)
+        foreach (var file in _tree.Files)
         {
-            if (TryStat(_root, file.Path) is not { } now || now.Inode != before.Inode) continue;
-            if (now.SizeBytes != before.SizeBytes
-                || now.ModifiedSeconds != before.ModifiedSeconds
-                || now.ModifiedNanoseconds != before.ModifiedNanoseconds)
-            {
-                return file;
-            }
+            if (IsSuspect(file) && !await IsIntactAsync(file, cancellationToken)) return file;
         }
         return null;
     }
 
-    private static FileStatus? TryStat(string root, string path)
+    private bool IsSuspect(BlobLink file)
     {
-        var name = FileName.From($"{root}/{path}");
-        return Libc.Stat(Libc.AtFdCwd, name.Terminated, Libc.AtSymlinkNoFollow, FileStatus.BasicMask, out var status) == 0
-            ? status
-            : null;
+        // A file with one link is the action's own: a copy, or the empty one.
+        if (TryStat($"{_root}/{file.Path}") is not { LinkCount: > 1 } status || status.Kind != FileKind.Regular) return false;
+        return status.SizeBytes != file.Digest.SizeBytes
+            || (status.ModifiedSeconds, status.ModifiedNanoseconds).CompareTo(_begunAt) >= 0;
     }
 
-    private readonly record struct Entry(BlobLink File, FileStatus Before);
+    /// <summary>
+    /// Hashes the store's own file, reached by a link of ours: the name in the input root is the action's by now, and
+    /// may be a file of its making. An innocent suspect exists too, a blob stored in the tick in which the command began.
+    /// </summary>
+    private async ValueTask<bool> IsIntactAsync(BlobLink file, CancellationToken cancellationToken)
+    {
+        string path = $"{_markerPath}-{_checks++}";
+        if (!await _store.TryLinkAsync(file.Digest, file.Executable, path, cancellationToken)) return true; // evicted: nobody gets it
+        if (TryStat(path)?.Inode != TryStat($"{_root}/{file.Path}")?.Inode) return true;
+
+        using var handle = File.OpenHandle(path, options: FileOptions.SequentialScan);
+        using var hasher = DigestHasher.Create(file.Digest.Function);
+        byte[] buffer = new byte[64 * 1024];
+        for (long offset = 0; ;)
+        {
+            int read = await RandomAccess.ReadAsync(handle, buffer, offset, cancellationToken);
+            if (read == 0) break;
+            hasher.Append(buffer.AsSpan(0, read));
+            offset += read;
+        }
+        return hasher.Finish() == file.Digest;
+    }
+
+    private static FileStatus? TryStat(string path) =>
+        Libc.Stat(Libc.AtFdCwd, FileName.From(path).Terminated, Libc.AtSymlinkNoFollow, FileStatus.BasicMask, out var status) == 0
+            ? status
+            : null;
 }
