@@ -145,7 +145,8 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
             Path = output.Path,
             TreeDigest = tree.TreeDigest.ToWire(),
             IsTopologicallySorted = true,
-            RootDirectoryDigest = tree.RootDigest.ToWire(),
+            // It promises the directories as blobs of their own, so it is set only where they are (REAPI X10).
+            RootDirectoryDigest = command.OutputDirectoryFormat == Command.Types.OutputDirectoryFormat.TreeOnly ? null : tree.RootDigest.ToWire(),
         };
     }
 }
