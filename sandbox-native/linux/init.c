@@ -228,6 +228,12 @@ static void end_all(void)
         ;
 }
 
+/* Absent, no directory, or leading out (EXDEV, ELOOP): the spec's fault. Anything else, as EACCES, is the machine's. */
+static bool is_about_path(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == EXDEV || error == ELOOP || error == ENAMETOOLONG;
+}
+
 _Noreturn void init_main(const struct sandbox *sandbox)
 {
     for (size_t i = 0; i < COUNT(steps); i++) {
@@ -235,8 +241,8 @@ _Noreturn void init_main(const struct sandbox *sandbox)
         if (steps[i].run(sandbox))
             continue;
         int error = errno;
-        bool missing_directory = steps[i].run == open_working_directory && error != EMFILE && error != ENOMEM;
-        fail(missing_directory ? OUTCOME_WORKING_DIRECTORY_INVALID : OUTCOME_SETUP_FAILED, steps[i].wall, substep, error);
+        bool from_spec = steps[i].run == open_working_directory && is_about_path(error);
+        fail(from_spec ? OUTCOME_WORKING_DIRECTORY_INVALID : OUTCOME_SETUP_FAILED, steps[i].wall, substep, error);
     }
 
     struct record record = { .kind = RECORD_ENDED };
