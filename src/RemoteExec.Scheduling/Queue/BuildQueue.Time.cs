@@ -35,7 +35,7 @@ internal sealed partial class BuildQueue
         {
             case Due.WorkerSilent { Worker: var worker }:
                 worker.IsListenedTo = false;
-                if (worker.Session != 0) Listen(worker, now);
+                if (worker.Session != NoSession) Listen(worker, now);
                 break;
 
             // Joining again: it may have come and gone in between, and then another entry is due later.
@@ -77,7 +77,7 @@ internal sealed partial class BuildQueue
         }
 
         Tell(worker, new WorkerCommand.End($"not heard of for {options.WorkerSilenceMax.TotalSeconds:0} s"));
-        worker.Session = 0;
+        worker.Session = NoSession;
         Lost(worker, $"its worker was silent for {options.WorkerSilenceMax.TotalSeconds:0} s", now);
     }
 

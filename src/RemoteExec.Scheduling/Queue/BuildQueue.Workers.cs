@@ -5,6 +5,9 @@ namespace RemoteExec.Scheduling;
 /// <content>The events of workers.</content>
 internal sealed partial class BuildQueue
 {
+    /// <summary>Nobody speaks for the worker.</summary>
+    private const long NoSession = 0;
+
     private long _sessions;
 
     /// <summary>
@@ -133,9 +136,9 @@ internal sealed partial class BuildQueue
     /// </summary>
     public void Disconnected(string workerId, long session, DateTimeOffset now)
     {
-        if (!_workers.TryGetValue(workerId, out var worker) || worker.Session != session) return;
+        if (Speaker(workerId, session, now) is not { } worker) return;
 
-        worker.Session = 0;
+        worker.Session = NoSession;
         if (!worker.Held.Keys.Any(lease => Current(worker, lease) is not null)
             || worker.State == WorkerState.Quarantined
             || options.WorkersThatCannotReturn.Contains(workerId))
@@ -207,7 +210,7 @@ internal sealed partial class BuildQueue
     /// <summary>Only the newest session speaks; whoever speaks is alive.</summary>
     private Worker? Speaker(string workerId, long session, DateTimeOffset now)
     {
-        if (!_workers.TryGetValue(workerId, out var worker) || worker.Session != session) return null;
+        if (!_workers.TryGetValue(workerId, out var worker) || session == NoSession || worker.Session != session) return null;
 
         Heard(worker, now);
         return worker;
@@ -244,7 +247,7 @@ internal sealed partial class BuildQueue
         if (worker.State != WorkerState.Draining || worker.Held.Count > 0) return;
 
         Tell(worker, new WorkerCommand.End("drained"));
-        worker.Session = 0;
+        worker.Session = NoSession;
         Lost(worker, "its worker left", now);
     }
 

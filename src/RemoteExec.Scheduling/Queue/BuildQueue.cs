@@ -428,7 +428,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     private void Tell(Worker worker, WorkerCommand command)
     {
         // Without a session there is nobody to tell: on rejoining, what it runs is reconciled.
-        if (worker.Session != 0) _transitions.Effects.Add(new Effect.WorkerTold(worker.Session, command));
+        if (worker.Session != NoSession) _transitions.Effects.Add(new Effect.WorkerTold(worker.Session, command));
     }
 
     private readonly record struct MergeKey(InstanceName Instance, Digest Action);

@@ -1,0 +1,311 @@
+using System.Diagnostics;
+using System.Globalization;
+using NUnit.Framework;
+using RemoteExec.Core;
+using RemoteExec.Scheduling.Local;
+
+namespace RemoteExec.Scheduling.Tests;
+
+[TestFixture]
+internal sealed class FileOperationJournalTests
+{
+    private string _directory = null!;
+
+    [SetUp]
+    public void SetUp() => _directory = Directory.CreateTempSubdirectory("rexec-journal-").FullName;
+
+    [TearDown]
+    public void TearDown() => Directory.Delete(_directory, recursive: true);
+
+    [Test]
+    public async Task What_was_appended_is_recovered_in_order()
+    {
+        var records = EveryKindOfRecord();
+        await using (var journal = await OpenAsync())
+        {
+            foreach (var record in records) await journal.AppendAsync([record], default);
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(records).Using<JournalRecord>(AreEqual));
+    }
+
+    [Test]
+    public async Task Many_callers_at_once_all_find_their_records()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await Task.WhenAll(Enumerable.Range(0, 500).Select(number =>
+                Task.Run(async () => await journal.AppendAsync([JournalVictim.Record(number)], default))));
+        }
+
+        Assert.That(
+            (await RecoverAsync()).Cast<JournalRecord.OperationForgotten>().Select(record => int.Parse(record.Operation, CultureInfo.InvariantCulture)),
+            Is.EquivalentTo(Enumerable.Range(0, 500)));
+    }
+
+    [Test]
+    public async Task A_compaction_replaces_what_was_appended_before_it_and_nothing_after()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([JournalVictim.Record(1), JournalVictim.Record(2)], default);
+            var compaction = journal.CompactAsync([JournalVictim.Record(2)], default);
+            var later = journal.AppendAsync([JournalVictim.Record(3)], default);
+            await compaction;
+            await later;
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { JournalVictim.Record(2), JournalVictim.Record(3) }));
+        Assert.That(Directory.GetFiles(_directory), Has.Length.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Compaction_is_wanted_when_enough_is_obsolete()
+    {
+        await using var journal = await OpenAsync(compactAfterBytes: 1000);
+        while (!journal.WantsCompaction) await journal.AppendAsync([JournalVictim.Record(1)], default);
+        await journal.CompactAsync([JournalVictim.Record(1)], default);
+
+        Assert.That(journal.WantsCompaction, Is.False);
+    }
+
+    [Test]
+    public async Task A_tail_torn_at_any_byte_costs_the_last_append_and_nothing_else()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            await journal.AppendAsync([JournalVictim.Record(2), JournalVictim.Record(3)], default);
+        }
+
+        string file = Directory.GetFiles(_directory).Single();
+        byte[] whole = await File.ReadAllBytesAsync(file);
+        int lastFrame = whole.Length - FrameBytes(JournalVictim.Record(2), JournalVictim.Record(3));
+        for (int length = lastFrame; length < whole.Length; length++)
+        {
+            await File.WriteAllBytesAsync(file, whole[..length]);
+            await using (var journal = new FileOperationJournal(Options()))
+            {
+                Assert.That(await journal.RecoverAsync(default), Is.EqualTo(new[] { JournalVictim.Record(1) }), $"cut at {length}");
+                Assert.That(journal.TornBytes, Is.EqualTo(length - lastFrame));
+                await journal.AppendAsync([JournalVictim.Record(4)], default);
+            }
+
+            Assert.That(await RecoverAsync(), Is.EqualTo(new[] { JournalVictim.Record(1), JournalVictim.Record(4) }));
+        }
+    }
+
+    [Test]
+    public async Task A_tail_with_any_byte_changed_is_cut_too()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            await journal.AppendAsync([JournalVictim.Record(2)], default);
+        }
+
+        string file = Directory.GetFiles(_directory).Single();
+        byte[] whole = await File.ReadAllBytesAsync(file);
+        for (int at = whole.Length - FrameBytes(JournalVictim.Record(2)); at < whole.Length; at++)
+        {
+            byte[] changed = [.. whole];
+            changed[at] ^= 0x10;
+            await File.WriteAllBytesAsync(file, changed);
+            Assert.That(await RecoverAsync(), Is.EqualTo(new[] { JournalVictim.Record(1) }), $"changed at {at}");
+        }
+    }
+
+    [Test]
+    public async Task Damage_before_an_intact_frame_is_refused_with_its_place()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            await journal.AppendAsync([JournalVictim.Record(2)], default);
+        }
+
+        string file = Directory.GetFiles(_directory).Single();
+        byte[] bytes = await File.ReadAllBytesAsync(file);
+        bytes[SegmentFormat.HeaderBytes + SegmentFormat.FrameHeaderBytes] ^= 1;
+        await File.WriteAllBytesAsync(file, bytes);
+
+        var refusal = Assert.ThrowsAsync<JournalException>(RecoverAsync);
+        Assert.That(refusal!.Message, Does.Contain($"{file} is damaged from byte {SegmentFormat.HeaderBytes} to "));
+        Assert.That(await File.ReadAllBytesAsync(file), Is.EqualTo(bytes), "evidence is left alone");
+    }
+
+    [Test]
+    public async Task A_file_that_is_no_journal_is_refused()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_directory, "journal-000000000007.log"), "hello, I am a text file");
+        var refusal = Assert.ThrowsAsync<JournalException>(RecoverAsync);
+        Assert.That(refusal!.Message, Does.Contain("is not an operation journal"));
+    }
+
+    [Test]
+    public async Task Leftovers_of_a_crash_during_compaction_are_removed()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            await journal.CompactAsync([JournalVictim.Record(2)], default);
+        }
+
+        string live = Directory.GetFiles(_directory).Single();
+        File.Copy(live, Path.Combine(_directory, "journal-000000000001.log"));
+        await File.WriteAllTextAsync(Path.Combine(_directory, "journal-000000000003.log.tmp"), "half a");
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { JournalVictim.Record(2) }));
+        Assert.That(Directory.GetFiles(_directory), Is.EqualTo(new[] { live }));
+    }
+
+    [Test]
+    public async Task A_second_server_on_the_same_directory_is_refused()
+    {
+        await using var journal = await OpenAsync();
+        var refusal = Assert.ThrowsAsync<JournalException>(async () => await OpenAsync());
+        Assert.That(refusal!.Message, Does.Contain("another server"));
+    }
+
+    [Test]
+    public async Task After_a_failed_write_nothing_more_is_accepted()
+    {
+        var journal = await OpenAsync();
+        Directory.Delete(_directory, recursive: true);
+        // The directory is gone: the new segment cannot be made.
+        Assert.ThrowsAsync<JournalException>(async () => await journal.CompactAsync([], default));
+        Assert.ThrowsAsync<JournalException>(async () => await journal.AppendAsync([JournalVictim.Record(1)], default));
+        await journal.DisposeAsync();
+        Directory.CreateDirectory(_directory);
+    }
+
+    [Test]
+    public async Task Ten_thousand_queued_operations_are_recovered_and_served()
+    {
+        await using (var journal = new FileOperationJournal(Options()))
+        {
+            await using var before = new Scheduler(new SchedulerOptions(), journal, TimeProvider.System);
+            await before.StartAsync(default);
+            await Task.WhenAll(Enumerable.Range(0, 10_000).Select(async number =>
+            {
+                using var feed = await before.SubmitAsync(Build.Request(number), default);
+            }));
+        }
+
+        var clock = Stopwatch.StartNew();
+        await using var recovered = new FileOperationJournal(Options());
+        await using var after = new Scheduler(new SchedulerOptions(), recovered, TimeProvider.System);
+        await after.StartAsync(default);
+        TestContext.Out.WriteLine($"recovered in {clock.ElapsedMilliseconds} ms");
+
+        Assert.That(after.Snapshot().Queued, Is.EqualTo(10_000));
+        Assert.That(after.List(), Has.Count.EqualTo(10_000));
+    }
+
+    [Test]
+    public async Task What_a_killed_process_had_acknowledged_is_there()
+    {
+        // Each round kills at another moment and goes on with what it left.
+        int seen = 0;
+        for (int round = 0; round < 4; round++)
+        {
+            string directory = Path.Combine(_directory, round.ToString(CultureInfo.InvariantCulture));
+            var acknowledged = await RunVictimAsync(directory, acknowledgements: 200 + (round * 317));
+            await using var journal = new FileOperationJournal(Options() with { Directory = directory });
+            var recovered = await journal.RecoverAsync(default);
+
+            var counts = recovered.Cast<JournalRecord.OperationForgotten>().CountBy(record => record.Operation).ToDictionary();
+            Assert.That(counts.Values, Is.All.EqualTo(2), "an append is there whole or not at all");
+            Assert.That(acknowledged.Where(number => !counts.ContainsKey(number)), Is.Empty);
+            seen += acknowledged.Count;
+        }
+
+        Assert.That(seen, Is.GreaterThan(2000));
+    }
+
+    private static async Task<List<string>> RunVictimAsync(string directory, int acknowledgements)
+    {
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
+        {
+            ArgumentList = { typeof(JournalVictim).Assembly.Location, directory },
+            RedirectStandardOutput = true,
+        };
+        using var victim = Process.Start(start)!;
+        var acknowledged = new List<string>();
+        while (await victim.StandardOutput.ReadLineAsync() is { } line)
+        {
+            acknowledged.Add(int.Parse(line, CultureInfo.InvariantCulture).ToString("d8", CultureInfo.InvariantCulture));
+            // SIGKILL. What is still in the pipe was acknowledged too, so the loop goes on to its end.
+            if (acknowledged.Count == acknowledgements) victim.Kill();
+        }
+
+        await victim.WaitForExitAsync();
+        return acknowledged;
+    }
+
+    private static int FrameBytes(params JournalRecord[] records)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        foreach (var record in records) JournalCodec.Write(record, buffer);
+        return SegmentFormat.FrameHeaderBytes + buffer.WrittenCount;
+    }
+
+    private FileOperationJournalOptions Options(long compactAfterBytes = 1 << 20) =>
+        new() { Directory = _directory, CompactAfterBytes = compactAfterBytes };
+
+    private async Task<FileOperationJournal> OpenAsync(long compactAfterBytes = 1 << 20)
+    {
+        var journal = new FileOperationJournal(Options(compactAfterBytes));
+        await journal.RecoverAsync(default);
+        return journal;
+    }
+
+    private async Task<IReadOnlyList<JournalRecord>> RecoverAsync()
+    {
+        await using var journal = new FileOperationJournal(Options());
+        return await journal.RecoverAsync(default);
+    }
+
+    private static JournalRecord[] EveryKindOfRecord()
+    {
+        var id = new ExecutionId(UInt128.MaxValue - 5);
+        var request = Build.Request(1, "OSFamily=linux", "ISA=x86-64") with
+        {
+            Action = Digest.Of(DigestFunction.Blake3, "abc"u8),
+            Priority = -7,
+            SkipCacheLookup = true,
+            DoNotCache = true,
+            CommandLine = "gcc -c größe.c",
+            Origin = new RequestOrigin
+            {
+                ToolName = "bazel",
+                ToolInvocationId = "i",
+                CorrelatedInvocationsId = "c",
+                TargetId = "//a:b",
+                ActionMnemonic = "CppCompile",
+                RequestMetadata = new byte[] { 1, 2, 3 },
+            },
+        };
+        return
+        [
+            new JournalRecord.ExecutionCreated(id, request, Build.Start),
+            new JournalRecord.OperationCreated("operations/a", id, null, Build.Start),
+            new JournalRecord.OperationCreated("operations/b", id, request with { Priority = int.MinValue }, Build.Start),
+            new JournalRecord.ExecutionLeased(id, int.MaxValue, "w1", Build.Start.AddTicks(1)),
+            new JournalRecord.ExecutionRequeued(id, 3, 2, "silent", Build.Start),
+            new JournalRecord.ExecutionCompleted(id, Build.Ok("response") with { Message = "m", ExitCode = -9 }, Build.Start),
+            new JournalRecord.ExecutionCompleted(id, Build.Broken() with { ExitCode = null }, Build.Start),
+            new JournalRecord.OperationEnded("operations/b", Build.Ok(""), Build.Start),
+            new JournalRecord.OperationForgotten("operations/a"),
+        ];
+    }
+
+    /// <summary>As bytes: records hold memory, which compares by place and not by content.</summary>
+    private static bool AreEqual(JournalRecord left, JournalRecord right)
+    {
+        var (leftBytes, rightBytes) = (new System.Buffers.ArrayBufferWriter<byte>(), new System.Buffers.ArrayBufferWriter<byte>());
+        JournalCodec.Write(left, leftBytes);
+        JournalCodec.Write(right, rightBytes);
+        return leftBytes.WrittenSpan.SequenceEqual(rightBytes.WrittenSpan) && left.ToString() == right.ToString();
+    }
+}
