@@ -1,0 +1,74 @@
+using Grpc.Core;
+using NUnit.Framework;
+
+namespace RemoteExec.Worker.Tests;
+
+/// <summary>Blobs between a worker's own store and the one it works for.</summary>
+public sealed class TransferTests
+{
+    private TemporaryFolder _folder = null!;
+    private FolderBlobStore _local = null!;
+    private FolderBlobStore _remote = null!;
+
+    [SetUp]
+    public void MakeStores()
+    {
+        _folder = new TemporaryFolder();
+        _local = new FolderBlobStore(_folder.Sub("local"));
+        _remote = new FolderBlobStore(_folder.Sub("remote"));
+    }
+
+    [TearDown]
+    public void RemoveStores() => _folder.Dispose();
+
+    [Test]
+    public async Task Only_what_is_not_here_travels_and_what_is_nowhere_is_told()
+    {
+        var here = _local.Put(DigestFunction.Sha256, "here"u8);
+        var there = _remote.Put(DigestFunction.Sha256, "over there"u8);
+        var large = _remote.Put(DigestFunction.Sha256, new byte[1_000_000]);
+        var nowhere = Digest.Of(DigestFunction.Sha256, "nowhere"u8);
+
+        var outcome = await new BlobFetcher(_local, _remote).EnsureLocalAsync([here, there, large, nowhere], default);
+
+        Assert.That(outcome.Missing, Is.EqualTo([nowhere]));
+        Assert.That(outcome.FetchedBytes, Is.EqualTo(1_000_010));
+        Assert.That(new[] { there, large }.Select(_local.Has), Is.All.True);
+    }
+
+    [Test]
+    public async Task A_message_read_from_afar_stays_here_for_the_next_action()
+    {
+        var message = _remote.Put(DigestFunction.Sha256, "a directory"u8);
+        var fetcher = new BlobFetcher(_local, _remote);
+
+        Assert.That((await fetcher.ReadAsync(message, 100, default))?.ToArray(), Is.EqualTo("a directory"u8.ToArray()));
+        _remote.Remove(message);
+        Assert.That((await fetcher.ReadAsync(message, 100, default))?.ToArray(), Is.EqualTo("a directory"u8.ToArray()));
+    }
+
+    [Test]
+    public async Task A_message_that_is_nowhere_is_a_miss() =>
+        Assert.That(await new BlobFetcher(_local, _remote).ReadAsync(Digest.Of(DigestFunction.Sha256, "x"u8), 100, default), Is.Null);
+
+    [Test]
+    public async Task Outputs_are_brought_to_the_coordinator()
+    {
+        var one = _local.Put(DigestFunction.Sha256, "one"u8);
+        var two = _local.Put(DigestFunction.Sha256, new byte[600_000]);
+
+        await new OutputUploader(_local, _remote).UploadAsync([one, two], default);
+
+        Assert.That(new[] { one, two }.Select(_remote.Has), Is.All.True);
+    }
+
+    [Test]
+    public void An_output_that_is_gone_blames_the_worker()
+    {
+        var gone = Digest.Of(DigestFunction.Sha256, "gone"u8);
+
+        Assert.That(
+            async () => await new OutputUploader(_local, _remote).UploadAsync([gone], default),
+            Throws.InstanceOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.Unavailable));
+    }
+}

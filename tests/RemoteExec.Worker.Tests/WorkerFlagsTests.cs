@@ -1,0 +1,54 @@
+using System.Collections;
+using NUnit.Framework;
+
+namespace RemoteExec.Worker.Tests;
+
+public sealed class WorkerFlagsTests
+{
+    [Test]
+    public void Every_flag_reaches_the_worker()
+    {
+        var outcome = WorkerFlags.Table.Read(
+            [
+                "--coordinator", "a:1,b:2", "--slots", "3", "--prefetch", "1", "--data-dir", "/data", "--pool", "gpu",
+                "--property", "gpu=a,b", "--property", "OSFamily=debian", "--sandbox", "degrade", "--action-memory", "2GiB",
+                "--drain-limit", "7s", "--worker-id", "me",
+            ],
+            new Hashtable());
+
+        Assert.That(outcome.Errors, Is.Empty);
+        Assert.That(outcome.Options!.Coordinators.Select(coordinator => coordinator.ToString()), Is.EqualTo(["a:1", "b:2"]));
+        var options = outcome.Options.ToOptions();
+        Assert.That((options.Slots, options.Prefetch, options.DataDirectory, options.Pool), Is.EqualTo((3, 1, "/data", "gpu")));
+        Assert.That((options.Sandbox, options.ActionMemoryBytesMax), Is.EqualTo((SandboxMode.Degrade, (long?)2 << 30)));
+        Assert.That((options.DrainLimit, options.WorkerId), Is.EqualTo((TimeSpan.FromSeconds(7), "me")));
+        Assert.That(WorkerProperties.Offered(options).Select(property => property.ToString()),
+            Is.SupersetOf(["gpu=a,b", "OSFamily=debian", "Pool=gpu"]).And.None.EqualTo("OSFamily=linux"));
+    }
+
+    [Test]
+    public void An_unknown_flag_is_refused_with_the_nearest_known_one()
+    {
+        var outcome = WorkerFlags.Table.Read(["--slot", "2"], new Hashtable());
+
+        Assert.That(outcome.Options, Is.Null);
+        Assert.That(outcome.Errors.Single(), Does.Contain("--slots"));
+    }
+
+    [Test]
+    public void A_cache_too_small_for_any_input_is_refused()
+    {
+        var outcome = WorkerFlags.Table.Read(["--cache-size", "10B"], new Hashtable());
+
+        Assert.That(outcome.Errors.Single(), Does.Contain("--cache-size"));
+    }
+
+    [Test]
+    public void A_plain_worker_offers_what_it_is()
+    {
+        var offered = WorkerProperties.Offered(new WorkerOptions { DataDirectory = "/data" });
+
+        Assert.That(offered.Select(property => property.Name), Is.EqualTo(["ISA", "OSFamily", "Pool"]));
+        Assert.That(offered.Single(property => property.Name == "OSFamily").Value, Is.EqualTo("linux"));
+    }
+}
