@@ -9,7 +9,7 @@ namespace RemoteExec.Scheduling.Tests;
 [TestFixture]
 internal sealed class SimulationTests
 {
-    private const int Seeds = 2000;
+    private const int Seeds = 1000;
     private const int Steps = 250;
 
     [Test]

@@ -19,6 +19,8 @@ internal sealed class Simulation
     /// <summary>What clients know: the newest state told of each operation, kept when the queue has forgotten it.</summary>
     private readonly Dictionary<string, OperationSnapshot> _told = [];
 
+    private readonly List<string> _names = [];
+
     /// <summary>Every lease that a worker was ever offered.</summary>
     private readonly HashSet<LeaseId> _offered = [];
 
@@ -38,6 +40,7 @@ internal sealed class Simulation
             FinishedMax = _random.Next(5, 50),
             QueuedMax = _random.Next(5, 40),
             FinishedBytesMax = 4096,
+            RecentlyFinishedMax = 0,
         };
         _queue = NewQueue();
     }
@@ -165,8 +168,8 @@ internal sealed class Simulation
     }
 
     private int LastAttempt(ExecutionId execution) =>
-        _durable.Concat(_undurable.SelectMany(batch => batch.Records)).OfType<JournalRecord.ExecutionLeased>()
-            .Where(leased => leased.Execution == execution).Max(leased => leased.Attempt);
+        _durable.Concat(_undurable.SelectMany(batch => batch.Records)).Reverse().OfType<JournalRecord.ExecutionLeased>()
+            .First(leased => leased.Execution == execution).Attempt;
 
     private void Advance(TimeSpan by)
     {
@@ -241,6 +244,7 @@ internal sealed class Simulation
         }
 
         if (operation.IsDone && before is not { IsDone: true }) Ended++;
+        if (_told.TryAdd(operation.Name, operation)) _names.Add(operation.Name);
         _told[operation.Name] = operation;
     }
 
@@ -384,7 +388,7 @@ internal sealed class Simulation
 
     private void WithOperation(Action<string> act)
     {
-        if (_told.Count > 0) act(_told.Keys.ElementAt(_random.Next(_told.Count)));
+        if (_told.Count > 0) act(_names[_random.Next(_names.Count)]);
     }
 
     private void WithWorker(Action<SimulatedWorker> act)
