@@ -5,12 +5,9 @@
  */
 #define _GNU_SOURCE
 #include <linux/sched.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -56,10 +53,9 @@ int bench_floor(unsigned rounds)
         samples[i] = (uint32_t)(now_us() - start);
         usleep(2000); /* an idle machine: the kernel takes network namespaces down in the background */
     }
-    if (!samples)
-        return 1;
-    print_percentiles(samples, rounds);
-    return 0;
+    if (samples)
+        print_percentiles(samples, rounds);
+    return samples ? 0 : 1;
 }
 
 static bool run_once(const struct config *config, const struct spec *spec, struct cgroup_slot *cgroup, uint32_t *sample)

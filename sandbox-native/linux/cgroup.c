@@ -11,7 +11,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -133,10 +132,9 @@ static bool make_base(int hierarchy, const char *path)
     if (at < 0)
         return false;
     remove_stale_groups(at);
-    if (version2) {
-        /* Refused where processes live beside our group (cgroups(7), "no internal processes"): the check below sees it. */
+    /* Refused where processes live beside our group (cgroups(7), "no internal processes"): the check below sees it. */
+    if (version2)
         write_text(at, "cgroup.subtree_control", "+memory +cpu +pids");
-    }
     if (mkdirat(at, base_name, 0755) < 0 && errno != EEXIST)
         return false;
     auto_close int made = openat(at, base_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -43,7 +43,6 @@ static bool keep_descriptors(const struct sandbox *sandbox)
 static bool await_identity(const struct sandbox *sandbox)
 {
     char go;
-    (void)sandbox;
     return read(CONTROL_FD, &go, 1) == 1;
 }
 
@@ -55,7 +54,6 @@ static bool enter_identity(const struct sandbox *sandbox)
 /* After joining, so that /proc/self/cgroup starts at the action's own group. */
 static bool enter_cgroup_namespace(const struct sandbox *sandbox)
 {
-    (void)sandbox;
     return unshare(CLONE_NEWCGROUP) == 0;
 }
 
@@ -105,7 +103,6 @@ static bool give_up_privileges(const struct sandbox *sandbox)
 static bool die_with_launcher(const struct sandbox *sandbox)
 {
     struct pollfd control = { .fd = CONTROL_FD, .events = POLLIN };
-    (void)sandbox;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0
         || poll(&control, 1, 0) < 0)
         return false;
@@ -196,10 +193,10 @@ static int become_program(const struct spec *spec)
     sigemptyset(&none);
     for (int number = 1; number < SIGRTMIN; number++)
         signal(number, SIG_DFL);
+    umask(022);
     if (setsid() < 0 || fchdir(WORKING_FD) < 0 || close_range(CONTROL_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0
         || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         return errno;
-    umask(022);
     return execute(spec);
 }
 

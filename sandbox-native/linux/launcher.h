@@ -134,8 +134,7 @@ bool sandbox_start(const struct config *config, const struct spec *spec, const s
                    bool probe, struct child *child, struct failure *failure);
 
 /* loop.c, probe.c, bench.c */
-int serve(const struct config *config, const char *socket_path);
-int probe(const struct config *config);
+int serve(const struct config *config, const char *socket_path), probe(const struct config *config);
 int bench_floor(unsigned rounds);
 int bench_run(const struct config *config, unsigned rounds);
 

@@ -7,7 +7,6 @@
  *                        +-------------------------------+
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -273,8 +272,8 @@ static void reap(struct action *action)
 /* Moves an action on as far as it can go. */
 static void advance(struct action *action)
 {
-    bool over = action->has_record || action->child.pid == 0;
-    if ((action->state == SETTING_UP || action->state == RUNNING) && over && drain(action))
+    bool is_over = action->has_record || action->child.pid == 0;
+    if ((action->state == SETTING_UP || action->state == RUNNING) && is_over && drain(action))
         report(action);
     if (action->state == REPORTED && action->child.pid == 0) {
         close_fd(&action->child.control);
@@ -322,10 +321,8 @@ static void run_spec(struct action *action, uint64_t id, const struct spec *spec
         refuse(id, OUTCOME_SETUP_FAILED, loop.limits_reason);
         return;
     }
-    if (started && cgroup && !cgroup_prepare(cgroup, index, spec, &failure.step)) {
+    if (started && cgroup && !(started = cgroup_prepare(cgroup, index, spec, &failure.step)))
         failure.error = errno;
-        started = false;
-    }
     started = started && sandbox_start(loop.config, spec, cgroup, false, &action->child, &failure);
     if (!started) {
         snprintf(detail, sizeof detail, "%s: %s", failure.step, strerror(failure.error));
@@ -490,17 +487,13 @@ static void run_loop(void)
 static int connect_to(const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (strlen(path) >= sizeof address.sun_path) {
         errno = ENAMETOOLONG;
         return -1;
     }
     strcpy(address.sun_path, path);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return -1;
-    int connected = fd;
-    fd = -1;
-    return connected;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? fd : -1; /* on failure we exit */
 }
 
 static bool prepare(const struct config *config)

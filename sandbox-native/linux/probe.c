@@ -1,6 +1,5 @@
 /* --probe: builds every wall once, and says of each whether it stands. Lines of "bit TAB yes|no TAB name TAB reason". */
 #define _GNU_SOURCE
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -120,7 +120,6 @@ static bool add_devices(const struct config *config, int root)
         { "/proc/self/fd/1", "dev/stdout" },
         { "/proc/self/fd/2", "dev/stderr" },
     };
-    (void)config;
     if (!make_directory(root, "dev", 0755) || !make_directory(root, "dev/shm", 01777))
         return false;
     for (size_t i = 0; i < COUNT(devices); i++) {
@@ -145,7 +144,6 @@ static bool add_devices(const struct config *config, int root)
 static bool add_places(const struct config *config, int root)
 {
     static const char *const places[] = { "build", "proc", "sys", "tmp", "run", "var" };
-    (void)config;
     for (size_t i = 0; i < COUNT(places); i++)
         if (!make_directory(root, places[i], 0755))
             return false;
@@ -155,7 +153,6 @@ static bool add_places(const struct config *config, int root)
 static bool seal(const struct config *config, int root)
 {
     struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-    (void)config;
     return mount_setattr(root, "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0;
 }
 
