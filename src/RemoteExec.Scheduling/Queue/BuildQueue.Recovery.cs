@@ -25,8 +25,8 @@ internal sealed partial class BuildQueue
 
         foreach (var operation in _operations.Values.Where(operation => operation.IsDone).OrderBy(operation => operation.EndedAt))
             _finished.AddLast(operation);
-        if (_finished.First?.Value.EndedAt is { } oldest) At(oldest + options.FinishedRetention, new Due.RetentionOver());
         ForgetOld(now);
+        WatchRetention();
 
         foreach (var operation in _operations.Values.Where(operation => !operation.IsDone))
         {

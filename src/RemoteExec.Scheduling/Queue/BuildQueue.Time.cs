@@ -8,6 +8,9 @@ internal sealed partial class BuildQueue
 
     private readonly PriorityQueue<Due, DateTimeOffset> _due = new();
 
+    /// <summary>A <see cref="Due.RetentionOver"/> is outstanding: one is enough.</summary>
+    private bool _isRetentionWatched;
+
     /// <summary>Silence counts from here at the earliest: see <see cref="Tick"/>.</summary>
     private DateTimeOffset _deafUntil = DateTimeOffset.MinValue;
 
@@ -61,8 +64,9 @@ internal sealed partial class BuildQueue
                 break;
 
             case Due.RetentionOver:
+                _isRetentionWatched = false;
                 ForgetOld(now);
-                if (_finished.First?.Value.EndedAt is { } oldest) At(oldest + options.FinishedRetention, due);
+                WatchRetention();
                 break;
         }
     }
@@ -79,6 +83,14 @@ internal sealed partial class BuildQueue
         Tell(worker, new WorkerCommand.End($"not heard of for {options.WorkerSilenceMax.TotalSeconds:0} s"));
         worker.Session = NoSession;
         Lost(worker, $"its worker was silent for {options.WorkerSilenceMax.TotalSeconds:0} s", now);
+    }
+
+    private void WatchRetention()
+    {
+        if (_isRetentionWatched || _finished.First?.Value.EndedAt is not { } oldest) return;
+
+        _isRetentionWatched = true;
+        At(oldest + options.FinishedRetention, new Due.RetentionOver());
     }
 
     private void ListenTo(Worker worker, DateTimeOffset until)

@@ -323,8 +323,8 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     private void End(Operation operation, ExecutionOutcome outcome, bool alone, DateTimeOffset now)
     {
         operation.End(outcome, alone, now);
-        if (_finished.Count == 0) At(now + options.FinishedRetention, new Due.RetentionOver());
         _finished.AddLast(operation);
+        WatchRetention();
         Changed(operation);
     }
 

@@ -41,23 +41,27 @@ internal static class UnsatisfiableStory
         {
             if (classes.Any(@class => @class.Offer.Properties.Contains(property))) continue;
 
+            string wanted = Shorten(property.ToString());
             var values = classes.SelectMany(@class => @class.Offer.ValuesOf(property.Name)).Distinct().ToArray();
             if (values.Length > 0)
             {
                 string nearest = NearestName.Find(property.Value, values) ?? values[0];
-                return $"it asks for {property}, the nearest that is offered is {property.Name}={nearest}";
+                return $"it asks for {wanted}, the nearest that is offered is {property.Name}={nearest}";
             }
 
             var names = classes.SelectMany(@class => @class.Offer.Properties).Select(offered => offered.Name).Distinct().ToArray();
             return NearestName.Find(property.Name, names) is { } name
-                ? $"it asks for {property}, which no worker knows; did you mean {name}?"
-                : $"it asks for {property}, which no worker offers";
+                ? $"it asks for {wanted}, which no worker knows; did you mean {name}?"
+                : $"it asks for {wanted}, which no worker offers";
         }
 
         return classes.Any(@class => PlatformMatching.Covers(@class.Offer, asked))
-            ? $"the only workers that offer {asked} are leaving"
-            : $"each property of {asked} is offered by some worker, but no worker offers them all";
+            ? $"the only workers that offer {Shorten(asked.ToString())} are leaving"
+            : $"each property of {Shorten(asked.ToString())} is offered by some worker, but no worker offers them all";
     }
+
+    // A client may send kilobytes; the line is for a person.
+    private static string Shorten(string text) => text.Length <= 120 ? text : text[..120] + "…";
 
     private static string Describe(WorkerClass @class) => $"{@class.Offer} ({@class.Members.Count} worker{(@class.Members.Count == 1 ? "" : "s")})";
 }
