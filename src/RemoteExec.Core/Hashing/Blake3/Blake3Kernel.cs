@@ -31,6 +31,7 @@ internal static class Blake3Kernel<TVector, TLanes>
     }
 
     /// <summary>Hashes one run of blocks for each lane; the last block counts <paramref name="lastBlockBytes"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void HashInputs(
         ReadOnlySpan<byte> inputs, ulong counter, uint counterStep, int blocks, int lastBlockBytes,
         uint flags, uint flagsOfFirst, uint flagsOfLast, Span<byte> chainingValues)

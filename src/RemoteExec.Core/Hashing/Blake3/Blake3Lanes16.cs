@@ -66,6 +66,7 @@ internal readonly struct Blake3Lanes16 : IBlake3Lanes<Vector512<uint>>
     }
 
     // Once for each sixteen chunks: the halves of the vectors go the way of eight lanes.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void StoreChainingValues(ref Vector512<uint> words, ref byte chainingValues)
     {
         Span<Vector256<uint>> half = stackalloc Vector256<uint>[8];
