@@ -1,0 +1,68 @@
+namespace RemoteExec.Tidy;
+
+/// <summary>
+/// The floor plan: arrows point inward, hosts to edge to rules and bytes to wire to words. To add an assembly, add its row; to add
+/// an arrow, be sure that it points inward.
+/// </summary>
+internal static class ArrowRules
+{
+    private const string Kestrel = "Microsoft.AspNetCore*"; // the framework, with the two System assemblies that it brings along
+    private const string Extensions = "Microsoft.Extensions.*"; // logging and the like, part of ASP.NET Core
+    private const string Protobuf = "Google.Protobuf";
+
+    private static readonly string[] Wire = ["Core", "Protocol", "Rpc"];
+
+    public static IReadOnlyList<ArrowRule> All { get; } =
+    [
+        new("Core", "words know nothing but the base library", [], []),
+        new("Rpc", "the wire knows no REAPI", [], [Kestrel, Extensions]),
+        new("Protocol", "generated words: call types that stubs name, and messages", ["Core", "Rpc"], [Protobuf]),
+        new("Storage", "bytes: the client side of the wire, no web server, no rules", Wire, [Protobuf, Extensions]),
+        new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
+        new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Scheduling"], []),
+        new("Client", "the calling side, for the CLI, workers and tests", [.. Wire, "Storage"], [Protobuf, Extensions]),
+        new("Services", "wire to domain, no rules of its own", [.. Wire, "Storage", "Scheduling"], [Protobuf, Extensions]),
+        new("Observability", "reads what the rooms count", [.. Wire, "Storage", "Scheduling"], [Kestrel, Extensions, "OpenTelemetry*", Protobuf]),
+        new("Web", "shows snapshots and what Observability collects", [.. Wire, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
+        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Storage", "Client", "Observability"], [Kestrel, Extensions, Protobuf]),
+        new("Cli", "a host: speaks to a server by the wire only", [.. Wire, "Storage", "Client"], [Protobuf, "System.CommandLine"]),
+        new(
+            "Server", "the host that composes everything but the CLI",
+            [.. Wire, "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client"],
+            [Kestrel, Extensions, Protobuf]),
+    ];
+
+    /// <summary>The arrows of an assembly that its row does not have, each with the reason.</summary>
+    public static IEnumerable<string> Violations(string assembly, IEnumerable<string> references)
+    {
+        string room = WithoutPrefix(assembly);
+        if (All.FirstOrDefault(rule => rule.Assembly == room) is not { } rule)
+            return [$"{assembly} has no row in ArrowRules: say there what it may depend on"];
+
+        return references
+            .Where(reference => !IsBaseLibrary(rule, reference) && !IsAllowed(rule, reference))
+            .Select(reference =>
+                $"{assembly} -> {reference} is a wrong arrow. {assembly} is allowed {Allowed(rule)}: {rule.Why}");
+    }
+
+    private static bool IsAllowed(ArrowRule rule, string reference) => IsOurs(reference)
+        ? rule.Rooms.Contains(WithoutPrefix(reference))
+        : rule.Packages.Any(package => package.EndsWith('*')
+            ? reference.StartsWith(package.TrimEnd('*'), StringComparison.Ordinal)
+            : reference == package);
+
+    // By list, not by prefix: packages may be called System.Something too, and those have to be named in a row.
+    private static bool IsBaseLibrary(ArrowRule rule, string reference) =>
+        BaseLibrary.Contains(reference)
+        || (rule.Packages.Contains(Kestrel) && reference is "System.IO.Pipelines" or "System.Threading.RateLimiting");
+
+    private static bool IsOurs(string reference) => reference.StartsWith("RemoteExec.", StringComparison.Ordinal);
+
+    private static string WithoutPrefix(string assembly) => IsOurs(assembly) ? assembly["RemoteExec.".Length..] : assembly;
+
+    private static string Allowed(ArrowRule rule)
+    {
+        string allowed = string.Join(", ", rule.Rooms.Concat(rule.Packages));
+        return allowed.Length == 0 ? "the base library only" : $"the base library, {allowed}";
+    }
+}
