@@ -16,6 +16,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     private Scheduler? _scheduler;
     private ServicesComposition? _services;
     private RpcServer? _rpc;
+    private bool _hasWorker;
     private Task _working = Task.CompletedTask;
 
     public ServerHealth Health { get; } = new(time);
@@ -34,6 +35,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     public void Begin(Scheduler? scheduler, ServicesComposition services, RpcServer rpc, LocalWorker? worker, string welcome)
     {
         (_scheduler, _services, _rpc, Welcome) = (scheduler, services, rpc, welcome);
+        _hasWorker = worker is not null;
         if (worker is not null)
             _working = worker.RunAsync(_workerDrain.Token);
         services.Health.SetServing(true);
@@ -45,7 +47,8 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     public async Task RunAsync(CancellationToken stopping)
     {
         var stopped = Task.Delay(Timeout.InfiniteTimeSpan, time, stopping);
-        await Task.WhenAny(stopped, _working);
+        // Without a worker here there is nothing to watch but the request to stop.
+        await Task.WhenAny(stopped, _hasWorker ? _working : stopped);
         if (!stopping.IsCancellationRequested)
         {
             await _working; // shows why it ended
@@ -61,8 +64,8 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         {
             if (part is IAsyncDisposable asynchronous)
                 await asynchronous.DisposeAsync();
-            else
-                ((IDisposable)part).Dispose();
+            else if (part is IDisposable disposable)
+                disposable.Dispose();
         }
 
         _workerDrain.Dispose();

@@ -84,11 +84,14 @@ internal static class WorkerHost
                 Retention = TimeSpan.FromMinutes(10),
             },
             time, drain);
-        var channels = flags.Coordinators.Select(coordinator => new RpcChannel(new Uri($"http://{coordinator}"))).ToList();
+        using var blobChannel = new RpcChannel(AddressOf(flags.Coordinators[0]));
+        // The loop has a backoff of its own, which asks the next coordinator instead of the same one again.
+        var channels = flags.Coordinators
+            .Select(coordinator => new RpcChannel(AddressOf(coordinator), new RpcChannelOptions { Retry = RetryPolicy.None })).ToList();
         try
         {
             // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
-            var remote = new CoordinatorBlobStore(channels[0].CreateCallInvoker(), InstanceName.Empty);
+            var remote = new CoordinatorBlobStore(blobChannel.CreateCallInvoker(), InstanceName.Empty);
             var connector = new RpcWorkerConnector([.. channels.Select(channel => new WorkerPool.WorkerPoolClient(channel.CreateCallInvoker()))]);
             await using var worker = await LocalWorker.CreateAsync(options, local, remote, connector, time, logs, drain);
             await Console.Error.WriteLineAsync(WorkerWelcome.Text(options, flags.Coordinators, worker.Walls));
@@ -99,6 +102,8 @@ internal static class WorkerHost
             channels.ForEach(channel => channel.Dispose());
         }
     }
+
+    private static Uri AddressOf(HostPort coordinator) => new($"http://{coordinator}");
 
     /// <summary>The failures that an operator can mend; anything else is a bug and may show its trace.</summary>
     private static string? Explain(Exception failure, WorkerFlags flags) => failure switch

@@ -191,9 +191,9 @@ internal sealed partial class ActionRunner(
         return report;
     }
 
-    [LoggerMessage(EventId = 20, Level = LogLevel.Information, Message = "attempt {Attempt} of {ExecutionId} failed: {Code} {Reason}")]
+    [LoggerMessage(EventId = 20, EventName = "attempt-failed", Level = LogLevel.Information, Message = "attempt {Attempt} of {ExecutionId} failed: {Code} {Reason}")]
     private partial void LogAttemptFailed(string executionId, int attempt, StatusCode code, string reason);
 
-    [LoggerMessage(EventId = 21, Level = LogLevel.Critical, Message = "input {Digest} of {ExecutionId} was altered in the store, seen at {Path}")]
+    [LoggerMessage(EventId = 21, EventName = "input-altered", Level = LogLevel.Critical, Message = "input {Digest} of {ExecutionId} was altered in the store, seen at {Path}")]
     private partial void LogInputAltered(string executionId, Digest digest, string path);
 }

@@ -88,6 +88,6 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(EventId = 10, Level = LogLevel.Warning, Message = "work directory {Name} not removed: {Reason}")]
+    [LoggerMessage(EventId = 10, EventName = "work-directory-not-removed", Level = LogLevel.Warning, Message = "work directory {Name} not removed: {Reason}")]
     private partial void LogNotRemoved(string name, string reason);
 }

@@ -32,7 +32,7 @@ internal sealed partial class WorkerLoop(
             {
                 var ended = await ServeOneConnectionAsync(backoff, drain, leave.Token);
                 if (ended is StreamEnd.Dismissed) return;
-                await Task.Delay(backoff.Next(), time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await WaitAsync(backoff.Next(), drain, leave.Token);
             }
         }
         finally
@@ -41,6 +41,14 @@ internal sealed partial class WorkerLoop(
             await leave.CancelAsync();
             await leaving;
         }
+    }
+
+    /// <summary>The wait before the next connection. A drain that comes during it is heeded at once: nothing may be held.</summary>
+    private async Task WaitAsync(TimeSpan wait, CancellationToken drain, CancellationToken leave)
+    {
+        var first = drain.IsCancellationRequested ? CancellationToken.None : drain;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(first, leave);
+        await Task.Delay(wait, time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task<StreamEnd> ServeOneConnectionAsync(ReconnectBackoff backoff, CancellationToken drain, CancellationToken leave)
@@ -241,16 +249,16 @@ internal sealed partial class WorkerLoop(
         await Task.WhenAll(held.Select(lease => lease.Completion));
     }
 
-    [LoggerMessage(EventId = 30, Level = LogLevel.Information, Message = "joined as {WorkerId}, coordinator {Version}")]
+    [LoggerMessage(EventId = 30, EventName = "joined", Level = LogLevel.Information, Message = "joined as {WorkerId}, coordinator {Version}")]
     private partial void LogJoined(string workerId, string version);
 
-    [LoggerMessage(EventId = 31, Level = LogLevel.Warning, Message = "connection lost, will try again: {Reason}")]
+    [LoggerMessage(EventId = 31, EventName = "disconnected", Level = LogLevel.Warning, Message = "connection lost, will try again: {Reason}")]
     private partial void LogDisconnected(string reason);
 
-    [LoggerMessage(EventId = 32, Level = LogLevel.Information, Message = "draining, {Leases} leases held")]
+    [LoggerMessage(EventId = 32, EventName = "draining", Level = LogLevel.Information, Message = "draining, {Leases} leases held")]
     private partial void LogDraining(int leases);
 
-    [LoggerMessage(EventId = 33, Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} crashed the runner")]
+    [LoggerMessage(EventId = 33, EventName = "attempt-crashed", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} crashed the runner")]
     private partial void LogAttemptCrashed(Exception bug, string executionId, int attempt);
 
     private enum StreamEnd
