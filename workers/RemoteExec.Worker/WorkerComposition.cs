@@ -68,7 +68,8 @@ internal static class WorkerComposition
         {
             WorkerId = options.WorkerId,
             Pool = options.Pool,
-            Slots = options.Slots + options.Prefetch,
+            Slots = options.Slots,
+            Prefetch = options.Prefetch,
             Version = typeof(WorkerComposition).Assembly.GetName().Version?.ToString(3) ?? "",
         };
         foreach (var (name, value) in WorkerProperties.Offered(options))

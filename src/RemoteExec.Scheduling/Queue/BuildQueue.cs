@@ -154,7 +154,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
             queue.Waiting.Count == 0 ? null : queue.Waiting.Min(execution => execution.QueuedAt),
             queue.UnsatisfiableSince is null))],
         [.. _workers.Values.OrderBy(worker => worker.Ordinal).Select(worker => new WorkerSnapshot(
-            worker.Description, worker.State, worker.Held.Count, [.. worker.Held.Keys], worker.JoinedAt, worker.LastHeardAt))],
+            worker.Description, worker.State, Math.Min(worker.Held.Count, worker.Description.Slots), [.. worker.Held.Keys], worker.JoinedAt, worker.LastHeardAt))],
         [.. NewestFinished().Take(options.RecentlyFinishedMax).Select(operation => operation.ToSnapshot())]);
 
     private IEnumerable<Operation> NewestFinished()

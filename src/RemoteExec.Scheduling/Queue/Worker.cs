@@ -44,7 +44,7 @@ internal sealed class Worker(WorkerDescription description, WorkerClass? @class,
 
     public bool HasRoom => Held.Count < State switch
     {
-        WorkerState.Ready => Description.Slots,
+        WorkerState.Ready => Description.LeasesMax,
         WorkerState.Quarantined when IsProbing => 1,
         _ => 0,
     };

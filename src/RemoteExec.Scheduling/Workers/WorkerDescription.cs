@@ -15,6 +15,12 @@ public sealed record WorkerDescription
     public required int Slots { get; init; }
 
     /// <summary>Properties offered. A name may come several times: an action's value must equal one of them.</summary>
+    /// <summary>Leases taken beyond the slots: their inputs are fetched while others run.</summary>
+    public int Prefetch { get; init; }
+
+    /// <summary>Leases that may be out at once.</summary>
+    public int LeasesMax => Slots + Prefetch;
+
     public Platform Properties { get; init; } = Platform.Empty;
 
     public IReadOnlyList<WorkerWall> Walls { get; init; } = [];

@@ -25,6 +25,9 @@ internal static class WorkerMessages
         if (hello.Pool.Length > NameLengthMax) throw RpcErrors.InvalidField("hello.pool", $"a pool has at most {NameLengthMax} characters");
         if (hello.Slots is < 1 or > SlotsMax) throw RpcErrors.InvalidField("hello.slots", $"slots is {hello.Slots}, 1 to {SlotsMax} are possible");
 
+        if (hello.Prefetch is < 0 or > SlotsMax)
+            throw RpcErrors.InvalidField("hello.prefetch", $"prefetch is {hello.Prefetch}, 0 to {SlotsMax} are possible");
+
         var properties = hello.Properties.Select(property => new PlatformProperty(property.Name, property.Value));
         if (!Platform.TryCreate(properties, out var platform, out string? error)) throw RpcErrors.InvalidField("hello.properties", error);
 
@@ -33,6 +36,7 @@ internal static class WorkerMessages
             Id = hello.WorkerId,
             Pool = hello.Pool,
             Slots = hello.Slots,
+            Prefetch = hello.Prefetch,
             Properties = platform,
             Walls = [.. hello.Walls.Select(wall => new WorkerWall(wall.Name, wall.Enforced, RequestOrigins.Clean(wall.Reason)))],
             Version = RequestOrigins.Clean(hello.Version),
