@@ -193,6 +193,7 @@ internal sealed partial class WorkerLoop(
         }
         catch (Exception broken) when (broken is RpcException or IOException or ObjectDisposedException or InvalidOperationException)
         {
+            // The reader of this connection tells, and what is owed is sent on the next.
         }
     }
 
@@ -210,6 +211,7 @@ internal sealed partial class WorkerLoop(
         }
         catch (OperationCanceledException)
         {
+            // The connection is over, and its heartbeats with it.
         }
     }
 
