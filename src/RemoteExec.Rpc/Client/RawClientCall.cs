@@ -13,7 +13,7 @@ namespace RemoteExec.Rpc;
 /// </summary>
 public sealed class RawClientCall : IDisposable
 {
-    private const int ReadBufferBytes = 32 * 1024;
+    private const int ReadBufferBytes = 16 * 1024;
 
     private readonly RpcChannel _channel;
     private readonly string _method;
@@ -108,6 +108,8 @@ public sealed class RawClientCall : IDisposable
                 Finish(StatusOf(exception), []);
                 Cancel();
             }
+
+            _responses?.Complete();
         }
 
         var status = GetStatus();

@@ -24,7 +24,9 @@ public sealed class RpcServer : IAsyncDisposable
     private readonly RpcServerOptions _options;
     private readonly MethodTable _table = new();
     private readonly CancellationTokenSource _draining = new(); // never disposed: handlers may still look at its token
+    private readonly OpenConnections _connections = new();
     private KestrelServer? _kestrel;
+    private ListenerHandle? _listener;
     private IPEndPoint? _endPoint;
 
     public RpcServer(RpcServerOptions options) => _options = options;
@@ -78,8 +80,8 @@ public sealed class RpcServer : IAsyncDisposable
         TransportLimits.Apply(kestrelOptions.Limits, _options);
         kestrelOptions.Listen(_options.EndPoint, Configure);
 
-        var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _options.Log);
-        _kestrel = new KestrelServer(Options.Create(kestrelOptions), transport, _options.Log);
+        _listener = new ListenerHandle(new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _options.Log));
+        _kestrel = new KestrelServer(Options.Create(kestrelOptions), _listener, _options.Log);
         await _kestrel.StartAsync(new RpcApplication(_options, _table.Methods), cancellationToken);
 
         string address = _kestrel.Features.Get<IServerAddressesFeature>()!.Addresses.First(); // Listen added exactly one
@@ -93,11 +95,19 @@ public sealed class RpcServer : IAsyncDisposable
     /// </summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (_kestrel is null) return;
+        if (_kestrel is null || _listener is null) return;
         await _draining.CancelAsync();
-        using var drainMax = new CancellationTokenSource(_options.DrainMax, _options.Time);
-        using var bound = CancellationTokenSource.CreateLinkedTokenSource(drainMax.Token, cancellationToken);
-        await _kestrel.StopAsync(bound.Token);
+        await _listener.UnbindAsync(CancellationToken.None);
+        try
+        {
+            await _connections.CloseAsync().WaitAsync(_options.DrainMax, _options.Time, cancellationToken);
+        }
+        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
+        {
+            // Time is up: the rest is cut off.
+        }
+
+        await _kestrel.StopAsync(new CancellationToken(canceled: true));
     }
 
     public async ValueTask DisposeAsync()
@@ -114,6 +124,7 @@ public sealed class RpcServer : IAsyncDisposable
     private void Configure(ListenOptions listen)
     {
         listen.Protocols = HttpProtocols.Http2;
+        listen.Use(_connections.Wrap);
         if (_options.Tls is { } tls) listen.UseHttps(Configure(tls));
         var guard = new PrefaceGuard(_options);
         listen.Use(guard.Wrap);

@@ -51,7 +51,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
 
         var reader = features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
         var writer = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
-        _sendStall = new StallTimer(options.Time, options.SendStallMax, writer.CancelPendingFlush);
+        _sendStall = new StallTimer(options.Time, options.SendStallMax, ResetBlockedStream);
         if (method.Options.ReceiveIdleMax is { } idleMax)
             _receiveStall = new StallTimer(options.Time, idleMax, reader.CancelPendingRead);
 
@@ -186,6 +186,12 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
         return _features.GetRequiredFeature<IHttpResponseBodyFeature>().StartAsync(CancellationToken.None);
     }
 
+    /// <summary>
+    /// Behind bytes that the client does not take, no trailer can pass. The reset also ends the write that waits:
+    /// Kestrel does not honour CancelPendingFlush there.
+    /// </summary>
+    private void ResetBlockedStream() => _features.Get<IHttpResetFeature>()?.Reset(Http2Cancel);
+
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
     private static bool AcceptsGzip(string? accepted) =>
@@ -212,9 +218,9 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
     /// </summary>
     private void Finish(in Status status, Metadata? failureTrailers)
     {
-        if (Responses.IsInsideMessage || Responses.IsBlocked)
+        if (Responses.IsInsideMessage)
         {
-            _features.Get<IHttpResetFeature>()?.Reset(Responses.IsBlocked ? Http2Cancel : Http2InternalError);
+            _features.Get<IHttpResetFeature>()?.Reset(Http2InternalError);
             return;
         }
 
@@ -281,7 +287,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
 
             // Reads and writes that wait without the call's token end too.
             _features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader.CancelPendingRead();
-            _features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer.CancelPendingFlush();
+            _sendStall.Expire();
         }
 
         cancellation?.Cancel(); // outside: handlers' callbacks run in it

@@ -88,6 +88,13 @@ public sealed class MessageReader
         _pipe.AdvanceTo(_currentEnd);
     }
 
+    /// <summary>Gives all memory back; nothing is read any more.</summary>
+    internal void Complete()
+    {
+        Release();
+        _pipe.Complete();
+    }
+
     private static RpcException Broken(string detail) => new(new Status(StatusCode.Internal, detail));
 
     private ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken)

@@ -41,9 +41,6 @@ public sealed class MessageWriter : IBufferWriter<byte>
     /// <summary>True between the first byte of a message and its last: the stream cannot end well there.</summary>
     internal bool IsInsideMessage => _missingBytes != 0;
 
-    /// <summary>True once the peer was too slow, or the call over, while bytes were waiting to be sent.</summary>
-    internal bool IsBlocked { get; private set; }
-
     /// <summary>Starts a message of exactly <paramref name="messageBytes"/> bytes, never compressed.</summary>
     public void BeginMessage(int messageBytes) => BeginMessage(messageBytes, isCompressed: false);
 
@@ -129,11 +126,7 @@ public sealed class MessageWriter : IBufferWriter<byte>
         _stall?.Arm();
         var result = await flush;
         _stall?.Disarm();
-        if (!result.IsCanceled) return !result.IsCompleted;
-        IsBlocked = true;
-        throw new OperationCanceledException(_stall is { HasFired: true }
-            ? "the peer has taken nothing for too long"
-            : "the call ended during a write");
+        return result.IsCanceled ? throw new OperationCanceledException("the call ended during a write") : !result.IsCompleted;
     }
 
     /// <summary>

@@ -9,27 +9,38 @@ internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action int
     private readonly Lock _gate = new();
     private ITimer? _timer;
     private bool _isArmed;
+    private bool _isExpired;
 
     public bool HasFired { get; private set; }
 
     public void Arm()
     {
-        if (waitMax == Timeout.InfiniteTimeSpan) return;
         lock (_gate)
         {
             _isArmed = true;
-            if (_timer is null) _timer = time.CreateTimer(OnFired, null, waitMax, Timeout.InfiniteTimeSpan);
+            if (_isExpired) interrupt();
+            else if (waitMax == Timeout.InfiniteTimeSpan) return;
+            else if (_timer is null) _timer = time.CreateTimer(OnFired, null, waitMax, Timeout.InfiniteTimeSpan);
             else _timer.Change(waitMax, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Interrupts the wait that is, or the next one: the call's time is over.</summary>
+    public void Expire()
+    {
+        lock (_gate)
+        {
+            _isExpired = true;
+            if (_isArmed) interrupt();
         }
     }
 
     public void Disarm()
     {
-        if (_timer is null) return;
         lock (_gate)
         {
             _isArmed = false;
-            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 

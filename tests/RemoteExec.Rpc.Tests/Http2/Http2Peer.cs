@@ -1,0 +1,170 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace RemoteExec.Rpc.Tests;
+
+/// <summary>
+/// The other end of a connection, frame by frame: it sends exactly what a test says, right or wrong. It answers
+/// nothing by itself but SETTINGS and PING, and fails a test that waits for a frame which never comes.
+/// </summary>
+internal sealed class Http2Peer : IDisposable
+{
+    private static readonly byte[] Preface = Encoding.ASCII.GetBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+    private readonly Socket _socket;
+    private readonly NetworkStream _stream;
+    private readonly CancellationTokenSource _patience = new(TimeSpan.FromSeconds(60));
+
+    private Http2Peer(Socket socket)
+    {
+        _socket = socket;
+        _socket.NoDelay = true;
+        _stream = new NetworkStream(socket, ownsSocket: true);
+    }
+
+    /// <summary>Frames that were read while another was looked for: they are looked at first.</summary>
+    private List<Http2Frame> Unread { get; } = [];
+
+    public static async Task<Http2Peer> ConnectAsync(IPEndPoint server, params (short Id, int Value)[] settings)
+    {
+        var socket = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(server);
+        var peer = new Http2Peer(socket);
+        await peer._stream.WriteAsync(Preface);
+        await peer.SendSettingsAsync([(0x1, 0), .. settings]); // HEADER_TABLE_SIZE 0: see Hpack
+        return peer;
+    }
+
+    /// <summary>The server's side of a connection that a client has made.</summary>
+    public static async Task<Http2Peer> AcceptAsync(Socket listener)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var peer = new Http2Peer(await listener.AcceptAsync(patience.Token));
+        byte[] preface = new byte[Preface.Length];
+        await peer._stream.ReadExactlyAsync(preface, patience.Token);
+        Assert.That(preface, Is.EqualTo(Preface));
+        await peer.SendSettingsAsync([(0x1, 0)]);
+        return peer;
+    }
+
+    public Task SendAsync(Http2FrameType type, byte flags, int streamId, byte[] payload)
+    {
+        byte[] frame = new byte[9 + payload.Length];
+        BinaryPrimitives.WriteInt32BigEndian(frame, payload.Length << 8);
+        frame[3] = (byte)type;
+        frame[4] = flags;
+        BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), streamId);
+        payload.CopyTo(frame, 9);
+        return _stream.WriteAsync(frame, _patience.Token).AsTask();
+    }
+
+    public Task SendHeadersAsync(int streamId, bool isEnd, params (string Name, string Value)[] headers) =>
+        SendAsync(Http2FrameType.Headers, (byte)(Http2Frame.EndHeaders | (isEnd ? Http2Frame.EndStream : 0)), streamId, Hpack.Encode(headers));
+
+    public Task SendDataAsync(int streamId, bool isEnd, params byte[] data) =>
+        SendAsync(Http2FrameType.Data, isEnd ? Http2Frame.EndStream : (byte)0, streamId, data);
+
+    public Task SendResetAsync(int streamId, Http2Error error) =>
+        SendAsync(Http2FrameType.ResetStream, 0, streamId, [0, 0, 0, (byte)error]);
+
+    /// <summary>The headers of a gRPC call, and whatever else a test wants in them.</summary>
+    public Task StartCallAsync(int streamId, string path, params (string Name, string Value)[] more) =>
+        SendHeadersAsync(streamId, false,
+        [
+            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"),
+            ("content-type", "application/grpc"), ("te", "trailers"), .. more,
+        ]);
+
+    /// <summary>The next frame that is not about the connection's own upkeep.</summary>
+    public async Task<Http2Frame> ReadAsync()
+    {
+        while (true)
+        {
+            byte[] header = new byte[9];
+            await _stream.ReadExactlyAsync(header, _patience.Token);
+            byte[] payload = new byte[BinaryPrimitives.ReadInt32BigEndian(header) >> 8];
+            await _stream.ReadExactlyAsync(payload, _patience.Token);
+            var frame = new Http2Frame(
+                (Http2FrameType)header[3], header[4], BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(5)), payload);
+            switch (frame.Type)
+            {
+                case Http2FrameType.Settings or Http2FrameType.Ping when (frame.Flags & Http2Frame.Ack) == 0:
+                    await SendAsync(frame.Type, Http2Frame.Ack, 0, frame.Type == Http2FrameType.Ping ? payload : []);
+                    break;
+                case Http2FrameType.Settings or Http2FrameType.Ping or Http2FrameType.WindowUpdate:
+                    break;
+                default:
+                    return frame;
+            }
+        }
+    }
+
+    /// <summary>The next frame that a test looks for; frames before it stay for later.</summary>
+    public async Task<Http2Frame> ReadAsync(Predicate<Http2Frame> isWanted)
+    {
+        int index = Unread.FindIndex(isWanted);
+        if (index >= 0)
+        {
+            var found = Unread[index];
+            Unread.RemoveAt(index);
+            return found;
+        }
+
+        while (true)
+        {
+            var frame = await ReadAsync();
+            if (isWanted(frame)) return frame;
+            Unread.Add(frame);
+        }
+    }
+
+    /// <summary>Everything on one stream, to its end or its reset.</summary>
+    public async Task<Http2Answer> ReadAnswerAsync(int streamId)
+    {
+        List<(string, string)>? headers = null;
+        List<(string, string)>? trailers = null;
+        using var data = new MemoryStream();
+        while (true)
+        {
+            var frame = await ReadAsync(frame => frame.StreamId == streamId);
+            switch (frame.Type)
+            {
+                case Http2FrameType.Headers when headers is null:
+                    headers = Hpack.Decode(frame.Payload);
+                    break;
+                case Http2FrameType.Headers:
+                    trailers = Hpack.Decode(frame.Payload);
+                    break;
+                case Http2FrameType.Data:
+                    data.Write(frame.Payload);
+                    break;
+                case Http2FrameType.ResetStream:
+                    return new Http2Answer(headers ?? [], data.ToArray(), trailers, (Http2Error)BinaryPrimitives.ReadInt32BigEndian(frame.Payload));
+                default:
+                    throw new AssertionException($"unexpected frame {frame}");
+            }
+
+            if (frame.IsEndStream) return new Http2Answer(headers!, data.ToArray(), trailers, null); // HEADERS come first
+        }
+    }
+
+    public void Dispose()
+    {
+        _patience.Dispose();
+        _stream.Dispose();
+    }
+
+    private Task SendSettingsAsync((short Id, int Value)[] settings)
+    {
+        byte[] payload = new byte[6 * settings.Length];
+        for (int i = 0; i < settings.Length; i++)
+        {
+            BinaryPrimitives.WriteInt16BigEndian(payload.AsSpan(6 * i), settings[i].Id);
+            BinaryPrimitives.WriteInt32BigEndian(payload.AsSpan(6 * i + 2), settings[i].Value);
+        }
+
+        return SendAsync(Http2FrameType.Settings, 0, 0, payload);
+    }
+}

@@ -1,0 +1,475 @@
+using System.Buffers;
+using System.IO.Compression;
+using System.Net.Sockets;
+using System.Text;
+using Grpc.Core;
+
+namespace RemoteExec.Rpc.Tests;
+
+/// <summary>What the server does on the wire, against a peer that speaks raw frames.</summary>
+public sealed class ServerWireTests : EchoFixture
+{
+    private const string UnaryPath = "/test.Echo/Unary";
+    private const string ClientStreamingPath = "/test.Echo/ClientStreaming";
+    private const string ServerStreamingPath = "/test.Echo/ServerStreaming";
+    private const string DuplexPath = "/test.Echo/Duplex";
+    private const string RawPath = "/test.Raw/Any";
+
+    private static readonly byte[] FramedHi =
+    [
+        0, // as is
+        0, 0, 0, 2, // length
+        (byte)'h', (byte)'i',
+    ];
+
+    private readonly ManualTime _time = new();
+    private RawServerMethod _raw = _ => Task.CompletedTask;
+
+    protected override RpcServerOptions Configure(RpcServerOptions options) => options with
+    {
+        Time = _time,
+        Http1Answer = "Speak HTTP/2 here.",
+        Methods = new Dictionary<string, RpcMethodOptions>
+        {
+            [ClientStreamingPath] = new() { ReceiveIdleMax = TimeSpan.FromMinutes(1) },
+        },
+    };
+
+    protected override void AddMethods(RpcServer server) => server.AddRawMethod(RawPath, call => _raw(call));
+
+    [Test]
+    public async Task An_answer_is_headers_then_data_then_trailers()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+
+        var headers = await peer.ReadAsync();
+        Assert.That(headers.Type, Is.EqualTo(Http2FrameType.Headers));
+        Assert.That(headers.IsEndStream, Is.False);
+        Assert.That(Hpack.Decode(headers.Payload), Does.Contain((":status", "200")).And.Contain(("content-type", "application/grpc")));
+
+        var data = await peer.ReadAsync();
+        Assert.That(data.Type, Is.EqualTo(Http2FrameType.Data));
+        Assert.That(data.Payload, Is.EqualTo(FramedHi));
+
+        var trailers = await peer.ReadAsync();
+        Assert.That(trailers.Type, Is.EqualTo(Http2FrameType.Headers));
+        Assert.That(trailers.IsEndStream, Is.True);
+        Assert.That(Hpack.Decode(trailers.Payload), Is.EqualTo(new[] { ("grpc-status", "0") }));
+    }
+
+    [Test]
+    public async Task A_refusal_before_any_message_is_one_headers_frame()
+    {
+        Echo.Unary = (_, _) => throw new RpcException(new Status(StatusCode.NotFound, "50 % gone"), new Metadata { { "why", "because" } });
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+
+        var frame = await peer.ReadAsync();
+        Assert.That(frame.Type, Is.EqualTo(Http2FrameType.Headers));
+        Assert.That(frame.IsEndStream, Is.True);
+        Assert.That(Hpack.Decode(frame.Payload), Does
+            .Contain((":status", "200")).And.Contain(("content-type", "application/grpc"))
+            .And.Contain(("grpc-status", "5")).And.Contain(("grpc-message", "50 %25 gone"))
+            .And.Contain(("why", "because")));
+    }
+
+    [Test]
+    public async Task A_message_that_is_too_large_is_refused_when_it_is_announced()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: false, 0, 0x00, 0x40, 0x00, 0x01); // 4 MiB + 1, of which not one byte follows
+        var answer = await peer.ReadAnswerAsync(1);
+        AssertStatus(answer, StatusCode.ResourceExhausted);
+        Assert.That(answer.IsTrailersOnly);
+        await AssertServesAsync(peer, 3);
+    }
+
+    [Test]
+    public async Task A_length_that_looks_negative_is_too_large_as_well()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: false, 0, 0xFF, 0xFF, 0xFF, 0xFF);
+        AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.ResourceExhausted);
+        await AssertServesAsync(peer, 3);
+    }
+
+    // Each row is a request body, complete with END_STREAM.
+    [TestCase(new byte[] { 2, 0, 0, 0, 0 }, TestName = "Broken_framing_flag_2")]
+    [TestCase(new byte[] { 1, 0, 0, 0, 0 }, TestName = "Broken_framing_compressed_without_encoding")]
+    [TestCase(new byte[] { 0, 0, 0, 0 }, TestName = "Broken_framing_ends_inside_the_header")]
+    [TestCase(new byte[] { 0, 0, 0, 0, 3, 1, 2 }, TestName = "Broken_framing_ends_inside_the_message")]
+    [TestCase(new byte[] { }, TestName = "Broken_framing_no_message")]
+    [TestCase(new byte[] { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, TestName = "Broken_framing_two_messages_for_one")]
+    public async Task Broken_framing_is_internal_and_the_connection_lives_on(byte[] body)
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, body);
+        AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.Internal);
+        await AssertServesAsync(peer, 3);
+    }
+
+    [Test]
+    public async Task A_message_may_come_byte_by_byte()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        for (int i = 0; i < FramedHi.Length; i++) await peer.SendDataAsync(1, isEnd: i == FramedHi.Length - 1, FramedHi[i]);
+        Assert.That((await peer.ReadAnswerAsync(1)).Data, Is.EqualTo(FramedHi));
+    }
+
+    [Test]
+    public async Task A_deadline_that_passes_in_mid_stream_ends_the_call_behind_what_was_sent()
+    {
+        Echo.ServerStreaming = async (request, responses, context) =>
+        {
+            await responses.WriteAsync(request);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, ServerStreamingPath, ("grpc-timeout", "5S"));
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+
+        _time.Advance(TimeSpan.FromSeconds(5));
+        var trailers = await peer.ReadAsync();
+        Assert.That(trailers.IsEndStream);
+        Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "4")));
+    }
+
+    [Test]
+    public async Task A_deadline_ends_a_read_that_waits_without_a_token()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath, ("grpc-timeout", "3S"));
+        await peer.SendDataAsync(1, isEnd: false, FramedHi);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        _time.Advance(TimeSpan.FromSeconds(3));
+        var trailers = await peer.ReadAsync(frame => frame.IsEndStream);
+        Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "4")));
+    }
+
+    [TestCase("0S", StatusCode.DeadlineExceeded)]
+    [TestCase("5", StatusCode.Internal)]
+    [TestCase("-5S", StatusCode.Internal)]
+    [TestCase("123456789S", StatusCode.Internal)]
+    [TestCase("5X", StatusCode.Internal)]
+    [TestCase("99999999H", StatusCode.OK)]
+    public async Task A_timeout_is_read_strictly(string timeout, StatusCode expected)
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("grpc-timeout", timeout));
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        AssertStatus(await peer.ReadAnswerAsync(1), expected);
+    }
+
+    [Test]
+    public async Task A_reset_by_the_client_fires_the_handlers_token()
+    {
+        var isWaiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var isCancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Echo.Duplex = (_, _, context) =>
+        {
+            context.CancellationToken.Register(isCancelled.SetResult);
+            isWaiting.SetResult();
+            return isCancelled.Task;
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath);
+        await isWaiting.Task;
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+        await isCancelled.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await AssertServesAsync(peer, 3);
+        Assert.That(Log.RpcErrors, Is.Empty, "cancellation by the client is not an error");
+    }
+
+    [Test]
+    public async Task A_reset_by_the_client_ends_a_read_and_a_write_that_wait()
+    {
+        var isRead = new TaskCompletionSource<Exception>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Echo.Duplex = async (requests, responses, _) =>
+        {
+            await responses.WriteAsync("ready");
+            try
+            {
+                await requests.MoveNext(CancellationToken.None);
+            }
+            catch (Exception exception)
+            {
+                isRead.SetResult(exception);
+                throw;
+            }
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+        await isRead.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await AssertServesAsync(peer, 3);
+        Assert.That(Log.RpcErrors, Is.Empty, "cancellation by the client is not an error");
+    }
+
+    [Test]
+    public async Task A_message_that_the_handler_leaves_half_written_ends_in_a_reset()
+    {
+        _raw = call =>
+        {
+            call.Responses.BeginMessage(100);
+            call.Responses.Write("only this"u8);
+            throw new IOException("the disk is gone");
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, RawPath);
+        var answer = await peer.ReadAnswerAsync(1);
+        Assert.That(answer.Reset, Is.EqualTo(Http2Error.InternalError));
+        await AssertServesAsync(peer, 3);
+    }
+
+    [Test]
+    public async Task A_deadline_resets_a_stream_whose_client_takes_nothing()
+    {
+        var isEnded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _raw = async call =>
+        {
+            try
+            {
+                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
+            }
+            finally
+            {
+                isEnded.SetResult();
+            }
+        };
+        using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
+        await peer.StartCallAsync(1, RawPath, ("grpc-timeout", "1S"));
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await isEnded.Task.WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [Test]
+    public async Task A_client_that_takes_nothing_is_reset_after_the_stall_limit()
+    {
+        var isEnded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _raw = async call =>
+        {
+            try
+            {
+                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
+            }
+            finally
+            {
+                isEnded.SetResult();
+            }
+        };
+        using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
+        await peer.StartCallAsync(1, RawPath);
+        var answer = peer.ReadAnswerAsync(1);
+        while (!answer.IsCompleted)
+        {
+            // Several writes may wait for a moment each before the one that waits for ever.
+            await Task.WhenAny(answer, _time.WaitForTimerAsync(new RpcServerOptions().SendStallMax));
+            _time.Advance(new RpcServerOptions().SendStallMax);
+        }
+
+        Assert.That((await answer).Reset, Is.EqualTo(Http2Error.Cancel));
+        await isEnded.Task.WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [Test]
+    public async Task A_client_that_sends_nothing_is_refused_after_the_methods_idle_limit()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, ClientStreamingPath);
+        await _time.WaitForTimerAsync(TimeSpan.FromMinutes(1));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.DeadlineExceeded);
+    }
+
+    [Test]
+    public async Task A_drain_says_goaway_finishes_what_runs_and_takes_nothing_new()
+    {
+        var isRunning = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var mayFinish = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Echo.Unary = async (request, _) =>
+        {
+            isRunning.SetResult();
+            await mayFinish.Task;
+            return request;
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        await isRunning.Task;
+
+        var stopped = Server.StopAsync(CancellationToken.None);
+        var goAway = await peer.ReadAsync();
+        Assert.That(goAway.Type, Is.EqualTo(Http2FrameType.GoAway));
+        Assert.That(goAway.Payload[4..8], Is.EqualTo(new byte[] { 0, 0, 0, (byte)Http2Error.NoError }));
+        Assert.That(Server.Draining.IsCancellationRequested);
+        Assert.That(stopped.IsCompleted, Is.False);
+        using (var late = new Socket(SocketType.Stream, ProtocolType.Tcp))
+            Assert.That(async () => await late.ConnectAsync(Server.EndPoint), Throws.InstanceOf<SocketException>());
+
+        mayFinish.SetResult();
+        var answer = await peer.ReadAnswerAsync(1);
+        AssertStatus(answer, StatusCode.OK);
+        Assert.That(answer.Data, Is.EqualTo(FramedHi));
+        await stopped.WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [Test]
+    public async Task A_drain_cuts_off_what_does_not_finish_in_time()
+    {
+        var isRunning = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var isCancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Echo.Duplex = (_, _, context) =>
+        {
+            context.CancellationToken.Register(isCancelled.SetResult);
+            isRunning.SetResult();
+            return isCancelled.Task;
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath);
+        await isRunning.Task;
+        var stopped = Server.StopAsync(CancellationToken.None);
+        await _time.WaitForTimerAsync(new RpcServerOptions().DrainMax);
+        _time.Advance(new RpcServerOptions().DrainMax);
+        await isCancelled.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await stopped.WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [TestCase("AAEC_w==", false)]
+    [TestCase("AAH/", true)]
+    [TestCase("AAH/AA==", true)]
+    [TestCase("AAH/AA", true)]
+    public async Task Binary_metadata_is_base64_with_or_without_padding(string value, bool isValid)
+    {
+        Echo.Unary = (_, context) => Task.FromResult(Convert.ToHexString(context.RequestHeaders.GetValueBytes("data-bin")!));
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("data-bin", value));
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        var answer = await peer.ReadAnswerAsync(1);
+        if (!isValid)
+            AssertStatus(answer, StatusCode.Internal);
+        else
+            Assert.That(Encoding.ASCII.GetString(answer.Data.AsSpan(5)), Does.StartWith("0001FF"));
+    }
+
+    [Test]
+    public async Task Binary_metadata_that_was_joined_on_the_way_is_parted_again_and_answered_without_padding()
+    {
+        Echo.Unary = (request, context) =>
+        {
+            foreach (var entry in context.RequestHeaders.GetAll("data-bin")) context.ResponseTrailers.Add(entry);
+            return Task.FromResult(request);
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("data-bin", "AA==, AAE"));
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        var answer = await peer.ReadAnswerAsync(1);
+        Assert.That(answer.Trailers!.Where(trailer => trailer.Name == "data-bin").Select(trailer => trailer.Value), Is.EqualTo(new[] { "AA", "AAE" }));
+    }
+
+    [TestCase("/test.Echo/Nothing")]
+    [TestCase("/nothing.Here/Unary")]
+    [TestCase("/")]
+    [TestCase("/a/b/c")]
+    public async Task What_is_not_served_is_unimplemented(string path)
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, path);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.Unimplemented);
+        await AssertServesAsync(peer, 3);
+    }
+
+    [TestCase("GET", "application/grpc", "405")]
+    [TestCase("POST", "text/plain", "415")]
+    [TestCase("POST", "application/grpc-web", "415")]
+    public async Task What_is_no_call_is_told_so_in_http(string method, string contentType, string expected)
+    {
+        using var peer = await ConnectAsync();
+        await peer.SendHeadersAsync(1, true,
+            (":method", method), (":scheme", "http"), (":path", UnaryPath), (":authority", "test"), ("content-type", contentType));
+        Assert.That((await peer.ReadAnswerAsync(1))[":status"], Is.EqualTo(expected));
+        await AssertServesAsync(peer, 3);
+    }
+
+    [Test]
+    public async Task A_message_encoding_that_is_not_known_is_unimplemented_and_told_what_is()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("grpc-encoding", "br"));
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        var answer = await peer.ReadAnswerAsync(1);
+        AssertStatus(answer, StatusCode.Unimplemented);
+        Assert.That(answer["grpc-accept-encoding"], Is.EqualTo("identity,gzip"));
+    }
+
+    [Test]
+    public async Task A_gzip_message_is_read()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("grpc-encoding", "gzip"));
+        await peer.SendDataAsync(1, isEnd: true, Gzip("hi"u8));
+        Assert.That((await peer.ReadAnswerAsync(1)).Data, Is.EqualTo(FramedHi));
+    }
+
+    [Test]
+    public async Task A_gzip_bomb_is_cut_at_the_message_limit()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("grpc-encoding", "gzip"));
+        await peer.SendDataAsync(1, isEnd: true, Gzip(new byte[5 * 1024 * 1024]));
+        AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.ResourceExhausted);
+    }
+
+    [Test]
+    public async Task Bytes_that_are_no_gzip_are_internal()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, ("grpc-encoding", "gzip"));
+        await peer.SendDataAsync(1, isEnd: true, 1, 0, 0, 0, 3, 9, 9, 9);
+        AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.Internal);
+    }
+
+    [Test]
+    public async Task A_browser_gets_a_sentence()
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(Server.EndPoint);
+        await client.GetStream().WriteAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray());
+        using var reader = new StreamReader(client.GetStream());
+        string answer = await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.That(answer, Does.StartWith("HTTP/1.1 400 ").And.Contain("Speak HTTP/2 here."));
+    }
+
+    private static void AssertStatus(Http2Answer answer, StatusCode expected) =>
+        Assert.That(answer["grpc-status"], Is.EqualTo($"{(int)expected}"), answer["grpc-message"]);
+
+    private static byte[] Gzip(ReadOnlySpan<byte> message)
+    {
+        using var compressed = new MemoryStream();
+        using (var gzip = new GZipStream(compressed, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(message);
+        byte[] body = compressed.ToArray();
+        return [1, (byte)(body.Length >> 24), (byte)(body.Length >> 16), (byte)(body.Length >> 8), (byte)body.Length, .. body];
+    }
+
+    /// <summary>The connection has survived: another call on it is served.</summary>
+    private async Task AssertServesAsync(Http2Peer peer, int streamId)
+    {
+        Echo.Unary = (request, _) => Task.FromResult(request);
+        await peer.StartCallAsync(streamId, UnaryPath);
+        await peer.SendDataAsync(streamId, isEnd: true, FramedHi);
+        Assert.That((await peer.ReadAnswerAsync(streamId)).Data, Is.EqualTo(FramedHi));
+    }
+
+    private Task<Http2Peer> ConnectAsync(params (short Id, int Value)[] settings) => Http2Peer.ConnectAsync(Server.EndPoint, settings);
+}
