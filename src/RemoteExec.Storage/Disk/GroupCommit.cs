@@ -9,14 +9,15 @@ namespace RemoteExec.Storage;
 /// </summary>
 /// <remarks>
 /// A lone upload starts at once, there is no timer; what arrives while a batch is being flushed forms the next one. So
-/// every acknowledged upload is covered by flushes that began after its own bytes were written. 200 small files cost
-/// 13 ms this way instead of 30 ms with one flush each (ext4), and their directories one flush for all.
+/// every acknowledged upload is covered by flushes that began after its own bytes were written.
 /// Only this class gives blobs their names, one batch after the other.
 /// </remarks>
 internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses, IDiskFlush disk, TimeProvider time)
 {
     // Bounds how long the first of a batch waits for the last.
     private const int BatchMax = 512;
+
+    private const int FlushesAtOnce = 8;
 
     private readonly Lock _gate = new();
     private readonly Queue<PendingCommit> _waiting = new();
@@ -99,23 +100,50 @@ internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses,
 
     private void FlushFiles(List<PendingCommit> batch)
     {
-        if (batch.Count > 1)
+        int[] errors = new int[batch.Count];
+        if (batch.Count == 1)
         {
-            // All bytes on their way first: then one journal commit serves most of the flushes that follow.
+            errors[0] = FlushOnce(batch[0]);
+        }
+        else
+        {
+            // All bytes on their way first, then several flushes at once: the file system answers them with one commit
+            // of its journal. On a busy disk 200 small files took 13 to 30 ms so, and 300 to 700 ms one after the other.
             foreach (var commit in batch)
                 if (!commit.IsFlushed) Posix.StartWriteback(commit.File, 0, 0);
+            FlushAtOnce(batch, errors);
         }
 
         for (int i = batch.Count - 1; i >= 0; i--)
         {
-            var commit = batch[i];
-            int errno = commit.IsFlushed ? 0 : Flush(commit.File);
-            if (errno == 0) continue;
-
-            commit.Fail(Suspect(errno, "flushing a file"));
+            if (errors[i] == 0) continue;
+            batch[i].Fail(Suspect(errors[i], "flushing a file"));
             batch.RemoveAt(i);
         }
     }
+
+    private void FlushAtOnce(List<PendingCommit> batch, int[] errors)
+    {
+        int next = -1;
+        // Threads of our own: they spend their time inside the kernel, and the pool has two at first.
+        var helpers = new Thread[Math.Min(FlushesAtOnce, batch.Count / 2) - 1];
+        for (int i = 0; i < helpers.Length; i++)
+        {
+            helpers[i] = new Thread(FlushNext, maxStackSize: 128 << 10) { Name = "storage flush", IsBackground = true };
+            helpers[i].Start();
+        }
+
+        FlushNext();
+        foreach (var helper in helpers) helper.Join();
+
+        void FlushNext()
+        {
+            for (int i = Interlocked.Increment(ref next); i < batch.Count; i = Interlocked.Increment(ref next))
+                errors[i] = FlushOnce(batch[i]);
+        }
+    }
+
+    private int FlushOnce(PendingCommit commit) => commit.IsFlushed ? 0 : Flush(commit.File);
 
     /// <summary>Names what is new, and leaves in the batch only what the named ones answer for.</summary>
     private List<PendingCommit> Name(List<PendingCommit> batch)
