@@ -2,11 +2,14 @@ using System.Net;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace RemoteExec.Rpc;
@@ -27,6 +30,7 @@ public sealed class RpcServer : IAsyncDisposable
     private readonly OpenConnections _connections = new();
     private KestrelServer? _kestrel;
     private ListenerHandle? _listener;
+    private IHost? _services;
     private IPEndPoint? _endPoint;
 
     public RpcServer(RpcServerOptions options) => _options = options;
@@ -71,9 +75,10 @@ public sealed class RpcServer : IAsyncDisposable
             if (_options.Methods.TryGetValue(method.FullName, out var methodOptions))
                 method.Options = methodOptions;
 
+        _services = _options.Tls is null ? null : CreateServices();
         var kestrelOptions = new KestrelServerOptions
         {
-            ApplicationServices = NoServices.Instance,
+            ApplicationServices = _services?.Services!, // only TLS asks
             AddServerHeader = false,
             AllowSynchronousIO = false,
         };
@@ -114,6 +119,7 @@ public sealed class RpcServer : IAsyncDisposable
     {
         await StopAsync(new CancellationToken(canceled: true)); // whoever wanted to drain has called StopAsync
         _kestrel?.Dispose();
+        _services?.Dispose();
     }
 
     private void ThrowIfStarted()
@@ -155,10 +161,12 @@ public sealed class RpcServer : IAsyncDisposable
         return chain.Build(certificate);
     }
 
-    private sealed class NoServices : IServiceProvider
-    {
-        public static readonly NoServices Instance = new();
-
-        public object? GetService(Type serviceType) => null;
-    }
+    /// <summary>
+    /// Kestrel's TLS takes its metrics from a container, and their type is not public: a host that is built but
+    /// never started has them.
+    /// </summary>
+    private IHost CreateServices() => new HostBuilder()
+        .ConfigureWebHost(web => web.UseKestrelCore().UseKestrelHttpsConfiguration().Configure(_ => { }))
+        .ConfigureServices(services => services.AddSingleton(_options.Log))
+        .Build();
 }
