@@ -91,7 +91,7 @@ internal static class WorkerHost
         try
         {
             // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
-            var remote = new CoordinatorBlobStore(blobChannel.CreateCallInvoker(), InstanceName.Empty);
+            var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions());
             var connector = new RpcWorkerConnector([.. channels.Select(channel => new WorkerPool.WorkerPoolClient(channel.CreateCallInvoker()))]);
             await using var worker = await LocalWorker.CreateAsync(options, local, remote, connector, time, logs, drain);
             await Console.Error.WriteLineAsync(WorkerWelcome.Text(options, flags.Coordinators, worker.Walls));
