@@ -24,7 +24,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
     private readonly BoundMethod _method;
     private readonly RpcServerOptions _options;
     private readonly StallTimer _sendStall;
-    private readonly StallTimer? _receiveStall;
+    private readonly StallTimer _receiveStall;
     private readonly Lock _gate = new();
     private readonly bool _hasDeadline;
     private readonly DateTime _deadline = DateTime.MaxValue;
@@ -52,8 +52,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
         var reader = features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
         var writer = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
         _sendStall = new StallTimer(options.Time, options.SendStallMax, ResetBlockedStream);
-        if (method.Options.ReceiveIdleMax is { } idleMax)
-            _receiveStall = new StallTimer(options.Time, idleMax, reader.CancelPendingRead);
+        _receiveStall = new StallTimer(options.Time, method.Options.ReceiveIdleMax ?? Timeout.InfiniteTimeSpan, InterruptRead);
 
         var headers = _request.Headers;
         string? encoding = headers.GrpcEncoding;
@@ -173,7 +172,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
                 _isDisposed = true;
         _deadlineTimer?.Dispose();
         _sendStall.Dispose();
-        _receiveStall?.Dispose();
+        _receiveStall.Dispose();
         // The source itself holds nothing once this is gone, and a late tick may still cancel it.
         _abortRegistration.Dispose();
     }
@@ -190,7 +189,25 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
     /// Behind bytes that the client does not take, no trailer can pass. The reset also ends the write that waits:
     /// Kestrel does not honour CancelPendingFlush there.
     /// </summary>
-    private void ResetBlockedStream() => _features.Get<IHttpResetFeature>()?.Reset(Http2Cancel);
+    private void ResetBlockedStream() => Interrupt(() => _features.Get<IHttpResetFeature>()?.Reset(Http2Cancel));
+
+    private void InterruptRead() => Interrupt(_features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader.CancelPendingRead);
+
+    /// <summary>
+    /// Timers interrupt, and what they throw would end the process. Kestrel throws the stream's own failure, of any
+    /// type, when the client's reset comes at the same moment: the wait has ended by itself then.
+    /// </summary>
+    private static void Interrupt(Action interrupt)
+    {
+        try
+        {
+            interrupt();
+        }
+        catch (Exception)
+        {
+            // The call learns of that failure where it waits.
+        }
+    }
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
 
@@ -286,7 +303,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
             cancellation = _cancellation;
 
             // Reads and writes that wait without the call's token end too.
-            _features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader.CancelPendingRead();
+            _receiveStall.Expire();
             _sendStall.Expire();
         }
 

@@ -111,7 +111,7 @@ public sealed class MessageReader
         var result = await read;
         _stall?.Disarm();
         if (!result.IsCanceled) return result;
-        if (_stall is { HasFired: true })
+        if (_stall is { HasFired: true }) // the idle limit, not the deadline
             throw new RpcException(new Status(StatusCode.DeadlineExceeded, "the client has sent nothing for too long"));
         throw new OperationCanceledException("the call ended during a read");
     }
