@@ -25,18 +25,21 @@ public static class RpcErrors
     // Tag and length of one entry of a repeated field.
     private const int ViolationFramingBytes = 3;
 
+    // Sentences quote what the client sent, however long that was, and travel in a header.
+    private const int TextLengthMax = 512;
+
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     public static RpcException Invalid(string message) => Of(StatusCode.InvalidArgument, message);
 
     public static RpcException InvalidField(string field, string message) => Of(
         StatusCode.InvalidArgument, message,
-        new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = message } } });
+        new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = Cut(field), Description = Cut(message) } } });
 
     /// <summary>A thing that was asked for by name and is not here.</summary>
     public static RpcException NotFound(string resourceType, string resourceName) => Of(
         StatusCode.NotFound, $"{resourceType} {resourceName} not found",
-        new ResourceInfo { ResourceType = resourceType, ResourceName = resourceName });
+        new ResourceInfo { ResourceType = resourceType, ResourceName = Cut(resourceName) });
 
     /// <summary>Passing: the same call will succeed later.</summary>
     public static RpcException Unavailable(string message) => Of(StatusCode.Unavailable, message, Retry(RetryDelay));
@@ -70,9 +73,9 @@ public static class RpcErrors
 
     public static RpcException Of(StatusCode code, string message, params IReadOnlyList<IMessage> details)
     {
-        if (details.Count == 0) return new RpcException(new Status(code, message));
+        if (details.Count == 0) return new RpcException(new Status(code, Cut(message)));
 
-        var status = new RpcStatus { Code = (int)code, Message = message };
+        var status = new RpcStatus { Code = (int)code, Message = Cut(message) };
         foreach (var detail in details)
             status.Details.Add(Any.Pack(detail));
         return ToException(status);
@@ -126,6 +129,8 @@ public static class RpcErrors
 
     private static PreconditionFailure.Types.Violation Violation(Digest digest) =>
         new() { Type = MissingType, Subject = MissingSubject(digest) };
+
+    private static string Cut(string text) => text.Length <= TextLengthMax ? text : $"{text.AsSpan(0, TextLengthMax)}…";
 
     private static RetryInfo Retry(TimeSpan delay) => new() { RetryDelay = Duration.FromTimeSpan(delay) };
 }

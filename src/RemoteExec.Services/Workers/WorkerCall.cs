@@ -12,6 +12,7 @@ internal sealed class WorkerCall(WorkerSession session, IServerStreamWriter<Coor
     // Bounded by the worker's slots: the scheduler offers no more.
     private readonly ConcurrentDictionary<LeaseId, LeaseOffer> _offers = new();
     private readonly SemaphoreSlim _writing = new(1);
+    private readonly SemaphoreSlim _reporting = new(1);
 
     public WorkerSession Session { get; } = session;
 
@@ -35,5 +36,23 @@ internal sealed class WorkerCall(WorkerSession session, IServerStreamWriter<Coor
         }
     }
 
-    public void Dispose() => _writing.Dispose();
+    /// <summary>Handles one report. The last report of a drained worker is acknowledged before its stream ends.</summary>
+    public async ValueTask ReportAsync(Func<ValueTask> handle, CancellationToken cancellationToken)
+    {
+        await _reporting.WaitAsync(cancellationToken);
+        try
+        {
+            await handle();
+        }
+        finally
+        {
+            _reporting.Release();
+        }
+    }
+
+    public void Dispose()
+    {
+        _writing.Dispose();
+        _reporting.Dispose();
+    }
 }

@@ -70,6 +70,8 @@ public sealed class WorkerConversation
                     await call.SendAsync(WorkerMessages.Cancel(lease, reason), cancellationToken);
                     break;
                 case WorkerCommand.End:
+                    // It may be the answer to a report that is still being acknowledged.
+                    await call.ReportAsync(() => ValueTask.CompletedTask, cancellationToken);
                     return;
             }
         }
@@ -89,7 +91,7 @@ public sealed class WorkerConversation
                     await call.Session.StartedAsync(WorkerMessages.FromWire(message.LeaseStarted.Lease), cancellationToken);
                     break;
                 case WorkerMessage.MessageOneofCase.LeaseFinished:
-                    await FinishAsync(call, message.LeaseFinished, cancellationToken);
+                    await call.ReportAsync(() => FinishAsync(call, message.LeaseFinished, cancellationToken), cancellationToken);
                     break;
                 case WorkerMessage.MessageOneofCase.DrainRequested:
                     call.Session.RequestDrain();

@@ -1,0 +1,169 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services.Tests;
+
+internal sealed class ActionCacheTests : ServicesFixture
+{
+    private static readonly Digest Action = DigestOf("an action");
+
+    private Task<ActionResult> UpdateAsync(ActionResult result, string instance = "") => ActionCache.UpdateActionResultAsync(
+        new UpdateActionResultRequest { InstanceName = instance, ActionDigest = Action.ToWire(), ActionResult = result }).ResponseAsync;
+
+    private Task<ActionResult> GetAsync(Action<GetActionResultRequest>? change = null)
+    {
+        var request = new GetActionResultRequest { ActionDigest = Action.ToWire() };
+        change?.Invoke(request);
+        return ActionCache.GetActionResultAsync(request).ResponseAsync;
+    }
+
+    private static OutputFile File(string path, Digest digest) => new() { Path = path, Digest = digest.ToWire() };
+
+    [Test] // REAPI A1
+    public async Task A_miss_is_NOT_FOUND() => Assert.That(await CodeOf(() => GetAsync()), Is.EqualTo(StatusCode.NotFound));
+
+    [Test] // REAPI A3, A4: the action itself need not exist
+    public async Task What_was_stored_is_answered_even_without_its_action()
+    {
+        var file = await StoreAsync("output");
+        await UpdateAsync(new ActionResult { OutputFiles = { File("a.o", file) } });
+
+        Assert.That((await GetAsync()).OutputFiles.Single(), Is.EqualTo(File("a.o", file)));
+    }
+
+    [Test] // entries are private to their instance
+    public async Task Instances_do_not_see_each_other()
+    {
+        await UpdateAsync(new ActionResult { OutputFiles = { File("a", await StoreAsync("output")) } }, "one");
+
+        Assert.That(await CodeOf(() => GetAsync(request => request.InstanceName = "two")), Is.EqualTo(StatusCode.NotFound));
+        Assert.That(await GetAsync(request => request.InstanceName = "one"), Is.Not.Null);
+    }
+
+    [Test] // REAPI A3, E2
+    public async Task A_result_whose_outputs_are_absent_is_refused_with_all_of_them()
+    {
+        Digest file = DigestOf("file"), stdout = DigestOf("stdout"), inTree = DigestOf("in tree");
+        var tree = new Tree { Root = new WireDirectory { Files = { new FileNode { Name = "f", Digest = inTree.ToWire() } } } };
+        var treeDigest = await StoreAsync(tree);
+        var result = new ActionResult
+        {
+            OutputFiles = { File("a", file) },
+            StdoutDigest = stdout.ToWire(),
+            OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = treeDigest.ToWire() } },
+        };
+
+        var failure = await FailureOf(() => UpdateAsync(result));
+
+        Assert.That(failure.StatusCode, Is.EqualTo(StatusCode.FailedPrecondition));
+        Assert.That(
+            MissingSubjects(failure),
+            Is.EquivalentTo(new[] { file, stdout, inTree }.Select(digest => $"MISSING blobs/{digest}")));
+        Assert.That(await CodeOf(() => GetAsync()), Is.EqualTo(StatusCode.NotFound));
+    }
+
+    private static IEnumerable<TestCaseData> BadResults()
+    {
+        var lie = new WireDigest { Hash = "no hash", SizeBytes = 1 };
+        yield return new TestCaseData(new ActionResult { ExitCode = 1 }).SetArgDisplayNames("a failure");
+        yield return new TestCaseData(new ActionResult { OutputFiles = { new OutputFile { Path = "a" } } }).SetArgDisplayNames("a file without digest");
+        yield return new TestCaseData(new ActionResult { OutputFiles = { new OutputFile { Path = "a", Digest = lie } } }).SetArgDisplayNames("a malformed digest");
+        yield return new TestCaseData(new ActionResult { StderrDigest = lie }).SetArgDisplayNames("a malformed stderr digest");
+        yield return new TestCaseData(new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d" } } }).SetArgDisplayNames("a directory without tree");
+    }
+
+    [TestCaseSource(nameof(BadResults))] // REAPI A3, A7, TRUST A3
+    public async Task A_bad_result_is_INVALID_ARGUMENT_and_not_stored(ActionResult result)
+    {
+        Assert.That(await CodeOf(() => UpdateAsync(result)), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await CodeOf(() => GetAsync()), Is.EqualTo(StatusCode.NotFound));
+    }
+
+    [Test] // REAPI A3
+    public async Task A_missing_result_or_action_is_INVALID_ARGUMENT()
+    {
+        Assert.That(await CodeOf(() => UpdateAsync(null!)), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(
+            await CodeOf(async () => await ActionCache.UpdateActionResultAsync(new UpdateActionResultRequest { ActionResult = new ActionResult() })),
+            Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test] // REAPI A3, A4
+    public async Task Where_clients_may_not_write_they_are_told_PERMISSION_DENIED()
+    {
+        await RestartAsync(new ServicesOptions { ActionCacheUpdateEnabled = false });
+
+        Assert.That(await CodeOf(() => UpdateAsync(new ActionResult())), Is.EqualTo(StatusCode.PermissionDenied));
+    }
+
+    [Test] // REAPI A5
+    public async Task An_entry_is_never_empty_on_the_wire()
+    {
+        await UpdateAsync(new ActionResult());
+
+        Assert.That((await GetAsync()).ExecutionMetadata.Worker, Is.Not.Empty);
+    }
+
+    [Test] // REAPI A2
+    public async Task Contents_are_inlined_on_request_only()
+    {
+        Digest stdout = await StoreAsync("to stdout"), stderr = await StoreAsync("to stderr"), file = await StoreAsync("in a");
+        await UpdateAsync(new ActionResult
+        {
+            StdoutDigest = stdout.ToWire(),
+            StderrDigest = stderr.ToWire(),
+            OutputFiles = { File("a", file), File("b", await StoreAsync("in b")) },
+        });
+
+        var bare = await GetAsync();
+        var full = await GetAsync(request =>
+        {
+            request.InlineStdout = true;
+            request.InlineStderr = true;
+            request.InlineOutputFiles.Add("a");
+        });
+
+        Assert.That(bare.StdoutRaw.IsEmpty && bare.StderrRaw.IsEmpty && bare.OutputFiles.All(output => output.Contents.IsEmpty));
+        Assert.That(full.StdoutRaw.ToStringUtf8(), Is.EqualTo("to stdout"));
+        Assert.That(full.StderrRaw.ToStringUtf8(), Is.EqualTo("to stderr"));
+        Assert.That(full.OutputFiles.Select(output => output.Contents.ToStringUtf8()), Is.EqualTo(new[] { "in a", "" }));
+    }
+
+    [Test] // REAPI A2
+    public async Task What_would_not_fit_into_the_message_is_not_inlined()
+    {
+        await RestartAsync(new ServicesOptions { BatchBytesMax = 1000 });
+        await UpdateAsync(new ActionResult { StdoutDigest = (await StoreAsync(new string('x', 1000))).ToWire() });
+
+        Assert.That((await GetAsync(request => request.InlineStdout = true)).StdoutRaw.IsEmpty);
+    }
+
+    [Test] // REAPI A2: stripped on write, and nothing is lost by it
+    public async Task Inlined_contents_become_blobs()
+    {
+        await UpdateAsync(new ActionResult { StdoutRaw = ByteString.CopyFromUtf8("said inline") });
+
+        var result = await GetAsync();
+
+        Assert.That(result.StdoutRaw.IsEmpty);
+        Assert.That(result.StdoutDigest, Is.EqualTo(DigestOf("said inline").ToWire()));
+        Assert.That(await IsStoredAsync(DigestOf("said inline")));
+    }
+
+    [Test] // REAPI X10: only a root directory
+    public async Task A_directory_without_a_tree_is_checked_by_its_root()
+    {
+        var file = DigestOf("in directory");
+        var root = new WireDirectory { Files = { new FileNode { Name = "f", Digest = file.ToWire() } } };
+        var result = new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", RootDirectoryDigest = (await StoreAsync(root)).ToWire() } } };
+
+        Assert.That(MissingSubjects(await FailureOf(() => UpdateAsync(result))), Is.EqualTo(new[] { $"MISSING blobs/{file}" }));
+        await StoreAsync("in directory");
+        await UpdateAsync(result);
+        Assert.That((await GetAsync()).OutputDirectories, Has.Count.EqualTo(1));
+    }
+}

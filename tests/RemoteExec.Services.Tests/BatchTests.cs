@@ -1,0 +1,123 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+using static Build.Bazel.Remote.Execution.V2.BatchUpdateBlobsRequest.Types;
+
+namespace RemoteExec.Services.Tests;
+
+internal sealed class BatchTests : ServicesFixture
+{
+    private async Task<StatusCode[]> UpdateAsync(params Request[] requests)
+    {
+        var response = await Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest { Requests = { requests } });
+        Assert.That(response.Responses.Select(answer => answer.Digest), Is.EqualTo(requests.Select(request => request.Digest)));
+        return [.. response.Responses.Select(answer => (StatusCode)answer.Status.Code)];
+    }
+
+    private async Task<BatchReadBlobsResponse> ReadAsync(IEnumerable<WireDigest> digests, params WireCompressor[] compressors) =>
+        await Cas.BatchReadBlobsAsync(new BatchReadBlobsRequest { Digests = { digests }, AcceptableCompressors = { compressors } });
+
+    private static Request Of(Digest digest, string data) => new() { Digest = digest.ToWire(), Data = ByteString.CopyFromUtf8(data) };
+
+    [Test] // REAPI C2
+    public async Task Each_blob_gets_its_own_status()
+    {
+        Digest good = DigestOf("good"), liar = DigestOf("truth");
+
+        var codes = await UpdateAsync(Of(good, "good"), Of(liar, "faker"), Of(DigestOf("long"), "longer"));
+
+        Assert.That(codes, Is.EqualTo(new[] { StatusCode.OK, StatusCode.InvalidArgument, StatusCode.InvalidArgument }));
+        Assert.That(await IsStoredAsync(good));
+        Assert.That(await IsStoredAsync(liar), Is.False);
+    }
+
+    [Test] // REAPI C2
+    public async Task Reading_gives_data_or_NOT_FOUND_per_blob()
+    {
+        var present = await StoreAsync("here");
+
+        var answers = (await ReadAsync([present.ToWire(), DigestOf("absent").ToWire()])).Responses;
+
+        Assert.That(answers[0].Data.ToStringUtf8(), Is.EqualTo("here"));
+        Assert.That(answers.Select(answer => (StatusCode)answer.Status.Code), Is.EqualTo(new[] { StatusCode.OK, StatusCode.NotFound }));
+    }
+
+    [Test] // REAPI D2
+    public async Task The_empty_blob_can_be_written_and_read()
+    {
+        var empty = Digest.Empty(DigestFunction.Sha256);
+
+        Assert.That(await UpdateAsync(Of(empty, "")), Is.EqualTo(new[] { StatusCode.OK }));
+        Assert.That((await ReadAsync([empty.ToWire()])).Responses.Single().Status.Code, Is.Zero);
+    }
+
+    [Test] // REAPI C2, C4
+    public async Task Twice_the_announced_size_is_the_end()
+    {
+        await RestartAsync(new ServicesOptions { BatchBytesMax = 100 });
+        string half = new('a', 99), other = new('b', 101), more = "c";
+
+        Assert.That(await UpdateAsync(Of(DigestOf(half), half), Of(DigestOf(other), other)), Is.All.EqualTo(StatusCode.OK));
+        Assert.That(
+            await CodeOf(() => UpdateAsync(Of(DigestOf(half), half), Of(DigestOf(other), other), Of(DigestOf(more), more))),
+            Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await IsStoredAsync(DigestOf(more)), Is.False);
+        Assert.That(
+            await CodeOf(() => ReadAsync([DigestOf(half).ToWire(), DigestOf(other).ToWire(), DigestOf(more).ToWire()])),
+            Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test] // REAPI C3
+    public async Task Zstd_travels_both_ways_when_asked_for()
+    {
+        string text = new('z', 5000);
+        var digest = DigestOf(text);
+        var request = new Request { Digest = digest.ToWire(), Data = ByteString.CopyFrom(Zstd.Compress(Utf8(text))), Compressor = WireCompressor.Zstd };
+
+        Assert.That(await UpdateAsync(request), Is.EqualTo(new[] { StatusCode.OK }));
+        var plain = (await ReadAsync([digest.ToWire()])).Responses.Single();
+        var packed = (await ReadAsync([digest.ToWire()], WireCompressor.Zstd)).Responses.Single();
+
+        Assert.That((plain.Compressor, plain.Data.ToStringUtf8()), Is.EqualTo((WireCompressor.Identity, text)));
+        Assert.That(packed.Compressor, Is.EqualTo(WireCompressor.Zstd));
+        Assert.That(Zstd.Decompress(packed.Data.Span, text.Length), Is.EqualTo(Utf8(text)));
+    }
+
+    [Test] // REAPI BW10, TRUST 4.1
+    public async Task A_zstd_bomb_is_cut_at_the_size_of_its_digest()
+    {
+        var digest = DigestOf("small");
+        var bomb = new Request { Digest = digest.ToWire(), Data = ByteString.CopyFrom(Zstd.Compress(new byte[1 << 22])), Compressor = WireCompressor.Zstd };
+
+        Assert.That(await UpdateAsync(bomb), Is.EqualTo(new[] { StatusCode.InvalidArgument }));
+        Assert.That(await IsStoredAsync(digest), Is.False);
+    }
+
+    [Test] // REAPI C3
+    public async Task A_compressor_that_is_not_announced_is_refused()
+    {
+        var request = Of(DigestOf("x"), "x");
+        request.Compressor = WireCompressor.Brotli;
+
+        Assert.That(await UpdateAsync(request), Is.EqualTo(new[] { StatusCode.InvalidArgument }));
+        Assert.That(await IsStoredAsync(DigestOf("x")), Is.False);
+    }
+
+    [Test] // REAPI R9, R10: not announced
+    public async Task Split_and_splice_are_UNIMPLEMENTED()
+    {
+        Assert.That(await CodeOf(async () => await Cas.SplitBlobAsync(new SplitBlobRequest())), Is.EqualTo(StatusCode.Unimplemented));
+        Assert.That(await CodeOf(async () => await Cas.SpliceBlobAsync(new SpliceBlobRequest())), Is.EqualTo(StatusCode.Unimplemented));
+    }
+
+    [Test] // REAPI BW8: also in batches
+    public async Task A_blob_above_the_announced_size_is_refused()
+    {
+        await RestartAsync(new ServicesOptions { BlobBytesMax = 3 });
+
+        Assert.That(await UpdateAsync(Of(DigestOf("four"), "four"), Of(DigestOf("one"), "one")), Is.EqualTo(new[] { StatusCode.InvalidArgument, StatusCode.OK }));
+    }
+}

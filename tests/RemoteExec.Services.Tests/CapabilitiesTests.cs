@@ -1,0 +1,81 @@
+using Build.Bazel.Remote.Execution.V2;
+using Grpc.Core;
+using NUnit.Framework;
+
+namespace RemoteExec.Services.Tests;
+
+internal sealed class CapabilitiesTests : ServicesFixture
+{
+    private async Task<ServerCapabilities> AskAsync(string instance = "") =>
+        await new Capabilities.CapabilitiesClient(Channel).GetCapabilitiesAsync(new GetCapabilitiesRequest { InstanceName = instance });
+
+    [Test] // REAPI K1, landmine 1
+    public async Task Versions_span_2_0_to_2_12_and_nothing_is_deprecated()
+    {
+        var answer = await AskAsync();
+
+        Assert.That(answer.LowApiVersion, Is.EqualTo(new Build.Bazel.Semver.SemVer { Major = 2 }));
+        Assert.That(answer.HighApiVersion, Is.EqualTo(new Build.Bazel.Semver.SemVer { Major = 2, Minor = 12 }));
+        Assert.That(answer.DeprecatedApiVersion, Is.Null);
+    }
+
+    [Test] // REAPI K2, C4
+    public async Task The_batch_limit_leaves_room_under_the_usual_4_MiB()
+    {
+        var cache = (await AskAsync()).CacheCapabilities;
+
+        Assert.That(cache.MaxBatchTotalSizeBytes, Is.EqualTo((4 << 20) - (64 << 10)));
+        Assert.That(cache.MaxCasBlobSizeBytes, Is.EqualTo(Options.BlobBytesMax));
+        Assert.That(cache.SymlinkAbsolutePathStrategy, Is.EqualTo(SymlinkAbsolutePathStrategy.Types.Value.Disallowed));
+        Assert.That(cache.SplitBlobSupport || cache.SpliceBlobSupport, Is.False);
+    }
+
+    [Test] // REAPI K3, D3
+    public async Task The_single_digest_function_is_SHA256_and_stands_in_both_lists()
+    {
+        var answer = await AskAsync();
+
+        Assert.That(answer.ExecutionCapabilities.DigestFunction, Is.EqualTo(WireDigestFunction.Sha256));
+        Assert.That(answer.ExecutionCapabilities.DigestFunctions, Does.Contain(WireDigestFunction.Sha256));
+        Assert.That(answer.CacheCapabilities.DigestFunctions, Is.EquivalentTo(answer.ExecutionCapabilities.DigestFunctions));
+        Assert.That(answer.CacheCapabilities.DigestFunctions, Does.Not.Contain(WireDigestFunction.Unknown));
+    }
+
+    [Test] // REAPI K4: what is listed is read and written
+    public async Task Identity_and_zstd_are_the_compressors()
+    {
+        var cache = (await AskAsync()).CacheCapabilities;
+
+        Assert.That(cache.SupportedCompressors, Is.EqualTo(new[] { WireCompressor.Identity, WireCompressor.Zstd }));
+        Assert.That(cache.SupportedBatchUpdateCompressors, Is.EqualTo(cache.SupportedCompressors));
+    }
+
+    [TestCase(0)] // REAPI A6, E11
+    [TestCase(-100)]
+    [TestCase(int.MaxValue)]
+    public async Task Every_priority_is_in_the_announced_range(int priority)
+    {
+        var answer = await AskAsync();
+
+        foreach (var capability in new[] { answer.CacheCapabilities.CachePriorityCapabilities, answer.ExecutionCapabilities.ExecutionPriorityCapabilities })
+            Assert.That(capability.Priorities.Any(range => range.MinPriority <= priority && priority <= range.MaxPriority));
+    }
+
+    [Test] // REAPI A3, K3
+    public async Task What_is_switched_off_is_not_announced()
+    {
+        await RestartAsync(new ServicesOptions { ExecutionEnabled = false, ActionCacheUpdateEnabled = false });
+
+        var answer = await AskAsync();
+
+        Assert.That(answer.ExecutionCapabilities, Is.Null);
+        Assert.That(answer.CacheCapabilities.ActionCacheUpdateCapabilities.UpdateEnabled, Is.False);
+    }
+
+    [Test] // REAPI G2
+    public async Task An_instance_name_may_have_slashes_but_no_keyword()
+    {
+        Assert.That(await AskAsync("a/b/c"), Is.Not.Null);
+        Assert.That(await CodeOf(() => AskAsync("a/blobs/c")), Is.EqualTo(StatusCode.InvalidArgument));
+    }
+}

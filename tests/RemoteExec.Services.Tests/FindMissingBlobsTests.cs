@@ -1,0 +1,143 @@
+using Build.Bazel.Remote.Execution.V2;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+using RemoteExec.Rpc;
+
+namespace RemoteExec.Services.Tests;
+
+internal sealed class FindMissingBlobsTests : ServicesFixture
+{
+    private async Task<IReadOnlyList<WireDigest>> AskAsync(params WireDigest[] digests) =>
+        (await Cas.FindMissingBlobsAsync(new FindMissingBlobsRequest { BlobDigests = { digests } })).MissingBlobDigests;
+
+    [Test] // REAPI C1
+    public async Task Only_absent_digests_come_back_in_the_order_asked()
+    {
+        var present = (await StoreAsync("here")).ToWire();
+        WireDigest first = DigestOf("absent 1").ToWire(), second = DigestOf("absent 2").ToWire();
+
+        Assert.That(await AskAsync(second, present, first), Is.EqualTo(new[] { second, first }));
+    }
+
+    [Test] // REAPI C1
+    public async Task A_digest_asked_twice_is_tolerated()
+    {
+        var absent = DigestOf("absent").ToWire();
+
+        Assert.That(await AskAsync(absent, absent), Is.EqualTo(new[] { absent }));
+    }
+
+    [Test] // REAPI D2
+    public async Task The_empty_blob_is_never_missing()
+    {
+        var request = new FindMissingBlobsRequest
+        {
+            BlobDigests = { Digest.Empty(DigestFunction.Blake3).ToWire() },
+            DigestFunction = WireDigestFunction.Blake3,
+        };
+
+        Assert.That((await Cas.FindMissingBlobsAsync(request)).MissingBlobDigests, Is.Empty);
+        Assert.That(await AskAsync(Digest.Empty(DigestFunction.Sha256).ToWire()), Is.Empty);
+    }
+
+    [Test]
+    public async Task Asking_for_nothing_is_answered_with_nothing() => Assert.That(await AskAsync(), Is.Empty);
+
+    [TestCase(DigestFunction.Md5)] // REAPI D4
+    [TestCase(DigestFunction.Sha1)]
+    [TestCase(DigestFunction.Sha384)]
+    [TestCase(DigestFunction.Sha512)]
+    public async Task An_unset_function_is_inferred_from_the_length_of_the_hash(DigestFunction function)
+    {
+        var digest = Digest.Of(function, "x"u8);
+        Assert.That(await AskAsync(digest.ToWire()), Has.Count.EqualTo(1));
+        await RemoteExec.Storage.BlobStoreExtensions.WriteAllAsync(Store, digest, "x"u8.ToArray(), Soon);
+
+        Assert.That(await AskAsync(digest.ToWire()), Is.Empty);
+    }
+
+    [Test] // REAPI D4: BLAKE3 has the length of SHA-256
+    public async Task Blake3_has_to_be_named()
+    {
+        var digest = Digest.Of(DigestFunction.Blake3, "x"u8);
+        await RemoteExec.Storage.BlobStoreExtensions.WriteAllAsync(Store, digest, "x"u8.ToArray(), Soon);
+        var named = new FindMissingBlobsRequest { BlobDigests = { digest.ToWire() }, DigestFunction = WireDigestFunction.Blake3 };
+
+        Assert.That((await Cas.FindMissingBlobsAsync(named)).MissingBlobDigests, Is.Empty);
+        Assert.That(await AskAsync(digest.ToWire()), Has.Count.EqualTo(1));
+    }
+
+    [Test] // REAPI D5
+    public async Task Functions_do_not_mix()
+    {
+        Assert.That(
+            await CodeOf(() => AskAsync(Digest.Of(DigestFunction.Md5, "x"u8).ToWire(), DigestOf("x").ToWire())),
+            Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test] // REAPI C1
+    public async Task Ten_thousand_digests_are_one_call()
+    {
+        var all = Enumerable.Range(0, 10_000).Select(number => DigestOf($"blob {number}")).ToArray();
+        for (int i = 0; i < all.Length; i += 2)
+            await RemoteExec.Storage.BlobStoreExtensions.WriteAllAsync(Store, all[i], Utf8($"blob {i}"), Soon);
+
+        var missing = await AskAsync([.. all.Select(digest => digest.ToWire())]);
+
+        Assert.That(missing, Is.EqualTo(all.Where((_, i) => i % 2 == 1).Select(digest => digest.ToWire())));
+    }
+
+    [Test] // REAPI C1, D4 of DESIGN: Bazel's lease extension depends on it
+    public async Task Being_reported_present_extends_a_blobs_life()
+    {
+        var digest = await StoreAsync("kept");
+        Time.Advance(TimeSpan.FromHours(3));
+        await AskAsync(digest.ToWire());
+        Time.Advance(TimeSpan.FromHours(3));
+
+        // The store is filled to its limit: what nobody was promised has to go.
+        for (int i = 0; i < 70; i++)
+        {
+            byte[] filler = new byte[1 << 20];
+            filler[0] = (byte)i;
+            try
+            {
+                await RemoteExec.Storage.BlobStoreExtensions.WriteAllAsync(Store, DigestFunction.Sha256, filler, Soon);
+            }
+            catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted)
+            {
+                break;
+            }
+        }
+
+        Assert.That(await IsStoredAsync(digest));
+    }
+
+    [Test] // the message is read by hand, so it has to stand what a parser stands
+    public async Task Unknown_fields_are_skipped_and_broken_messages_refused()
+    {
+        var digest = DigestOf("absent");
+        byte[] request =
+        [
+            0x78, 0x01,                                     // field 15, varint: not ours
+            0x12, 0x47, 0x0a, 0x40, .. Utf8(digest.Hash),   // blob_digests { hash
+            0x10, 0x06, 0x18, 0x05,                         //   size_bytes 6, field 3: not ours }
+        ];
+        // The inner length is 2 + 64 + 2 + 2 = 70 = 0x46.
+        request[3] = 0x46;
+
+        Assert.That(await RawAsync(request), Is.EqualTo(new[] { digest.ToWire() }));
+        Assert.That(await CodeOf(() => RawAsync([0x12, 0x7f, 0x0a])), Is.EqualTo(StatusCode.Internal));
+        Assert.That(await CodeOf(() => RawAsync([0x13])), Is.EqualTo(StatusCode.Internal));
+        Assert.That(await CodeOf(() => RawAsync([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), Is.EqualTo(StatusCode.Internal));
+    }
+
+    private async Task<IReadOnlyList<WireDigest>> RawAsync(byte[] request)
+    {
+        using var call = Channel.StartRawCall(FindMissingBlobs.MethodName, request, new CallOptions().WithCancellationToken(Soon));
+        Assert.That(await call.MoveNextAsync(Soon));
+        var response = FindMissingBlobsResponse.Parser.ParseFrom(call.Current);
+        return [.. response.MissingBlobDigests.Select(digest => new WireDigest { Hash = digest.Hash, SizeBytes = digest.SizeBytes })];
+    }
+}

@@ -1,0 +1,145 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.LongRunning;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+
+namespace RemoteExec.Services.Tests;
+
+/// <summary>REAPI E20.</summary>
+internal sealed class OperationsTests : ServicesFixture
+{
+    private readonly List<IDisposable> _calls = [];
+
+    [TearDown]
+    public void EndCalls()
+    {
+        foreach (var call in _calls) call.Dispose();
+        _calls.Clear();
+    }
+
+    private async Task<(string Name, AsyncServerStreamingCall<Operation> Call)> SubmitAsync(string salt = "")
+    {
+        var action = await StoreActionAsync(action => action.Salt = ByteString.CopyFromUtf8(salt));
+        var call = Execution.Execute(new ExecuteRequest { ActionDigest = action.ToWire() }, cancellationToken: Soon);
+        _calls.Add(call);
+        Assert.That(await call.ResponseStream.MoveNext(Soon));
+        return (call.ResponseStream.Current.Name, call);
+    }
+
+    [Test]
+    public async Task An_operation_can_be_looked_at()
+    {
+        var (name, _) = await SubmitAsync();
+
+        var operation = await Operations.GetOperationAsync(new GetOperationRequest { Name = name });
+
+        Assert.That((operation.Name, operation.Done), Is.EqualTo((name, false)));
+    }
+
+    [Test] // TRUST 4.1: guessed names
+    public async Task Unknown_names_are_NOT_FOUND_everywhere()
+    {
+        const string name = "operations/0123456789abcdef0123456789abcdef";
+
+        Assert.That(await CodeOf(async () => await Operations.GetOperationAsync(new GetOperationRequest { Name = name })), Is.EqualTo(StatusCode.NotFound));
+        Assert.That(await CodeOf(async () => await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name })), Is.EqualTo(StatusCode.NotFound));
+        Assert.That(await CodeOf(async () => await Operations.DeleteOperationAsync(new DeleteOperationRequest { Name = name })), Is.EqualTo(StatusCode.NotFound));
+        Assert.That(await CodeOf(async () => await Operations.WaitOperationAsync(new WaitOperationRequest { Name = name })), Is.EqualTo(StatusCode.NotFound));
+    }
+
+    [Test]
+    public async Task Pages_list_each_operation_once()
+    {
+        var names = new List<string>();
+        for (int i = 0; i < 5; i++) names.Add((await SubmitAsync($"{i}")).Name);
+
+        var listed = new List<string>();
+        string token = "";
+        do
+        {
+            var page = await Operations.ListOperationsAsync(new ListOperationsRequest { PageSize = 2, PageToken = token });
+            Assert.That(page.Operations, Has.Count.LessThanOrEqualTo(2));
+            listed.AddRange(page.Operations.Select(operation => operation.Name));
+            token = page.NextPageToken;
+        }
+        while (token.Length > 0);
+
+        Assert.That(listed, Is.EquivalentTo(names));
+    }
+
+    [TestCase("stage=queued", 1)]
+    [TestCase("stage=completed", 0)]
+    [TestCase("stage=queued worker=w9", 0)]
+    [TestCase("target=//x:y", 0)]
+    public async Task A_filter_selects(string filter, int count)
+    {
+        await SubmitAsync();
+
+        Assert.That((await Operations.ListOperationsAsync(new ListOperationsRequest { Filter = filter })).Operations, Has.Count.EqualTo(count));
+    }
+
+    [TestCase("stage=nowhere", 0)]
+    [TestCase("stage=2", 0)]
+    [TestCase("colour=red", 0)]
+    [TestCase("nonsense", 0)]
+    [TestCase("", -1)]
+    public async Task A_bad_filter_or_page_size_is_INVALID_ARGUMENT(string filter, int pageSize) =>
+        Assert.That(
+            await CodeOf(async () => await Operations.ListOperationsAsync(new ListOperationsRequest { Filter = filter, PageSize = pageSize })),
+            Is.EqualTo(StatusCode.InvalidArgument));
+
+    [Test] // REAPI E5, E6
+    public async Task A_cancelled_operation_ends_with_CANCELLED_in_its_response()
+    {
+        var (name, call) = await SubmitAsync();
+
+        await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name });
+        await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name });
+
+        Assert.That(await call.ResponseStream.MoveNext(Soon));
+        var done = call.ResponseStream.Current;
+        Assert.That((done.Done, done.ResultCase), Is.EqualTo((true, Operation.ResultOneofCase.Response)));
+        Assert.That((StatusCode)done.Response.Unpack<ExecuteResponse>().Status.Code, Is.EqualTo(StatusCode.Cancelled));
+    }
+
+    [Test]
+    public async Task Waiting_returns_the_end_or_the_state_when_time_is_up()
+    {
+        var (name, _) = await SubmitAsync();
+
+        var running = await Operations.WaitOperationAsync(new WaitOperationRequest { Name = name, Timeout = new Duration() });
+        Assert.That(running.Done, Is.False);
+
+        var waiting = Operations.WaitOperationAsync(new WaitOperationRequest { Name = name }).ResponseAsync;
+        await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name });
+        Assert.That((await waiting).Done);
+    }
+
+    [Test]
+    public async Task A_negative_wait_is_INVALID_ARGUMENT()
+    {
+        var (name, _) = await SubmitAsync();
+
+        Assert.That(
+            await CodeOf(async () => await Operations.WaitOperationAsync(new WaitOperationRequest { Name = name, Timeout = new Duration { Seconds = -1 } })),
+            Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public async Task Only_a_finished_operation_can_be_deleted()
+    {
+        var (name, call) = await SubmitAsync();
+        Assert.That(
+            await CodeOf(async () => await Operations.DeleteOperationAsync(new DeleteOperationRequest { Name = name })),
+            Is.EqualTo(StatusCode.FailedPrecondition));
+
+        await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name });
+        while (await call.ResponseStream.MoveNext(Soon)) { }
+        await Operations.DeleteOperationAsync(new DeleteOperationRequest { Name = name });
+
+        Assert.That(await CodeOf(async () => await Operations.GetOperationAsync(new GetOperationRequest { Name = name })), Is.EqualTo(StatusCode.NotFound));
+    }
+}

@@ -1,0 +1,123 @@
+using Google.Protobuf.Reflection;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Reflection.V1;
+using NUnit.Framework;
+using static Grpc.Health.V1.HealthCheckResponse.Types;
+
+namespace RemoteExec.Services.Tests;
+
+/// <summary>REAPI R27, R28: health and reflection.</summary>
+internal sealed class ServingTests : ServicesFixture
+{
+    private Health.HealthClient Health => new(Channel);
+
+    private async Task<ServingStatus> CheckAsync(string service) =>
+        (await Health.CheckAsync(new HealthCheckRequest { Service = service })).Status;
+
+    private async Task<ServerReflectionResponse> ReflectAsync(ServerReflectionRequest request)
+    {
+        using var call = new ServerReflection.ServerReflectionClient(Channel).ServerReflectionInfo(cancellationToken: Soon);
+        await call.RequestStream.WriteAsync(request, Soon);
+        await call.RequestStream.CompleteAsync();
+        Assert.That(await call.ResponseStream.MoveNext(Soon));
+        return call.ResponseStream.Current;
+    }
+
+    [Test]
+    public async Task A_server_serves_when_its_host_says_so()
+    {
+        Assert.That(await CheckAsync(""), Is.EqualTo(ServingStatus.NotServing));
+        Services.Health.SetServing(true);
+        Assert.That(await CheckAsync(""), Is.EqualTo(ServingStatus.Serving));
+        Assert.That(await CheckAsync("build.bazel.remote.execution.v2.Execution"), Is.EqualTo(ServingStatus.Serving));
+    }
+
+    [Test] // health.proto: NOT_FOUND for Check
+    public async Task An_unknown_service_is_NOT_FOUND() =>
+        Assert.That(await CodeOf(() => CheckAsync("no.such.Service")), Is.EqualTo(StatusCode.NotFound));
+
+    [Test] // health.proto: SERVICE_UNKNOWN for Watch
+    public async Task Watching_tells_every_change()
+    {
+        using var watch = Health.Watch(new HealthCheckRequest(), cancellationToken: Soon);
+        using var unknown = Health.Watch(new HealthCheckRequest { Service = "no.such.Service" }, cancellationToken: Soon);
+        Assert.That(await watch.ResponseStream.MoveNext(Soon));
+        Assert.That(watch.ResponseStream.Current.Status, Is.EqualTo(ServingStatus.NotServing));
+        Services.Health.SetServing(true);
+        Assert.That(await watch.ResponseStream.MoveNext(Soon));
+        Assert.That(watch.ResponseStream.Current.Status, Is.EqualTo(ServingStatus.Serving));
+        Assert.That(await unknown.ResponseStream.MoveNext(Soon));
+        Assert.That(unknown.ResponseStream.Current.Status, Is.EqualTo(ServingStatus.ServiceUnknown));
+    }
+
+    [Test]
+    public async Task All_services_are_listed_with_their_health()
+    {
+        var statuses = (await Health.ListAsync(new HealthListRequest())).Statuses;
+
+        Assert.That(statuses.Keys, Does.Contain("google.bytestream.ByteStream").And.Contain("remoteexec.v1.WorkerPool"));
+    }
+
+    [Test]
+    public async Task Reflection_lists_every_service()
+    {
+        var answer = await ReflectAsync(new ServerReflectionRequest { ListServices = "*" });
+
+        Assert.That(answer.ListServicesResponse.Service.Select(service => service.Name), Is.SupersetOf(new[]
+        {
+            "build.bazel.remote.execution.v2.ActionCache",
+            "build.bazel.remote.execution.v2.Capabilities",
+            "build.bazel.remote.execution.v2.ContentAddressableStorage",
+            "build.bazel.remote.execution.v2.Execution",
+            "google.bytestream.ByteStream",
+            "google.longrunning.Operations",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+            "remoteexec.v1.WorkerPool",
+        }));
+    }
+
+    [TestCase("build.bazel.remote.execution.v2.Execution")]
+    [TestCase("build.bazel.remote.execution.v2.Execution.Execute")]
+    [TestCase("build.bazel.remote.execution.v2.Digest.size_bytes")]
+    [TestCase("build.bazel.remote.execution.v2.DigestFunction.Value")]
+    public async Task A_symbol_gives_its_file_and_all_imports(string symbol)
+    {
+        var answer = await ReflectAsync(new ServerReflectionRequest { FileContainingSymbol = symbol });
+
+        var files = answer.FileDescriptorResponse.FileDescriptorProto.Select(FileDescriptorProto.Parser.ParseFrom).ToArray();
+        Assert.That(files[0].Name, Is.EqualTo("build/bazel/remote/execution/v2/remote_execution.proto"));
+        Assert.That(files.SelectMany(file => file.Dependency).Distinct(), Is.SubsetOf(files.Select(file => file.Name)));
+    }
+
+    [Test]
+    public async Task Files_extensions_and_unknown_names_are_answered()
+    {
+        var file = await ReflectAsync(new ServerReflectionRequest { FileByFilename = "google/bytestream/bytestream.proto" });
+        var http = await ReflectAsync(new ServerReflectionRequest
+        {
+            FileContainingExtension = new ExtensionRequest { ContainingType = "google.protobuf.MethodOptions", ExtensionNumber = 72295728 },
+        });
+        var numbers = await ReflectAsync(new ServerReflectionRequest { AllExtensionNumbersOfType = "google.protobuf.MethodOptions" });
+        var unknown = await ReflectAsync(new ServerReflectionRequest { FileContainingSymbol = "no.such.Thing" });
+
+        Assert.That(file.FileDescriptorResponse.FileDescriptorProto, Has.Count.EqualTo(1));
+        Assert.That(FileDescriptorProto.Parser.ParseFrom(http.FileDescriptorResponse.FileDescriptorProto[0]).Name, Is.EqualTo("google/api/annotations.proto"));
+        Assert.That(numbers.AllExtensionNumbersResponse.ExtensionNumber, Does.Contain(72295728));
+        Assert.That((StatusCode)unknown.ErrorResponse.ErrorCode, Is.EqualTo(StatusCode.NotFound));
+    }
+
+    [Test]
+    public async Task Older_tools_get_the_same_answers()
+    {
+        using var call = new Grpc.Reflection.V1Alpha.ServerReflection.ServerReflectionClient(Channel).ServerReflectionInfo(cancellationToken: Soon);
+        await call.RequestStream.WriteAsync(new Grpc.Reflection.V1Alpha.ServerReflectionRequest { ListServices = "*" }, Soon);
+        Assert.That(await call.ResponseStream.MoveNext(Soon));
+
+        Assert.That(
+            call.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name),
+            Does.Contain("build.bazel.remote.execution.v2.Execution"));
+    }
+}

@@ -1,0 +1,79 @@
+namespace RemoteExec.Services.Tests;
+
+/// <summary>A clock that stands still until a test moves it; timers fire on the thread that moves it.</summary>
+internal sealed class ManualTime : TimeProvider
+{
+    private readonly Lock _gate = new();
+    private readonly List<ManualTimer> _timers = [];
+    private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (_gate) return _now;
+    }
+
+    public override long GetTimestamp() => GetUtcNow().Ticks;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new ManualTimer(this, callback, state);
+        timer.Change(dueTime, period);
+        return timer;
+    }
+
+    /// <summary>Moves on, stopping at each timer that falls due on the way.</summary>
+    public void Advance(TimeSpan by)
+    {
+        DateTimeOffset end;
+        lock (_gate) end = _now + by;
+        while (true)
+        {
+            ManualTimer? next;
+            lock (_gate)
+            {
+                next = _timers.Where(timer => timer.Due <= end).MinBy(timer => timer.Due);
+                _now = next is null ? end : next.Due > _now ? next.Due!.Value : _now;
+                next?.Rearm();
+            }
+
+            if (next is null) return;
+            next.Fire();
+        }
+    }
+
+    private sealed class ManualTimer(ManualTime time, TimerCallback callback, object? state) : ITimer
+    {
+        private TimeSpan _period;
+
+        public DateTimeOffset? Due { get; private set; }
+
+        public void Rearm() => Due = _period > TimeSpan.Zero ? Due + _period : null;
+
+        public void Fire() => callback(state);
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            lock (time._gate)
+            {
+                _period = period;
+                Due = dueTime == Timeout.InfiniteTimeSpan ? null : time._now + dueTime;
+                if (!time._timers.Contains(this)) time._timers.Add(this);
+            }
+
+            return true;
+        }
+
+        public void Dispose()
+        {
+            lock (time._gate) time._timers.Remove(this);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

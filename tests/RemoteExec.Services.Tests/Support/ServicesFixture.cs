@@ -1,0 +1,158 @@
+using System.Text;
+using Build.Bazel.Remote.Execution.V2;
+using Google.Bytestream;
+using Google.LongRunning;
+using Google.Protobuf;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
+using RemoteExec.Rpc;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services.Tests;
+
+/// <summary>All services on a real server and a real channel, over stores in memory and a clock that the test moves.</summary>
+internal abstract class ServicesFixture
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private RpcServer _server = null!;
+    private ServicesComposition _services = null!;
+
+    /// <summary>A test's bound on waiting for what must come; nothing waits for it to pass.</summary>
+    protected CancellationToken Soon => _soon.Token;
+
+    private CancellationTokenSource _soon = null!;
+
+    protected ManualTime Time { get; private set; } = null!;
+
+    protected ServicesOptions Options { get; set; } = new();
+
+    protected MemoryBlobStore Store { get; private set; } = null!;
+
+    protected IActionCache Cache { get; private set; } = null!;
+
+    protected Scheduler Scheduler { get; private set; } = null!;
+
+    protected RpcChannel Channel { get; private set; } = null!;
+
+    protected ServicesComposition Services => _services;
+
+    protected ContentAddressableStorage.ContentAddressableStorageClient Cas => new(Channel);
+
+    protected ByteStream.ByteStreamClient Bytes => new(Channel);
+
+    protected ActionCache.ActionCacheClient ActionCache => new(Channel);
+
+    protected Execution.ExecutionClient Execution => new(Channel);
+
+    protected Operations.OperationsClient Operations => new(Channel);
+
+    protected WorkerPool.WorkerPoolClient WorkerPool => new(Channel);
+
+    [SetUp]
+    public async Task StartServer()
+    {
+        Options = new ServicesOptions();
+        _soon = new CancellationTokenSource(Patience);
+        Time = new ManualTime();
+        Store = new MemoryBlobStore(limitBytes: 64 << 20, retention: TimeSpan.FromHours(4), Time);
+        Cache = new CompletenessCheckingActionCache(new MemoryActionCache(limitBytes: 16 << 20), Store);
+        await StartAsync();
+    }
+
+    [TearDown]
+    public async Task StopServer()
+    {
+        Channel.Dispose();
+        await Scheduler.DisposeAsync();
+        await _server.DisposeAsync();
+        await _services.DisposeAsync();
+        _soon.Dispose();
+    }
+
+    /// <summary>The same stores behind a server with other options.</summary>
+    protected async Task RestartAsync(ServicesOptions options)
+    {
+        Channel.Dispose();
+        await Scheduler.DisposeAsync();
+        await _server.DisposeAsync();
+        await _services.DisposeAsync();
+        Options = options;
+        await StartAsync();
+    }
+
+    protected static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
+
+    protected static Digest DigestOf(string text) => Digest.Of(DigestFunction.Sha256, Utf8(text));
+
+    protected static Digest DigestOf(IMessage message) => Digest.Of(DigestFunction.Sha256, message.ToByteArray());
+
+    protected async Task<Digest> StoreAsync(string text) => await Store.WriteAllAsync(DigestFunction.Sha256, Utf8(text), Soon);
+
+    protected async Task<Digest> StoreAsync(IMessage message) => await Store.WriteAllAsync(DigestFunction.Sha256, message.ToByteArray(), Soon);
+
+    protected async Task<bool> IsStoredAsync(Digest digest) => (await Store.FindMissingAsync([digest], Soon)).Count == 0;
+
+    protected static async Task<RpcException> FailureOf(Func<Task> call)
+    {
+        try
+        {
+            await call();
+        }
+        catch (RpcException failure)
+        {
+            return failure;
+        }
+
+        throw new AssertionException("the call succeeded");
+    }
+
+    protected static async Task<StatusCode> CodeOf(Func<Task> call) => (await FailureOf(call)).StatusCode;
+
+    protected static IReadOnlyList<string> MissingSubjects(RpcException failure) => MissingSubjects(failure.ToStatus());
+
+    protected static IReadOnlyList<string> MissingSubjects(RpcStatus status) =>
+    [
+        .. status.Details
+            .Single(detail => detail.Is(Google.Rpc.PreconditionFailure.Descriptor))
+            .Unpack<Google.Rpc.PreconditionFailure>()
+            .Violations.Select(violation => $"{violation.Type} {violation.Subject}"),
+    ];
+
+    /// <summary>An action that runs <c>true</c> in an empty tree, stored with its command.</summary>
+    protected async Task<Digest> StoreActionAsync(Action<WireAction>? change = null, Action<WireCommand>? changeCommand = null)
+    {
+        var command = new WireCommand { Arguments = { "true" } };
+        changeCommand?.Invoke(command);
+        var action = new WireAction
+        {
+            CommandDigest = (await StoreAsync(command)).ToWire(),
+            InputRootDigest = Digest.Empty(DigestFunction.Sha256).ToWire(),
+        };
+        change?.Invoke(action);
+        return await StoreAsync(action);
+    }
+
+    protected async Task<ScriptedWorker> JoinAsync(string id = "w1", params string[] properties)
+    {
+        var worker = new ScriptedWorker(WorkerPool.Join(cancellationToken: Soon), Soon);
+        await worker.GreetAsync(id, properties);
+        return worker;
+    }
+
+    private async Task StartAsync()
+    {
+        var writer = new ActionCacheWriter(Cache, Store, Options);
+        Scheduler = new Scheduler(
+            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, new MemoryJournal(), Time, writer.OnCompletedAsync);
+        await Scheduler.StartAsync(Soon);
+        _services = new ServicesComposition(Store, Cache, Scheduler, Options, Time);
+        _server = new RpcServer(new RpcServerOptions { Methods = ServicesComposition.MethodOptions(Options) });
+        _services.AddTo(_server);
+        await _server.StartAsync(Soon);
+        Channel = new RpcChannel(_server.Address, new RpcChannelOptions { Retry = RetryPolicy.None, ReceiveBytesMax = 64 << 20 });
+    }
+}

@@ -1,0 +1,10 @@
+global using Digest = RemoteExec.Core.Digest;
+global using DigestFunction = RemoteExec.Core.DigestFunction;
+global using Platform = RemoteExec.Core.Platform;
+global using RpcStatus = Google.Rpc.Status;
+global using WireAction = Build.Bazel.Remote.Execution.V2.Action;
+global using WireCommand = Build.Bazel.Remote.Execution.V2.Command;
+global using WireCompressor = Build.Bazel.Remote.Execution.V2.Compressor.Types.Value;
+global using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
+global using WireDigestFunction = Build.Bazel.Remote.Execution.V2.DigestFunction.Types.Value;
+global using WireDirectory = Build.Bazel.Remote.Execution.V2.Directory;
