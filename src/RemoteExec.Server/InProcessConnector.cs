@@ -5,21 +5,33 @@ using RemoteExec.Worker;
 namespace RemoteExec.Server;
 
 /// <summary>Joins the local worker to the coordinator of this process: the same conversation as over gRPC, without a wire.</summary>
-internal sealed class InProcessConnector(WorkerConversation conversation) : IWorkerConnector
+internal sealed class InProcessConnector(WorkerConversation conversation) : IWorkerConnector, IAsyncDisposable
 {
-    public ValueTask<IWorkerConnection> ConnectAsync(CancellationToken cancellationToken)
+    private readonly CancellationTokenSource _ending = new();
+    private Task _serving = Task.CompletedTask;
+
+    public async ValueTask<IWorkerConnection> ConnectAsync(CancellationToken cancellationToken)
     {
+        // One worker, one conversation: the last one ends with the stream that the worker gave up.
+        await _serving.WaitAsync(cancellationToken);
         var (worker, coordinator) = InMemoryWorkerConnection.CreatePair();
-        // Ends with the stream: the worker's end closes it, and its error reaches the worker through it.
-        _ = ServeAsync(coordinator, cancellationToken);
-        return ValueTask.FromResult<IWorkerConnection>(worker);
+        _serving = ServeAsync(coordinator, cancellationToken);
+        return worker;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        await _serving;
+        _ending.Dispose();
     }
 
     private async Task ServeAsync(InMemoryCoordinatorStream stream, CancellationToken cancellationToken)
     {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
         try
         {
-            await conversation.RunAsync(stream, stream, cancellationToken);
+            await conversation.RunAsync(stream, stream, ending.Token);
             stream.Complete();
         }
         catch (RpcException failure)

@@ -1,8 +1,10 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Observability;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
 using RemoteExec.Services;
+using RemoteExec.Web;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server;
@@ -16,12 +18,19 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     private Scheduler? _scheduler;
     private ServicesComposition? _services;
     private RpcServer? _rpc;
+    private WebServer? _web;
     private bool _hasWorker;
     private Task _working = Task.CompletedTask;
 
     public ServerHealth Health { get; } = new(time);
 
     public string Welcome { get; private set; } = "";
+
+    /// <summary>Where gRPC is served; known once it is composed.</summary>
+    public IPEndPoint? GrpcEndPoint => _rpc?.EndPoint;
+
+    /// <summary>Where the web page is; known once it is composed.</summary>
+    public Uri? HttpAddress => _web?.Address;
 
     /// <summary>Takes what is to be disposed when the server ends; the last taken goes first.</summary>
     public T Own<T>(T part)
@@ -32,9 +41,10 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     }
 
     /// <summary>All is composed: the worker starts, and the server says that it is ready.</summary>
-    public void Begin(Scheduler? scheduler, ServicesComposition services, RpcServer rpc, LocalWorker? worker, string welcome)
+    public void Begin(
+        Scheduler? scheduler, ServicesComposition services, RpcServer rpc, WebServer web, LocalWorker? worker, string welcome)
     {
-        (_scheduler, _services, _rpc, Welcome) = (scheduler, services, rpc, welcome);
+        (_scheduler, _services, _rpc, _web, Welcome) = (scheduler, services, rpc, web, welcome);
         _hasWorker = worker is not null;
         if (worker is not null)
             _working = worker.RunAsync(_workerDrain.Token);

@@ -18,7 +18,9 @@ internal static class ServerComposition
     // Results read again and again in one build; the rest is a file away.
     private const long HotResultsBytes = 64 << 20;
 
-    private const int HistoryMax = 2000;
+    // Some hours of a busy machine; a response is some kilobytes, and the few huge ones must not add up.
+    private const int HistoryRecordsMax = 2000;
+    private const long HistoryBytesMax = 16 << 20;
 
     // A stalled uploader holds up others of the same blob for so long, then the next one goes on.
     private static readonly TimeSpan UploadStallMax = TimeSpan.FromSeconds(10);
@@ -33,6 +35,7 @@ internal static class ServerComposition
             var paths = new ServerPaths(options.DataDirectory);
             var grpc = await EndpointAsync(options.Grpc, cancellationToken);
             var http = await EndpointAsync(options.Http, cancellationToken);
+            DataDirectory.Create(paths.DataDirectory);
 
             // Observability first: the rooms below count from their first moment.
             var metrics = running.Own(new MetricsRegistry());
@@ -42,14 +45,14 @@ internal static class ServerComposition
                 ["remoteexec_operations_total"] = "result",
                 ["remoteexec_action_cache_requests_total"] = "result",
             }));
-            var history = new ActionHistory(HistoryMax);
+            var history = new ActionHistory(HistoryRecordsMax, HistoryBytesMax);
 
             // Bytes.
             var disk = running.Own(await DiskBlobStore.OpenAsync(
                 new DiskBlobStoreOptions
                 {
                     Directory = paths.Blobs,
-                    LimitBytes = options.MaxCasSizeBytes ?? DiskSpace.DefaultLimitBytes(options.DataDirectory),
+                    LimitBytes = options.MaxCasSizeBytes ?? DataDirectory.DefaultLimitBytes(paths.DataDirectory, paths.Blobs),
                     Retention = options.Retention,
                 },
                 time, cancellationToken));
@@ -111,10 +114,13 @@ internal static class ServerComposition
             // The worker last: it joins what is ready.
             var worker = options.Plays(ServerRole.Worker)
                 ? running.Own(await LocalWorker.CreateAsync(
-                    WorkerOptionsOf(options, paths), disk, remote: null, new InProcessConnector(services.Workers!), time, logs, cancellationToken)) // a worker implies a coordinator
+                    WorkerOptionsOf(options, paths), disk, remote: null,
+                    running.Own(new InProcessConnector(services.Workers!)), // a worker implies a coordinator
+                    time, logs, cancellationToken))
                 : null;
 
-            running.Begin(scheduler, services, rpc, worker, Welcome.Text(serving.Version, grpcAddress, web.Address, options, disk.Usage, worker));
+            string welcome = Welcome.Text(serving.Version, grpcAddress, web.Address, options, disk.Usage, worker);
+            running.Begin(scheduler, services, rpc, web, worker, welcome);
             return running;
         }
         catch

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Observability;
 using RemoteExec.Scheduling;
@@ -38,7 +39,8 @@ internal static class ServerHost
         try
         {
             await using var server = await ServerComposition.StartAsync(options, TimeProvider.System, log, logs, stopping.Token);
-            await Console.Error.WriteLineAsync(server.Welcome);
+            // Not on standard error: that is the log, where every line is one event.
+            await Console.Out.WriteLineAsync(server.Welcome);
             await server.RunAsync(stopping.Token);
             return Done;
         }
@@ -65,6 +67,8 @@ internal static class ServerHost
     private static string? Explain(Exception failure, ServerOptions options) => failure switch
     {
         StorageDirectoryException or JournalException or WorkerRefusedException or ServerRefusedException => failure.Message,
+        // What a room refused while it opened, or a worker that its coordinator will not take: made for being read.
+        RpcException { Status.Detail: var detail } => detail,
         IOException or UnauthorizedAccessException => $"{failure.Message}; check --data-dir {options.DataDirectory}",
         _ => null,
     };

@@ -34,6 +34,9 @@ internal sealed class ServerOptions(OptionReader options)
 
     public LogLevel LogLevel { get; } = options.Choice("log-level", LogLevel.Information, "least important log line that is written");
 
+    // Clients upload blobs of megabytes at once; below this they would evict each other while a build runs.
+    private const long CasSizeBytesMin = 64 << 20;
+
     public bool Plays(ServerRole role) => Roles.Contains(ServerRole.All) || Roles.Contains(role);
 
     // XDG base directories: data of a program that is not the user's own documents.
@@ -50,6 +53,8 @@ internal sealed class ServerOptions(OptionReader options)
             yield return "--roles: a coordinator or worker without storage in the same process is not in this version; add storage, or run rexec-worker";
         if (options.Plays(ServerRole.Worker) && !options.Plays(ServerRole.Coordinator))
             yield return "--roles: a local worker needs the coordinator in the same process; add coordinator, or run rexec-worker --coordinator HOST:PORT";
+        if (options.MaxCasSizeBytes < CasSizeBytesMin)
+            yield return "--max-cas-size: is smaller than 64MiB, which one large output fills; write a larger size, such as 10GB";
         if (options.ActionTimeout > options.ActionTimeoutMax)
             yield return "--action-timeout: is longer than --action-timeout-max; raise the one or lower the other";
     }

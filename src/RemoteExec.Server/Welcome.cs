@@ -16,7 +16,7 @@ internal static class Welcome
             .AppendLine($"  Execution  {grpc}    any instance name")
             .AppendLine($"  Web        {http}")
             .AppendLine($"  Storage    {options.DataDirectory}    {Gigabytes(storage.LimitBytes)} limit, {Gigabytes(storage.UsedBytes)} in {storage.Blobs} blobs")
-            .AppendLine($"  Worker     {Describe(options, worker)}")
+            .AppendLine($"  Worker     {Describe(grpc, options, worker)}")
             .AppendLine()
             .AppendLine("Bazel, in your workspace:")
             .AppendLine()
@@ -32,9 +32,9 @@ internal static class Welcome
         return text.ToString();
     }
 
-    private static string Describe(ServerOptions options, LocalWorker? worker)
+    private static string Describe(string grpc, ServerOptions options, LocalWorker? worker)
     {
-        if (worker is null) return $"none here; join some: rexec-worker --coordinator {options.Grpc}";
+        if (worker is null) return $"none here; join some: rexec-worker --coordinator {grpc["grpc://".Length..]}";
 
         var open = worker.Walls.Where(wall => !wall.Enforced).ToList();
         string walls = open.Count == 0

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Build.Bazel.Remote.Execution.V2;
 using RemoteExec.Observability;
 using RemoteExec.Scheduling;
@@ -9,6 +10,9 @@ internal sealed class StatusReader(WebSources sources)
 {
     // One screen of history; the rest is a scroll that nobody reads at a glance.
     private const int ActionsMax = 60;
+
+    // A response may list thousands of outputs; read once for its row, not once a second and viewer.
+    private readonly ConditionalWeakTable<CompletedExecution, ActionRow> _rows = [];
 
     public StatusView Read()
     {
@@ -35,7 +39,7 @@ internal sealed class StatusReader(WebSources sources)
     private IReadOnlyList<ActionRow> Actions(DateTimeOffset now)
     {
         var live = sources.LiveOperations(ActionsMax).DistinctBy(o => o.Execution).Select(o => Row(o, now));
-        var finished = sources.History.Newest(ActionsMax).Select(Row);
+        var finished = sources.History.Newest(ActionsMax).Select(c => _rows.GetValue(c, Row));
         return [.. live.Concat(finished).DistinctBy(a => a.Id).Take(ActionsMax)];
     }
 

@@ -22,6 +22,9 @@ public sealed class WebServer : IAsyncDisposable
     // A browser holds six connections a host; a handful of people may watch.
     private const int ConnectionsMax = 256;
 
+    // Load balancers probe with either; the host leaves the body of an answer to HEAD out.
+    private static readonly string[] Looks = [HttpMethods.Get, HttpMethods.Head];
+
     private readonly WebApplication _app;
     private readonly WebSources _sources;
     private readonly StatusReader _status;
@@ -76,6 +79,8 @@ public sealed class WebServer : IAsyncDisposable
         });
         builder.Logging.AddProvider(logging);
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        // A port that is taken travels as an exception; logged as well, the operator would read it twice.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         builder.Services.AddRoutingCore();
         return builder.Build();
     }
@@ -84,25 +89,26 @@ public sealed class WebServer : IAsyncDisposable
     {
         app.Use((context, next) =>
         {
-            if (!guard.Allows(context.Request.Host))
-                return RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this server listens on loopback and answers only to localhost");
             SetSafeHeaders(context.Response.Headers);
-            return next(context);
+            return guard.Allows(context.Request.Host)
+                ? next(context)
+                : RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this server listens on loopback and answers only to localhost");
         });
         app.UseRouting();
 
-        app.MapGet("/", context => PageAsync(context, "index.html", "text/html; charset=utf-8"));
-        app.MapGet("/app.js", context => PageAsync(context, "app.js", "text/javascript; charset=utf-8"));
-        app.MapGet("/app.css", context => PageAsync(context, "app.css", "text/css; charset=utf-8"));
-        app.MapGet("/healthz", context => TextAsync(context, StatusCodes.Status200OK, "ok\n"));
-        app.MapGet("/readyz", ReadyAsync);
+        app.MapMethods("/", Looks, context => PageAsync(context, "index.html", "text/html; charset=utf-8"));
+        app.MapMethods("/app.js", Looks, context => PageAsync(context, "app.js", "text/javascript; charset=utf-8"));
+        app.MapMethods("/app.css", Looks, context => PageAsync(context, "app.css", "text/css; charset=utf-8"));
+        app.MapMethods("/healthz", Looks, context => TextAsync(context, StatusCodes.Status200OK, "ok\n"));
+        app.MapMethods("/readyz", Looks, ReadyAsync);
         app.MapGet("/metrics", MetricsAsync);
         app.MapGet("/api/v1/status", context => context.Response.WriteAsJsonAsync(
             _status.Read(), WebJson.Default.StatusView, contentType: null, context.RequestAborted));
         app.MapGet("/api/v1/live", LiveAsync);
         app.MapGet("/api/v1/actions/{id}", ActionAsync);
         app.MapGet("/api/v1/blobs/{function}/{hash}/{size}", BlobAsync);
-        app.MapFallback(context => RefuseAsync(context, StatusCodes.Status404NotFound,
+        // Its own pattern: the usual one leaves names with a dot to a server of files.
+        app.MapFallback("{*path}", context => RefuseAsync(context, StatusCodes.Status404NotFound,
             "no such page; there are /, /metrics, /healthz, /readyz and /api/v1/status"));
     }
 

@@ -2,21 +2,31 @@ using RemoteExec.Scheduling;
 
 namespace RemoteExec.Observability;
 
-/// <summary>The last finished executions, newest first, for the web page. Bounded; lost at a restart.</summary>
-public sealed class ActionHistory(int recordsMax)
+/// <summary>
+/// The last finished executions, newest first, for the web page. Bounded in number and in the bytes of their
+/// responses; lost at a restart.
+/// </summary>
+public sealed class ActionHistory(int recordsMax, long responseBytesMax)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<ExecutionId, CompletedExecution> _byId = [];
-    private readonly Queue<ExecutionId> _oldestFirst = new();
+    private readonly Queue<CompletedExecution> _oldestFirst = new();
+    private long _responseBytes;
 
     public void Add(CompletedExecution completed)
     {
         lock (_lock)
         {
-            if (_byId.TryAdd(completed.Id, completed))
-                _oldestFirst.Enqueue(completed.Id);
-            if (_oldestFirst.Count > recordsMax)
-                _byId.Remove(_oldestFirst.Dequeue());
+            if (!_byId.TryAdd(completed.Id, completed)) return;
+
+            _oldestFirst.Enqueue(completed);
+            _responseBytes += completed.Outcome.Response.Length;
+            while (_oldestFirst.Count > recordsMax || _responseBytes > responseBytesMax)
+            {
+                var oldest = _oldestFirst.Dequeue();
+                _byId.Remove(oldest.Id);
+                _responseBytes -= oldest.Outcome.Response.Length;
+            }
         }
     }
 
@@ -29,6 +39,6 @@ public sealed class ActionHistory(int recordsMax)
     public IReadOnlyList<CompletedExecution> Newest(int count)
     {
         lock (_lock)
-            return [.. _oldestFirst.Reverse().Take(count).Select(id => _byId[id])];
+            return [.. _oldestFirst.Reverse().Take(count)];
     }
 }
