@@ -9,4 +9,5 @@ internal static class ExitCode
     public const int NotFound = 3;
     public const int Refused = 4;
     public const int Unavailable = 5;
+    public const int Interrupted = 130; // 128 + SIGINT, as shells count
 }

@@ -34,10 +34,15 @@ internal static class Rexec
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (ClientException wrong)
+        catch (Exception wrong) when (wrong is ClientException or IOException or UnauthorizedAccessException)
         {
+            // All of them are about this machine: an option, a folder, a full disk.
             console.Say(wrong.Message);
             return ExitCode.Usage;
+        }
+        catch (RpcException interrupted) when (interrupted.StatusCode == StatusCode.Cancelled)
+        {
+            return Interrupted(console);
         }
         catch (RpcException failure)
         {
@@ -46,9 +51,14 @@ internal static class Rexec
         }
         catch (OperationCanceledException)
         {
-            console.Say("interrupted");
-            return 130; // 128 + SIGINT, as shells count
+            return Interrupted(console);
         }
+    }
+
+    private static int Interrupted(CliConsole console)
+    {
+        console.Say("interrupted");
+        return ExitCode.Interrupted;
     }
 
     private static string Explain(RpcException failure) => failure.StatusCode switch
@@ -61,7 +71,7 @@ internal static class Rexec
     {
         StatusCode.InvalidArgument => ExitCode.Usage,
         StatusCode.NotFound => ExitCode.NotFound,
-        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Unknown => ExitCode.Unavailable,
+        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Unknown or StatusCode.DataLoss => ExitCode.Unavailable,
         _ => ExitCode.Refused,
     };
 }

@@ -28,7 +28,7 @@ internal sealed class ServerOptions
     {
         string text = parsed.GetValue(Address)!; // has a default
         if (!Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "grpc://" + text, UriKind.Absolute, out var address)
-            || address.Scheme is not ("grpc" or "grpcs"))
+            || address.Scheme is not ("grpc" or "grpcs") || address.Host.Length == 0 || address.Port < 0)
             throw new ClientException($"--server {text} is not an address; write grpc://HOST:PORT");
 
         string instance = parsed.GetValue(Instance)!; // has a default

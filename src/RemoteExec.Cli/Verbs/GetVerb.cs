@@ -1,6 +1,5 @@
 using System.CommandLine;
 using RemoteExec.Client;
-using RemoteExec.Protocol;
 
 namespace RemoteExec.Cli;
 
@@ -18,18 +17,11 @@ internal static class GetVerb
             var wanted = DigestText.Parse(parsed.GetValue(digest)!); // required
             string to = Path.GetFullPath(parsed.GetValue(path)!); // required
             using var remote = server.Connect(parsed);
-            await using (var found = await remote.OpenStore().OpenReadAsync(wanted, offset: 0, cancellationToken))
-            {
-                if (found is null)
-                {
-                    console.Say($"blob {wanted} is not stored there");
-                    return ExitCode.NotFound;
-                }
-            }
-
-            await new OutputFetcher(remote.OpenStore(), wanted.Function).FetchFileAsync(
-                to, wanted.ToWire(), parsed.GetValue(executable), cancellationToken);
-            return ExitCode.Done;
+            var fetcher = new OutputFetcher(remote.OpenStore(), wanted.Function);
+            if (await fetcher.FetchFileAsync(to, wanted, parsed.GetValue(executable), cancellationToken))
+                return ExitCode.Done;
+            console.Say($"blob {wanted} is not stored there");
+            return ExitCode.NotFound;
         });
         return verb;
     }

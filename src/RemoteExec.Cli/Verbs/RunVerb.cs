@@ -1,5 +1,6 @@
 using System.CommandLine;
 using RemoteExec.Client;
+using RemoteExec.Core;
 
 namespace RemoteExec.Cli;
 
@@ -13,7 +14,7 @@ internal static class RunVerb
         var into = new Option<string>("--into") { Description = "folder for the outputs", HelpName = "DIR", DefaultValueFactory = _ => "." };
         var properties = new Option<string[]>("--property", "-p") { Description = "platform property that the worker must offer; repeatable", HelpName = "NAME=VALUE" };
         var environment = new Option<string[]>("--env", "-e") { Description = "environment variable of the command; repeatable", HelpName = "NAME=VALUE" };
-        var timeout = new Option<double?>("--timeout") { Description = "seconds that the command may run", HelpName = "SECONDS" };
+        var timeout = new Option<string?>("--timeout") { Description = "how long the command may run, such as 30s or 5m", HelpName = "TIME" };
         var noCache = new Option<bool>("--no-cache") { Description = "run although a result is cached" };
         var propagate = new Option<bool>("--propagate-exit") { Description = "end with the command's own exit code" };
         var command = new Argument<string[]>("command") { Description = "the program and its arguments, after --", Arity = ArgumentArity.OneOrMore };
@@ -29,8 +30,8 @@ internal static class RunVerb
                 Arguments = parsed.GetValue(command)!, // required
                 OutputPaths = [.. (parsed.GetValue(outputs) ?? []).Select(path => path.TrimEnd('/'))],
                 Platform = [.. (parsed.GetValue(properties) ?? []).Select(text => Pair(text, "--property"))],
-                Environment = new Dictionary<string, string>((parsed.GetValue(environment) ?? []).Select(text => Pair(text, "--env"))),
-                Timeout = parsed.GetValue(timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+                Environment = Variables(parsed.GetValue(environment) ?? []),
+                Timeout = parsed.GetValue(timeout) is { } text ? Duration(text) : null,
                 SkipCacheLookup = parsed.GetValue(noCache),
             };
             using var remote = server.Connect(parsed);
@@ -40,6 +41,23 @@ internal static class RunVerb
         });
         return verb;
     }
+
+    // The last one wins, as in env(1).
+    private static Dictionary<string, string> Variables(IEnumerable<string> texts)
+    {
+        var variables = new Dictionary<string, string>();
+        foreach (string text in texts)
+        {
+            var (name, value) = Pair(text, "--env");
+            variables[name] = value;
+        }
+
+        return variables;
+    }
+
+    private static TimeSpan Duration(string text) => UnitText.TryParseDuration(text, out var duration) && duration > TimeSpan.Zero
+        ? duration
+        : throw new ClientException($"--timeout {text}: write a number and a unit, such as 30s or 5m");
 
     private static KeyValuePair<string, string> Pair(string text, string option)
     {

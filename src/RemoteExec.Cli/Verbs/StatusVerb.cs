@@ -30,17 +30,34 @@ internal static class StatusVerb
                 console.Say($"{address} does not answer: {unreachable.Message}. Is the server running? Name its HTTP address with --http");
                 return ExitCode.Unavailable;
             }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                console.Say($"{address} did not answer within {AnswerMax.TotalSeconds} s. Name the server's HTTP address with --http");
+                return ExitCode.Unavailable;
+            }
 
             if (parsed.GetValue(json))
+            {
                 console.Print(text);
-            else
-                Print(JsonDocument.Parse(text).RootElement, console);
-            return ExitCode.Done;
+                return ExitCode.Done;
+            }
+
+            try
+            {
+                using var status = JsonDocument.Parse(text);
+                Print(status.RootElement, console);
+                return ExitCode.Done;
+            }
+            catch (Exception strange) when (strange is JsonException or KeyNotFoundException or InvalidOperationException)
+            {
+                console.Say($"{address} answers, but not as this version of rexec understands it; see its answer with --json");
+                return ExitCode.Unavailable;
+            }
         });
         return verb;
     }
 
-    private static Uri Parse(string text) => Uri.TryCreate(text, UriKind.Absolute, out var address)
+    private static Uri Parse(string text) => Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
         ? address
         : throw new ClientException($"--http {text} is not an address; write http://HOST:PORT");
 

@@ -34,8 +34,7 @@ public sealed class ExecutionFollower(CallInvoker invoker, string instanceName, 
         };
 
         string? operationName = null;
-        int failuresInARow = 0;
-        while (true)
+        for (int failuresInARow = 0; ; failuresInARow++)
         {
             try
             {
@@ -49,22 +48,37 @@ public sealed class ExecutionFollower(CallInvoker invoker, string instanceName, 
                     failuresInARow = 0;
                     onUpdate?.Invoke(operation);
                     if (operation.Done)
-                        return operation.Response.Unpack<ExecuteResponse>();
+                        return ResponseOf(operation);
                 }
+
+                // A server that drains ends its streams in peace; one that only ever does so is as good as away.
+                if (failuresInARow >= FailuresInARowMax)
+                    throw new RpcException(new Status(StatusCode.Unavailable, "the server ends the stream of the execution again and again without a word"));
             }
-            catch (RpcException failure) when (MayPass(failure) && failuresInARow < FailuresInARowMax)
+            catch (RpcException failure) when (failuresInARow < FailuresInARowMax && MayPass(failure.StatusCode, operationName))
             {
+                // The server lost its memory, not the action's result: asking again may even hit its cache.
                 if (failure.StatusCode == StatusCode.NotFound)
                     operationName = null;
             }
 
-            // Also after a stream that ended in peace: a server that drains ends it so.
-            var delay = DelayFirst * Math.Pow(2, failuresInARow++);
+            var delay = DelayFirst * Math.Pow(2, failuresInARow);
             await Task.Delay(delay < DelayMax ? delay : DelayMax, time, cancellationToken);
         }
     }
 
-    private static bool MayPass(RpcException failure) => failure.StatusCode
-        is StatusCode.Unavailable or StatusCode.Internal or StatusCode.Unknown or StatusCode.Aborted
-        or StatusCode.ResourceExhausted or StatusCode.NotFound;
+    private static bool MayPass(StatusCode code, string? operationName) => code switch
+    {
+        StatusCode.Unavailable or StatusCode.Internal or StatusCode.Unknown or StatusCode.Aborted or StatusCode.ResourceExhausted => true,
+        // An operation may be forgotten; an instance or an action that is not there will not appear.
+        StatusCode.NotFound => operationName is not null,
+        _ => false,
+    };
+
+    private static ExecuteResponse ResponseOf(Operation operation) => operation.ResultCase switch
+    {
+        Operation.ResultOneofCase.Error => throw operation.Error.ToException(),
+        Operation.ResultOneofCase.Response when operation.Response.TryUnpack(out ExecuteResponse response) => response,
+        _ => throw new RpcException(new Status(StatusCode.DataLoss, $"operation {operation.Name} is done without an ExecuteResponse")),
+    };
 }

@@ -1,6 +1,10 @@
+using System.Buffers;
 using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using Grpc.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
+using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Client;
 
@@ -13,37 +17,61 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
     // A Tree lists every file of an output folder; beyond this it is not one that a person waits for.
     private const int TreeBytesMax = 64 << 20;
 
+    // The folders of a Tree may share children, so that few bytes describe more files than a disk holds.
+    private const int EntriesMax = 1_000_000;
+
+    private int _entries;
+
     /// <summary>Answers the number of files written.</summary>
+    /// <exception cref="RpcException">DATA_LOSS for an answer that cannot be true, NOT_FOUND for outputs that are no longer stored.</exception>
+    /// <exception cref="ClientException">The folder is not fit to be written to.</exception>
     public async Task<int> FetchAsync(ActionResult result, string folder, CancellationToken cancellationToken)
     {
+        string root = Path.GetFullPath(folder);
+        // All of them before the first is written: a hostile answer changes nothing here.
+        var directories = result.OutputDirectories.Select(d => (Path: Resolve(root, d.Path), Directory: d)).ToList();
+        var files = result.OutputFiles.Select(f => (Path: Resolve(root, f.Path), File: f)).ToList();
+        var links = result.OutputSymlinks.Select(l => (Path: Resolve(root, l.Path), Link: l)).ToList();
+
         int written = 0;
-        foreach (var directory in result.OutputDirectories)
-            written += await FetchTreeAsync(directory, Resolve(folder, directory.Path), cancellationToken);
-        foreach (var file in result.OutputFiles)
+        foreach (var (path, directory) in directories)
         {
-            await FetchFileAsync(Resolve(folder, file.Path), file.Digest, file.IsExecutable, cancellationToken);
+            CheckParents(root, path);
+            written += await FetchTreeAsync(directory, path, cancellationToken);
+        }
+
+        foreach (var (path, file) in files)
+        {
+            // Again for each: a folder fetched before may have brought a link.
+            CheckParents(root, path);
+            await FetchOutputAsync(path, file.Digest, file.IsExecutable, cancellationToken);
             written++;
         }
 
-        foreach (var link in result.OutputSymlinks)
-            MakeLink(Resolve(folder, link.Path), link.Target);
+        foreach (var (path, link) in links)
+        {
+            CheckParents(root, path);
+            MakeLink(path, link.Target);
+        }
+
         return written;
     }
 
-    /// <summary>Writes one blob to a file that appears whole or not at all.</summary>
-    public async Task FetchFileAsync(string path, Build.Bazel.Remote.Execution.V2.Digest? wire, bool executable, CancellationToken cancellationToken)
+    /// <summary>Writes one blob to a file that appears whole or not at all; false is a miss.</summary>
+    public async Task<bool> FetchFileAsync(string path, Digest digest, bool executable, CancellationToken cancellationToken)
     {
-        var digest = WireDigests.FromWire(wire, function, "output_files.digest");
-        await using var reader = await blobs.OpenReadAsync(digest, offset: 0, cancellationToken)
-            ?? throw new ClientException($"output {path} ({digest}) is no longer stored; run the command again with --no-cache");
+        await using var reader = await blobs.OpenReadAsync(digest, offset: 0, cancellationToken);
+        if (reader is null) return false;
 
-        System.IO.Directory.CreateDirectory(Path.GetDirectoryName(path)!); // Resolve made it absolute
-        string temporary = $"{path}.{Guid.NewGuid():N}.part";
+        string full = Path.GetFullPath(path);
+        System.IO.Directory.CreateDirectory(Path.GetDirectoryName(full)!); // a file's full path has a folder
+        string temporary = $"{full}.{Guid.NewGuid():N}.part";
         try
         {
             await using (var file = new FileStream(temporary, Options(executable)))
                 await CopyAsync(reader, file, digest, cancellationToken);
-            File.Move(temporary, path, overwrite: true);
+            File.Move(temporary, full, overwrite: true);
+            return true;
         }
         catch
         {
@@ -52,23 +80,45 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         }
     }
 
+    private async Task FetchOutputAsync(string path, WireDigest? wire, bool executable, CancellationToken cancellationToken)
+    {
+        var digest = DigestOf(wire, path);
+        if (!await FetchFileAsync(path, digest, executable, cancellationToken))
+            throw NoLongerStored(path, digest);
+    }
+
     private async Task<int> FetchTreeAsync(OutputDirectory directory, string path, CancellationToken cancellationToken)
     {
-        var digest = WireDigests.FromWire(directory.TreeDigest, function, "output_directories.tree_digest");
-        var bytes = await blobs.ReadAllAsync(digest, TreeBytesMax, cancellationToken)
-            ?? throw new ClientException($"output folder {directory.Path} ({digest}) is no longer stored; run the command again with --no-cache");
-        var tree = Tree.Parser.ParseFrom(bytes.Span);
+        var digest = DigestOf(directory.TreeDigest, path);
+        var bytes = await blobs.ReadAllAsync(digest, TreeBytesMax, cancellationToken) ?? throw NoLongerStored(path, digest);
+        var tree = Parse(bytes, path);
         var children = new Dictionary<Digest, WireDirectory>();
         foreach (var child in tree.Children)
-            children.TryAdd(Digest.Of(function, Google.Protobuf.MessageExtensions.ToByteArray(child)), child);
+            children.TryAdd(Digest.Of(function, child.ToByteArray()), child);
         return await FetchDirectoryAsync(tree.Root ?? new WireDirectory(), children, path, cancellationToken);
+    }
+
+    private static Tree Parse(ReadOnlyMemory<byte> bytes, string path)
+    {
+        try
+        {
+            return Tree.Parser.ParseFrom(bytes.Span);
+        }
+        catch (InvalidProtocolBufferException malformed)
+        {
+            throw Malformed(path, malformed.Message);
+        }
     }
 
     private async Task<int> FetchDirectoryAsync(
         WireDirectory directory, Dictionary<Digest, WireDirectory> children, string path, CancellationToken cancellationToken)
     {
         if (DirectoryChecks.Check(directory, function, allowAbsoluteSymlinks: true) is { } error)
-            throw new ClientException($"the server's answer for {path} is malformed: {error}");
+            throw Malformed(path, error);
+        _entries += directory.Files.Count + directory.Symlinks.Count + directory.Directories.Count;
+        if (_entries > EntriesMax)
+            throw Malformed(path, $"the outputs have more than {EntriesMax} entries");
+
         if (new FileInfo(path).LinkTarget is not null)
             File.Delete(path);
         System.IO.Directory.CreateDirectory(path);
@@ -76,7 +126,7 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         int written = 0;
         foreach (var file in directory.Files)
         {
-            await FetchFileAsync(Path.Combine(path, file.Name), file.Digest, file.IsExecutable, cancellationToken);
+            await FetchOutputAsync(Path.Combine(path, file.Name), file.Digest, file.IsExecutable, cancellationToken);
             written++;
         }
 
@@ -84,31 +134,39 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
             MakeLink(Path.Combine(path, link.Name), link.Target);
         foreach (var child in directory.Directories)
         {
-            var digest = WireDigests.FromWire(child.Digest, function, "directory digest");
-            if (!children.TryGetValue(digest, out var message))
-                throw new ClientException($"the server's answer for {path} is malformed: folder {child.Name} is not in its tree");
+            if (!children.TryGetValue(DigestOf(child.Digest, path), out var message))
+                throw Malformed(path, $"the folder {child.Name} is not in its Tree");
             written += await FetchDirectoryAsync(message, children, Path.Combine(path, child.Name), cancellationToken);
         }
 
         return written;
     }
 
-    private static string Resolve(string folder, string path)
+    private Digest DigestOf(WireDigest? wire, string path) =>
+        WireDigests.TryFromWire(wire, function, out var digest, out string? error) ? digest : throw Malformed(path, $"its digest: {error}");
+
+    private static string Resolve(string root, string path)
     {
         if (!ActionPath.TryResolve("", path, out string resolved, out string? error))
-            throw new ClientException($"the server named an output outside of its folder: {error}");
+            throw Malformed(path, error!); // set when it is refused
+        return Path.Combine(root, resolved);
+    }
 
-        // A parent that is a symlink would lead elsewhere, whoever made it.
-        string root = Path.GetFullPath(folder);
-        string full = Path.Combine(root, resolved);
-        for (string? parent = Path.GetDirectoryName(full); parent is not null && parent.Length > root.Length; parent = Path.GetDirectoryName(parent))
+    // A parent that is a symlink would lead elsewhere, whoever made it.
+    private static void CheckParents(string root, string path)
+    {
+        for (string? parent = Path.GetDirectoryName(path); parent is not null && parent.Length > root.Length; parent = Path.GetDirectoryName(parent))
         {
             if (new FileInfo(parent).LinkTarget is not null)
                 throw new ClientException($"{parent} is a symlink; outputs are not written through it. Remove it and try again");
         }
-
-        return full;
     }
+
+    private static RpcException Malformed(string path, string error) =>
+        new(new Status(StatusCode.DataLoss, $"the server's answer is malformed at output {path}: {error}"));
+
+    private static RpcException NoLongerStored(string path, in Digest digest) =>
+        new(new Status(StatusCode.NotFound, $"output {path} ({digest}) is no longer stored; run the command again with --no-cache"));
 
     private static void MakeLink(string path, string target)
     {
@@ -134,7 +192,7 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
     {
         // The bytes came over a wire: believe them when their hash is right.
         using var hasher = Core.DigestHasher.Create(digest.Function);
-        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(LocalBlob.FileBufferBytes);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(LocalBlob.FileBufferBytes);
         try
         {
             int read;
@@ -146,10 +204,10 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         }
         finally
         {
-            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(buffer);
         }
 
         if (hasher.Finish() is var received && !received.Equals(digest))
-            throw new ClientException($"received {received} where {digest} was asked for; nothing was written");
+            throw new RpcException(new Status(StatusCode.DataLoss, $"received {received} where {digest} was asked for; nothing was written"));
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using Grpc.Core;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Client;
@@ -8,30 +10,47 @@ public sealed class BlobUploader(IBlobStore blobs)
     // What fits comfortably into a batch; larger blobs stream.
     private const int BatchedBytesMax = 64 << 10;
 
+    // Small blobs read ahead of their upload: bounds memory however many files a tree has.
+    private const int RoundBytesMax = 8 << 20;
+
     // Large uploads share one connection; more at a time only share its bandwidth.
     private const int StreamsAtOnce = 4;
 
     /// <summary>Answers what was sent; the rest was there already.</summary>
-    /// <exception cref="Grpc.Core.RpcException">The first upload that was refused.</exception>
+    /// <exception cref="RpcException">The first upload that was refused.</exception>
     public async Task<UploadSummary> UploadAsync(IReadOnlyCollection<LocalBlob> all, CancellationToken cancellationToken)
     {
-        var byDigest = all.DistinctBy(b => b.Digest).ToDictionary(b => b.Digest);
-        var missing = await blobs.FindMissingAsync([.. byDigest.Keys], cancellationToken);
-        var lacking = missing.Select(d => byDigest[d]).ToList();
+        var distinct = all.DistinctBy(b => b.Digest).ToList();
+        var missing = (await blobs.FindMissingAsync([.. distinct.Select(b => b.Digest)], cancellationToken)).ToHashSet();
+        var lacking = distinct.Where(b => missing.Contains(b.Digest)).ToList();
 
-        var small = new List<(Digest, ReadOnlyMemory<byte>)>();
+        var round = new List<(Digest, ReadOnlyMemory<byte>)>();
+        long roundBytes = 0;
         foreach (var blob in lacking.Where(b => b.Digest.SizeBytes <= BatchedBytesMax))
-            small.Add((blob.Digest, await ReadAsync(blob, cancellationToken)));
-        foreach (var status in await blobs.WriteManyAsync(small, cancellationToken))
         {
-            if (status.StatusCode != Grpc.Core.StatusCode.OK)
-                throw new Grpc.Core.RpcException(status);
+            round.Add((blob.Digest, await ReadAsync(blob, cancellationToken)));
+            roundBytes += blob.Digest.SizeBytes;
+            if (roundBytes < RoundBytesMax) continue;
+
+            await WriteAsync(round, cancellationToken);
+            round.Clear();
+            roundBytes = 0;
         }
 
+        await WriteAsync(round, cancellationToken);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = StreamsAtOnce, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(lacking.Where(b => b.Digest.SizeBytes > BatchedBytesMax), parallel,
             async (blob, cancellation) => await StreamAsync(blob, cancellation));
         return new UploadSummary(lacking.Count, lacking.Sum(b => b.Digest.SizeBytes));
+    }
+
+    private async ValueTask WriteAsync(List<(Digest, ReadOnlyMemory<byte>)> round, CancellationToken cancellationToken)
+    {
+        foreach (var status in await blobs.WriteManyAsync(round, cancellationToken))
+        {
+            if (status.StatusCode != StatusCode.OK)
+                throw new RpcException(status);
+        }
     }
 
     private static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(LocalBlob blob, CancellationToken cancellationToken)
@@ -49,7 +68,7 @@ public sealed class BlobUploader(IBlobStore blobs)
     {
         await using var writer = await blobs.CreateWriterAsync(blob.Digest, cancellationToken);
         await using var file = blob.Open();
-        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(LocalBlob.FileBufferBytes);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(LocalBlob.FileBufferBytes);
         try
         {
             int read;
@@ -58,7 +77,7 @@ public sealed class BlobUploader(IBlobStore blobs)
         }
         finally
         {
-            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+            ArrayPool<byte>.Shared.Return(buffer);
         }
 
         await writer.CommitAsync(cancellationToken);
