@@ -17,10 +17,10 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
     // A Tree lists every file of an output folder; beyond this it is not one that a person waits for.
     private const int TreeBytesMax = 64 << 20;
 
-    // The folders of a Tree may share children, so that few bytes describe more files than a disk holds.
-    private const int EntriesMax = 1_000_000;
-
     private int _entries;
+
+    /// <summary>The folders of a Tree may share children, so that few bytes describe more files than a disk holds.</summary>
+    internal int EntriesMax { get; init; } = 1_000_000;
 
     /// <summary>Answers the number of files written.</summary>
     /// <exception cref="RpcException">DATA_LOSS for an answer that cannot be true, NOT_FOUND for outputs that are no longer stored.</exception>

@@ -1,0 +1,3 @@
+global using NUnit.Framework;
+global using Digest = RemoteExec.Core.Digest;
+global using DigestFunction = RemoteExec.Core.DigestFunction;
