@@ -75,6 +75,18 @@ public sealed class LocalFilesTests : DiskFixture
     }
 
     [Test]
+    public async Task A_copy_can_be_altered_by_its_owner_and_the_stored_blob_cannot()
+    {
+        var digest = await _store.PutAsync(Blobs.Of(1, 1000));
+        await _store.LinkManyAsync([new BlobLink(digest, Executable: true, Scratch.Sub("f")) { IsCopy = true }], default);
+
+        Assert.That(Links(Scratch.Sub("f")), Is.EqualTo(1));
+        File.SetUnixFileMode(Scratch.Sub("f"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.WriteAllText(Scratch.Sub("f"), "altered");
+        Assert.That((await _store.ReadAllAsync(digest, 1000, default))?.ToArray(), Is.EqualTo(Blobs.Of(1, 1000)));
+    }
+
+    [Test]
     public async Task Linking_promises_the_blob()
     {
         await _store.DisposeAsync();

@@ -31,7 +31,7 @@ internal static class WorkerComposition
         var runner = new ActionRunner(
             options,
             new ActionFetcher(new BlobFetcher(local, remote), options.InputLimits),
-            new InputMaterialiser(local),
+            new InputMaterialiser(local, copies: sandbox.FileOwner is null),
             sandbox, standing, slots,
             // Without a process wall something of the action may live on, with its output open for writing.
             new OutputCollector(local, options.OutputLimits, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),

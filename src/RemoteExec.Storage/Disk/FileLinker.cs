@@ -55,6 +55,8 @@ internal sealed class FileLinker(DiskBlobStore store)
             return true;
         }
 
+        if (link.IsCopy) return TryCopy(link, directory, name);
+
         int errno = 0;
         if (link.Executable || TryEnsureVariant(link.Digest))
         {

@@ -64,7 +64,7 @@ internal sealed class ActionBench : IAsyncDisposable
             InputLimits = InputLimits,
         };
         return new ActionRunner(
-            options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store),
+            options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store, copies: false),
             sandbox, walls, _slots, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
             Store, _workDirectories, TimeProvider.System, NullLogger.Instance);
     }

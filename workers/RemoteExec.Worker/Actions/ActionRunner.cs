@@ -61,7 +61,7 @@ internal sealed partial class ActionRunner(
         // Present a moment ago, evicted since. The client still has them.
         if (missing.Count > 0) throw RpcErrors.MissingBlobsStatus(missing).ToException();
         InputMaterialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot, _fileOwner);
-        return action.Inputs.Files.Count == 0 ? null : InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("begun"));
+        return action.Inputs.Files.Count == 0 || !materialiser.Links ? null : InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("begun"));
     }
 
     private SandboxSpec Describe(Lease lease, FetchedAction action, WorkDirectory directory) => new()

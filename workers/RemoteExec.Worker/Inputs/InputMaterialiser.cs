@@ -12,15 +12,21 @@ namespace RemoteExec.Worker;
 /// Works with path strings, which is safe here and only here: the tree lies in a directory of ours that nobody
 /// else can enter, and the action has not started.
 /// </remarks>
-internal sealed class InputMaterialiser(ILocalBlobStore store)
+/// <param name="copies">
+/// The action will run as the owner of the stored files, so a link would give it the store's own bytes to change.
+/// </param>
+internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
 {
+    /// <summary>Inputs are hard links: whether the action altered one is worth a look afterwards.</summary>
+    public bool Links => !copies;
+
     /// <summary>Fills the empty directory <paramref name="root"/>; answers the files that are not in the store.</summary>
     public async ValueTask<IReadOnlyList<Digest>> MaterialiseAsync(
         InputTree tree, string root, uint owner, CancellationToken cancellationToken)
     {
         MakeDirectories(tree, root, owner);
         MakeSymlinks(tree, root, owner);
-        return tree.Files.Count == 0 ? [] : await store.LinkManyAsync(UnderRoot(tree, root), cancellationToken);
+        return tree.Files.Count == 0 ? [] : await store.LinkManyAsync(UnderRoot(tree, root, copies), cancellationToken);
     }
 
     /// <summary>
@@ -72,11 +78,11 @@ internal sealed class InputMaterialiser(ILocalBlobStore store)
         }
     }
 
-    private static List<BlobLink> UnderRoot(InputTree tree, string root)
+    private static List<BlobLink> UnderRoot(InputTree tree, string root, bool copies)
     {
         var links = new List<BlobLink>(tree.Files.Count);
         foreach (var file in tree.Files)
-            links.Add(file with { Path = $"{root}/{file.Path}" });
+            links.Add(file with { Path = $"{root}/{file.Path}", IsCopy = copies });
         return links;
     }
 
