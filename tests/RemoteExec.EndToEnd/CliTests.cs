@@ -44,6 +44,23 @@ public sealed class CliTests
     }
 
     [Test]
+    public async Task Run_fetches_a_folder_with_its_links_and_its_empty_folders()
+    {
+        string into = NewFolder();
+
+        var (exitCode, output, _) = await RunAsync("run", "-o", "tree", "--into", into, "--",
+            "/bin/sh", "-c", "mkdir -p tree/empty tree/a && echo x > tree/a/file && chmod +x tree/a/file && ln -s a/file tree/link");
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(exitCode, Is.EqualTo(Done), () => output);
+            Assert.That(Directory.Exists(Path.Combine(into, "tree/empty")));
+            Assert.That(File.GetUnixFileMode(Path.Combine(into, "tree/a/file")).HasFlag(UnixFileMode.UserExecute));
+            Assert.That(new FileInfo(Path.Combine(into, "tree/link")).LinkTarget, Is.EqualTo("a/file"));
+        });
+    }
+
+    [Test]
     public async Task Run_tells_a_failed_command_by_its_exit_code()
     {
         var (exitCode, output, _) = await RunAsync("run", "--", "/bin/sh", "-c", "echo because >&2; exit 7");

@@ -47,7 +47,7 @@ public sealed partial class FailingActionTests(string bazelVersion) : RemoteBuil
         // ActionResult.output_files: a directory there is a FAILED_PRECONDITION.
         var result = await BuildAsync("//fail:output_is_folder");
 
-        result.ShouldExitWith(BazelResult.BuildFailed).ShouldSay("output_is_folder.txt");
+        result.ShouldExitWith(BazelResult.RemoteError).ShouldSay("FAILED_PRECONDITION").ShouldSay("output_is_folder.txt");
     }
 
     [Test]

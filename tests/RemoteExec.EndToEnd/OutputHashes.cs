@@ -12,12 +12,13 @@ internal sealed class OutputHashes
     {
     }
 
-    /// <summary>The SHA-256 of a file, <c>-> target</c> for a relative symlink, "folder"; "absent" for none of them.</summary>
+    /// <summary>The SHA-256 of a file, or <c>-> target</c> for a relative symlink; otherwise "absent".</summary>
     public string this[string path] => _byPath.GetValueOrDefault(path, "absent");
 
     /// <summary>
     /// Left out are two manifests, which list absolute paths of the client, and the compiler's dependency
-    /// files, which only a local build brings back.
+    /// files, which only a local build brings back. Folders count by what is in them: Bazel itself does not
+    /// make the empty ones of a Tree that it downloads.
     /// </summary>
     public static OutputHashes Of(string folder)
     {
@@ -59,17 +60,15 @@ internal sealed class OutputHashes
             string path = prefix + entry.Name;
             bool isInsideLink = entry.LinkTarget is { } target && !Path.IsPathRooted(target);
             if (isInsideLink) _byPath[path] = $"-> {entry.LinkTarget}";
-            else if (entry is DirectoryInfo directory) AddFolder(directory, path);
+            else if (entry is DirectoryInfo directory) AddFolder(directory, path + "/");
             else if (!IsClientsOwn(entry.Name)) _byPath[path] = Hash(entry.FullName);
         }
     }
 
-    private void AddFolder(DirectoryInfo folder, string path)
+    // Runfiles hold absolute symlinks to folders, whose content is listed where it stands.
+    private void AddFolder(DirectoryInfo folder, string prefix)
     {
-        // An empty folder is an output too.
-        _byPath[path] = "folder";
-        // Runfiles hold absolute symlinks to folders, whose content is listed where it stands.
-        if (folder.LinkTarget is null) Add(folder, path + "/");
+        if (folder.LinkTarget is null) Add(folder, prefix);
     }
 
     private static bool IsClientsOwn(string name) =>

@@ -4,7 +4,7 @@ namespace RemoteExec.EndToEnd;
 internal sealed record BazelResult(string CommandLine, int ExitCode, string Output, string StandardOutput)
 {
     /// <summary>Bazel's exit codes, as its documentation lists them.</summary>
-    public const int Success = 0, BuildFailed = 1, TestsFailed = 3, Interrupted = 8;
+    public const int Success = 0, BuildFailed = 1, TestsFailed = 3, Interrupted = 8, RemoteError = 34;
 
     public ProcessSummary Processes => ProcessSummary.Find(Output)
         ?? throw new InvalidOperationException($"no line told where the actions ran\n{Explanation}");
