@@ -142,6 +142,7 @@ internal static class ServerComposition
     private static SchedulerOptions SchedulerOptionsOf(ServerOptions options) => new()
     {
         UnsatisfiableMax = options.UnsatisfiableMax,
+        AbandonedGrace = options.AbandonedGrace,
         // The local worker dies with this process, so what it held is queued again at once.
         WorkersThatCannotReturn = new HashSet<string> { LocalWorkerId },
     };

@@ -30,6 +30,7 @@ internal sealed class ServerOptions(OptionReader options)
     public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say");
     public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused");
     public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "30s", "how long an action waits for a worker that offers its properties");
+    public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when its last client is gone");
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM");
 
     public LogLevel LogLevel { get; } = options.Choice("log-level", LogLevel.Information, "least important log line that is written");

@@ -7,7 +7,8 @@ namespace RemoteExec.EndToEnd;
 [TestFixture("2.1.0")]
 public sealed class ClientFlagTests(string bazelVersion) : RemoteBuildFixture(bazelVersion)
 {
-    private static readonly string[] Quick = ["//gen/...", "//io/...", "//tree/..."];
+    // Without a symlink among the outputs, which neither version supports with a minimal download.
+    private static readonly string[] Quick = ["//gen/...", "//io/...", "//tree:copy_list", "//tree:wide_list"];
 
     // Long enough for a worker that is about to join, short enough for a test that waits for none.
     private protected override IReadOnlyList<string> ServerFlags => ["--wait-for-worker", "2s"];
@@ -115,6 +116,7 @@ public sealed class ClientFlagTests(string bazelVersion) : RemoteBuildFixture(ba
     {
         var result = await BuildAsync("--remote_default_exec_properties=Pool=defualt", "//io:empty");
 
-        result.ShouldExitWith(BazelResult.BuildFailed).ShouldSay("defualt").ShouldSay("default");
+        result.ShouldExitWith(BazelResult.RemoteError)
+            .ShouldSay("asks for Pool=defualt, the nearest that is offered is Pool=default");
     }
 }

@@ -10,6 +10,7 @@ internal sealed record BazelVersion
         Program = "/usr/bin/bazel-4",
         StartupFlags = ["--nohome_rc"],
         HasSymlinkActions = true,
+        CancelsCallsOnInterrupt = true,
     };
 
     /// <summary>npm's <c>@bazel/bazel-linux_x64</c>, with its own Java.</summary>
@@ -20,6 +21,7 @@ internal sealed record BazelVersion
             "out/tools/bazel-2.1.0/node_modules/@bazel/bazel-linux_x64/bazel-2.1.0-linux-x86_64"),
         StartupFlags = ["--nohome_rc", "--nosystem_rc"],
         HasSymlinkActions = false,
+        CancelsCallsOnInterrupt = false,
     };
 
     public required string Name { get; init; }
@@ -30,6 +32,12 @@ internal sealed record BazelVersion
 
     /// <summary><c>ctx.actions.symlink</c>.</summary>
     public required bool HasSymlinkActions { get; init; }
+
+    /// <summary>
+    /// Whether Ctrl-C resets the streams of what it executes. 2.1.0 sends GOAWAY and leaves them open, which
+    /// is what a client does that wants to hear how they end.
+    /// </summary>
+    public required bool CancelsCallsOnInterrupt { get; init; }
 
     public override string ToString() => Name;
 }
