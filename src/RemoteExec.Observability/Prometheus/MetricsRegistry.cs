@@ -13,6 +13,7 @@ public sealed class MetricsRegistry : IDisposable
 {
     private readonly Lock _collecting = new();
     private readonly PrometheusExporter _exporter = new();
+    private readonly SilentInstruments _silent = new();
     private readonly BaseExportingMetricReader _reader;
     private readonly MeterProvider _provider;
 
@@ -31,12 +32,15 @@ public sealed class MetricsRegistry : IDisposable
         lock (_collecting)
         {
             _reader.Collect();
-            return _exporter.TakeText();
+            var page = _exporter.TakePage();
+            _silent.AnnounceOn(page);
+            return page.ToString();
         }
     }
 
     public void Dispose()
     {
+        _silent.Dispose();
         _provider.Dispose();
         _reader.Dispose();
         _exporter.Dispose();

@@ -3,24 +3,22 @@ using OpenTelemetry.Metrics;
 
 namespace RemoteExec.Observability;
 
-/// <summary>Turns one collection into text; <see cref="MetricsRegistry"/> takes it away.</summary>
+/// <summary>Turns one collection into a page; <see cref="MetricsRegistry"/> takes it away.</summary>
 internal sealed class PrometheusExporter : BaseExporter<Metric>
 {
-    private string _text = "";
+    private PrometheusText _page = new();
 
     public override ExportResult Export(in Batch<Metric> batch)
     {
-        var page = new PrometheusText();
         foreach (var metric in batch)
-            page.Append(metric);
-        _text = page.ToString();
+            _page.Append(metric);
         return ExportResult.Success;
     }
 
-    public string TakeText()
+    public PrometheusText TakePage()
     {
-        string text = _text;
-        _text = "";
-        return text;
+        var page = _page;
+        _page = new PrometheusText();
+        return page;
     }
 }

@@ -16,6 +16,7 @@ namespace RemoteExec.Observability;
 internal sealed class PrometheusText
 {
     private readonly StringBuilder _page = new();
+    private readonly HashSet<string> _announced = [];
 
     public void Append(Metric metric)
     {
@@ -26,11 +27,18 @@ internal sealed class PrometheusText
             MetricType.LongSum or MetricType.DoubleSum => "counter",
             _ => "gauge",
         };
-        _page.Append("# HELP ").Append(name).Append(' ').Append(EscapeHelp(metric.Description)).Append('\n')
-            .Append("# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
-
+        Announce(name, type, metric.Description);
         foreach (ref readonly var point in metric.GetMetricPoints())
             AppendPoint(name, metric.MetricType, point);
+    }
+
+    /// <summary>HELP and TYPE alone, for an instrument that has counted nothing yet; nothing when it is on the page already.</summary>
+    public void Announce(string name, string type, string? help)
+    {
+        if (!_announced.Add(name)) return;
+
+        _page.Append("# HELP ").Append(name).Append(' ').Append(EscapeHelp(help ?? "")).Append('\n')
+            .Append("# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
     }
 
     public override string ToString() => _page.ToString();

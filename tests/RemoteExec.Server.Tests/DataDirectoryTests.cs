@@ -1,0 +1,26 @@
+namespace RemoteExec.Server.Tests;
+
+public sealed class DataDirectoryTests
+{
+    [TestCase(100, 0, 50)]
+    [TestCase(40, 0, 20)]
+    [TestCase(20, 20, 20, Description = "after a restart with a full store, the limit is what it was")]
+    [TestCase(1, 0, 1, Description = "not less than a build needs")]
+    [TestCase(1000, 1000, 50, Description = "not more than a guest may take unasked")]
+    public void The_default_limit_is_half_of_what_is_free_and_of_what_the_store_holds(long freeGigabytes, long heldGigabytes, long limitGigabytes)
+    {
+        const long Gigabyte = 1_000_000_000;
+
+        Assert.That(DataDirectory.LimitOf(freeGigabytes * Gigabyte, heldGigabytes * Gigabyte), Is.EqualTo(limitGigabytes * Gigabyte));
+    }
+
+    [Test]
+    public void A_directory_that_cannot_be_made_is_named_with_the_remedy()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.Combine("file"), "");
+
+        Assert.That(() => DataDirectory.Create(folder.Combine("file/below")),
+            Throws.TypeOf<ServerRefusedException>().With.Message.Contains(folder.Combine("file/below")).And.Message.Contains("--data-dir"));
+    }
+}

@@ -1,0 +1,100 @@
+using System.Collections;
+using RemoteExec.Worker;
+
+namespace RemoteExec.Server.Tests;
+
+/// <summary>The option table: each flag that is promised is taken, and what cannot be is refused plainly.</summary>
+public sealed class ServerOptionsTests
+{
+    [Test]
+    public void Every_promised_flag_is_taken()
+    {
+        var options = Options.Of(
+            "--roles", "coordinator,storage", "--grpc", "0.0.0.0:1", "--http", "[::1]:2", "--data-dir", "/tmp/data",
+            "--max-cas-size", "10GB", "--slots", "3", "--retention", "90m", "--pool", "gpu", "--property", "a=b,c", "--property", "d=e",
+            "--sandbox", "required", "--action-memory", "2GiB", "--drain-limit", "100ms", "--read-only-action-cache");
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(options.Roles, Is.EqualTo(new[] { ServerRole.Coordinator, ServerRole.Storage }));
+            Assert.That((options.Grpc.ToString(), options.Http.ToString()), Is.EqualTo(("0.0.0.0:1", "[::1]:2")));
+            Assert.That(options.DataDirectory, Is.EqualTo("/tmp/data"));
+            Assert.That(options.MaxCasSizeBytes, Is.EqualTo(10_000_000_000));
+            Assert.That(options.Slots, Is.EqualTo(3));
+            Assert.That(options.Retention, Is.EqualTo(TimeSpan.FromMinutes(90)));
+            Assert.That(options.Pool, Is.EqualTo("gpu"));
+            Assert.That(options.Properties.Select(property => property.ToString()), Is.EqualTo(new[] { "a=b,c", "d=e" }));
+            Assert.That(options.Sandbox, Is.EqualTo(SandboxMode.Required));
+            Assert.That(options.ActionMemoryBytesMax, Is.EqualTo(2L << 30));
+            Assert.That(options.DrainMax, Is.EqualTo(TimeSpan.FromMilliseconds(100)));
+            Assert.That(options.ReadOnlyActionCache);
+        });
+    }
+
+    [Test]
+    public void Without_flags_it_listens_on_loopback_only_and_plays_every_part()
+    {
+        var options = Options.Of();
+
+        Assert.That((options.Grpc.ToString(), options.Http.ToString()), Is.EqualTo(("127.0.0.1:8980", "127.0.0.1:8981")));
+        Assert.That(Enum.GetValues<ServerRole>().All(options.Plays));
+    }
+
+    [TestCase("--redis 127.0.0.1:6379", "--redis", Description = "not in this version, and it says so")]
+    [TestCase("--roles coordinator", "--roles")]
+    [TestCase("--roles worker,storage", "rexec-worker --coordinator")]
+    [TestCase("--roles everything", "one of all, coordinator, storage, worker")]
+    [TestCase("--slots 0", "from 1 to 4096")]
+    [TestCase("--slots many", "from 1 to 4096")]
+    [TestCase("--grpc 8980", "HOST:PORT")]
+    [TestCase("--grpc 127.0.0.1:99999", "HOST:PORT")]
+    [TestCase("--max-cas-size 10XB", "such as 10GB")]
+    [TestCase("--max-cas-size 1MB", "is smaller than")]
+    [TestCase("--retention soon", "such as 100ms, 30s or 5m")]
+    [TestCase("--sandbox no", "one of required, degrade, off")]
+    [TestCase("--action-timeout 2h --action-timeout-max 1h", "--action-timeout-max")]
+    [TestCase("--slot 3", "--slots", Description = "the nearest known flag")]
+    [TestCase("--data-dri /tmp", "--data-dir")]
+    [TestCase("--slots", "--slots")]
+    [TestCase("nonsense", "nonsense")]
+    public void What_cannot_be_is_refused_in_one_sentence_with_the_remedy(string arguments, string says)
+    {
+        var errors = Options.ErrorsOf(arguments.Split(' '));
+
+        Assert.That(errors, Has.Some.Contains(says));
+        Assert.That(errors, Has.All.Not.Contains('\n'));
+    }
+
+    [Test]
+    public void Everything_that_is_wrong_is_said_at_once()
+    {
+        Assert.That(Options.ErrorsOf("--slots", "x", "--retention", "y", "--sandbx", "off"), Has.Count.EqualTo(3));
+    }
+
+    [Test]
+    public void Every_flag_is_a_variable_too_and_the_flag_wins()
+    {
+        var environment = new Hashtable { ["REMOTEEXEC__SLOTS"] = "5", ["REMOTEEXEC__MAX_CAS_SIZE"] = "2GB" };
+
+        var options = ServerOptions.Table.Read(["--slots", "6"], environment).Options;
+
+        Assert.That((options?.Slots, options?.MaxCasSizeBytes), Is.EqualTo(((int?)6, (long?)2_000_000_000)));
+    }
+
+    [Test]
+    public void An_unknown_variable_is_refused_with_the_nearest_known_one()
+    {
+        var outcome = ServerOptions.Table.Read([], new Hashtable { ["REMOTEEXEC__SLTOS"] = "5" });
+
+        Assert.That(outcome.Errors, Has.One.Contains("REMOTEEXEC__SLOTS"));
+    }
+
+    [Test]
+    public void Help_names_every_option_with_its_default()
+    {
+        string help = ServerOptions.Table.Read(["--help"], new Hashtable()).HelpText ?? "";
+
+        foreach (string promised in new[] { "--roles", "--grpc", "--http", "--data-dir", "--redis", "--max-cas-size", "--slots", "--config", "[127.0.0.1:8980]" })
+            Assert.That(help, Does.Contain(promised));
+    }
+}
