@@ -26,7 +26,7 @@ internal static class WorkerComposition
             : probed;
 
         // The stages of an action.
-        var workDirectories = WorkDirectories.Open(options.DataDirectory, log);
+        var workDirectories = WorkDirectories.Open(options.DataDirectory, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), log);
         var slots = new CommandSlots(options.Slots);
         var runner = new ActionRunner(
             options,

@@ -12,13 +12,12 @@ namespace RemoteExec.Worker.Tests;
 internal sealed class ActionBench : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly WorkDirectories _workDirectories;
+    private WorkDirectories? _workDirectories;
     private readonly CommandSlots _slots = new(1);
 
     public ActionBench()
     {
         Store = new FolderBlobStore(_folder.Sub("store"));
-        _workDirectories = WorkDirectories.Open(_folder.Path, NullLogger.Instance);
     }
 
     public FolderBlobStore Store { get; }
@@ -63,6 +62,7 @@ internal sealed class ActionBench : IAsyncDisposable
             OutputLimits = OutputLimits,
             InputLimits = InputLimits,
         };
+        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), NullLogger.Instance);
         return new ActionRunner(
             options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store, copies: false),
             sandbox, walls, _slots, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
@@ -73,11 +73,11 @@ internal sealed class ActionBench : IAsyncDisposable
         Runner(sandbox).RunAsync(lease, _ => ValueTask.CompletedTask, cancellationToken);
 
     /// <summary>Waits until every work directory that was given back is removed.</summary>
-    public ValueTask SettleAsync() => _workDirectories.DisposeAsync();
+    public ValueTask SettleAsync() => _workDirectories?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     public async ValueTask DisposeAsync()
     {
-        await _workDirectories.DisposeAsync();
+        await SettleAsync();
         _slots.Dispose();
         _folder.Dispose();
     }

@@ -30,7 +30,7 @@ internal sealed partial class ActionRunner(
         var report = new LeaseFinished { Lease = lease.Lease_, Usage = new Usage() };
         try
         {
-            await using var directory = workDirectories.Create(_fileOwner);
+            await using var directory = workDirectories.Take();
 
             clock.InputFetchStarted();
             var action = await fetcher.FetchAsync(lease, cancellationToken);
@@ -61,7 +61,7 @@ internal sealed partial class ActionRunner(
         // Present a moment ago, evicted since. The client still has them.
         if (missing.Count > 0) throw RpcErrors.MissingBlobsStatus(missing).ToException();
         InputMaterialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot, _fileOwner);
-        return action.Inputs.Files.Count == 0 || !materialiser.Links ? null : InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("begun"));
+        return action.Inputs.Files.Count == 0 || !materialiser.Links ? null : InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("check"));
     }
 
     private SandboxSpec Describe(Lease lease, FetchedAction action, WorkDirectory directory) => new()

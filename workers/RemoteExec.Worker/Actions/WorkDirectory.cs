@@ -3,6 +3,8 @@ namespace RemoteExec.Worker;
 /// <summary>One action's place on disk. Disposing gives it back for removal; it does not wait.</summary>
 internal sealed class WorkDirectory(WorkDirectories owner, string name, string path) : IAsyncDisposable
 {
+    public string Name { get; } = name;
+
     public string Path { get; } = path;
 
     /// <summary>What the action sees as its input root.</summary>
@@ -11,5 +13,5 @@ internal sealed class WorkDirectory(WorkDirectories owner, string name, string p
     /// <summary>A file of ours: large logs, marks. The action does not see it.</summary>
     public string PathBeside(string name) => $"{Path}/{name}";
 
-    public ValueTask DisposeAsync() => owner.GiveBackAsync(name);
+    public ValueTask DisposeAsync() => owner.GiveBackAsync(this);
 }

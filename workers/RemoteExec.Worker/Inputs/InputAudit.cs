@@ -17,30 +17,29 @@ internal sealed class InputAudit
     private readonly ILocalBlobStore _store;
     private readonly InputTree _tree;
     private readonly string _root;
-    private readonly string _markerPath;
+    private readonly string _checkPath;
     private readonly (long Seconds, uint Nanoseconds) _begunAt;
     private int _checks;
 
-    private InputAudit(ILocalBlobStore store, InputTree tree, string root, string markerPath, FileStatus marker)
+    private InputAudit(ILocalBlobStore store, InputTree tree, string root, string checkPath, FileStatus marker)
     {
         _store = store;
         _tree = tree;
         _root = root;
-        _markerPath = markerPath;
+        _checkPath = checkPath;
         _begunAt = (marker.ModifiedSeconds, marker.ModifiedNanoseconds);
     }
 
     /// <summary>
-    /// Takes the time from the file system, which stamps files with a clock of its own and never backwards: what is
-    /// written from now on is not stamped earlier.
+    /// Called when the inputs are in place. The time comes from the file system, which stamps files with a clock of its
+    /// own and never backwards: the root changed when its first entry was put there, so what the command writes is not
+    /// stamped earlier.
     /// </summary>
-    public static InputAudit Begin(ILocalBlobStore store, InputTree tree, string root, string markerPath)
+    /// <param name="checkPath">Where suspects are linked to be looked at; a number is appended.</param>
+    public static InputAudit Begin(ILocalBlobStore store, InputTree tree, string root, string checkPath)
     {
-        using (File.Create(markerPath))
-        {
-        }
-        var marker = TryStat(markerPath) ?? throw new FileSystemException("stat", markerPath, Libc.ENOENT);
-        return new InputAudit(store, tree, root, markerPath, marker);
+        var marker = TryStat(root) ?? throw new FileSystemException("stat", root, Libc.ENOENT);
+        return new InputAudit(store, tree, root, checkPath, marker);
     }
 
     /// <summary>The first input whose content is not its digest's any more; null when all stand.</summary>
@@ -67,7 +66,7 @@ internal sealed class InputAudit
     /// </summary>
     private async ValueTask<bool> IsIntactAsync(BlobLink file, CancellationToken cancellationToken)
     {
-        string path = $"{_markerPath}-{_checks++}";
+        string path = $"{_checkPath}-{_checks++}";
         if (!await _store.TryLinkAsync(file.Digest, file.Executable, path, cancellationToken)) return true; // evicted: nobody gets it
         if (TryStat(path)?.Inode != TryStat($"{_root}/{file.Path}")?.Inode) return true;
 
