@@ -179,6 +179,12 @@ public sealed class Scheduler : IAsyncDisposable
         }
     }
 
+    /// <summary>What runs under this lease; null when it is over or was taken back.</summary>
+    public ExecutionRequest? Leased(LeaseId lease)
+    {
+        lock (_gate) return _queue.Leased(lease);
+    }
+
     public QueueSnapshot Snapshot()
     {
         lock (_gate) return _queue.Snapshot(Now);
@@ -248,6 +254,11 @@ public sealed class Scheduler : IAsyncDisposable
         if (verdict == ReportVerdict.Stale) _metrics.StaleReport();
         await durable.WaitAsync(cancellationToken);
         return verdict;
+    }
+
+    internal ExecutionRequest? Held(WorkerSession session, LeaseId lease)
+    {
+        lock (_gate) return _phase == Phase.Stopped ? null : _queue.Held(session.WorkerId, session.Number, lease, Now);
     }
 
     internal void Heartbeat(WorkerSession session, IReadOnlyList<LeaseId>? running)

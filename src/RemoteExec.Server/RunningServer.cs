@@ -90,6 +90,8 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         _scheduler?.BeginDrain();
         await _workerDrain.CancelAsync();
         await _working;
+        // What runs on other workers goes on without us, so its readers would have us wait for it.
+        _services?.LiveLogs?.Close();
         if (_rpc is not null)
             await _rpc.StopAsync(CancellationToken.None);
         Stopped();

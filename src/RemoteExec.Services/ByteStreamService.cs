@@ -10,7 +10,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>
-/// Big blobs (REAPI 1.5, 1.6). Reading and writing work on the bytes of their messages: of each message only the few fields
+/// Big blobs (REAPI 1.5, 1.6), and what running actions write (REAPI T5). Reading and writing work on the bytes of their messages: of each message only the few fields
 /// before the data are parsed, and the data moves between the connection's buffers and the store.
 /// </summary>
 public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposable
@@ -22,12 +22,15 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     private const string ResourceNameHeader = "build.bazel.remote.execution.v2.resource-name";
 
     private readonly IBlobStore _store;
+    private readonly LiveLogs? _logs;
     private readonly ServicesOptions _options;
     private readonly Uploads _uploads;
 
-    public ByteStreamService(IBlobStore store, ServicesOptions options, TimeProvider clock)
+    /// <param name="logs">Null on a server that runs nothing.</param>
+    public ByteStreamService(IBlobStore store, LiveLogs? logs, ServicesOptions options, TimeProvider clock)
     {
         _store = store;
+        _logs = logs;
         _options = options;
         _uploads = new Uploads(options, clock);
     }
@@ -42,6 +45,12 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         var cancellationToken = call.Context.CancellationToken;
         var request = await ReceiveReadRequestAsync(call, cancellationToken);
         CheckHeader(call.Context, request.ResourceName);
+        if (LogStreamName.IsLogStream(request.ResourceName))
+        {
+            await FollowAsync(call, request, cancellationToken);
+            return;
+        }
+
         if (!BlobResourceName.TryParseRead(request.ResourceName, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
         CheckCompressor(name);
@@ -108,6 +117,32 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         return new QueryWriteStatusResponse { CommittedSize = session.CommittedBytes };
     }
 
+    /// <summary>Everything that the log has, what it gets, and then its end (REAPI BR7).</summary>
+    private async ValueTask FollowAsync(RawServerCall call, ReadRequest request, CancellationToken cancellationToken)
+    {
+        if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
+        if (request.ReadOffset < 0) throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset is {request.ReadOffset}"));
+        if (!LogStreamName.TryParse(request.ResourceName, out var name) || _logs?.Open(name) is not { } log)
+            throw RpcErrors.NotFound("log stream", RequestOrigins.Clean(request.ResourceName));
+
+        var sender = new BlobSender(call.Responses);
+        long position = request.ReadOffset;
+        long left = request.ReadLimit > 0 ? request.ReadLimit : long.MaxValue;
+        while (left > 0)
+        {
+            var bytes = log.Read(position, out long? end, out bool isClosed, out var changed);
+            if (position > end) throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset {position} is behind the end of the log at {end}"));
+            if (position == end) return;
+
+            if (bytes.Length > left) bytes = bytes[..(int)left];
+            if (!await sender.SendAsync(bytes, cancellationToken)) return;
+            position += bytes.Length;
+            left -= bytes.Length;
+            if (isClosed && bytes.IsEmpty) throw RpcErrors.Unavailable("the coordinator is shutting down");
+            if (bytes.IsEmpty) await changed.WaitAsync(cancellationToken);
+        }
+    }
+
     private static async ValueTask<ReadRequest> ReceiveReadRequestAsync(RawServerCall call, CancellationToken cancellationToken)
     {
         if (!await call.Requests.MoveNextAsync(cancellationToken))
@@ -144,6 +179,8 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     private UploadResourceName ParseUpload(ServerCallContext context, string resourceName)
     {
         CheckHeader(context, resourceName);
+        if (LogStreamName.IsLogStream(resourceName))
+            throw RpcErrors.InvalidField("resource_name", "a log stream is written by the worker that runs the action");
         if (!UploadResourceName.TryParse(resourceName, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
 

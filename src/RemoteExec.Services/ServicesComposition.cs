@@ -31,7 +31,8 @@ public sealed class ServicesComposition : IAsyncDisposable
     /// <param name="scheduler">Null on a server that only stores.</param>
     public ServicesComposition(IBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock)
     {
-        _byteStream = new ByteStreamService(store, options, clock);
+        LiveLogs = scheduler is null ? null : new LiveLogs(scheduler.Leased, options, clock);
+        _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
         _findMissing = new FindMissingBlobs(store);
 
         Add(Capabilities.BindService(new CapabilitiesService(options)), Capabilities.Descriptor);
@@ -40,7 +41,7 @@ public sealed class ServicesComposition : IAsyncDisposable
         Add(ActionCache.BindService(new ActionCacheService(cache, store, options, clock)), ActionCache.Descriptor);
         if (scheduler is not null)
         {
-            Workers = new WorkerConversation(scheduler, store, options, clock);
+            Workers = new WorkerConversation(scheduler, store, LiveLogs!, options, clock); // made with the scheduler
             Add(Execution.BindService(new ExecutionService(scheduler, cache, store, options, clock)), Execution.Descriptor);
             Add(Operations.BindService(new OperationsService(scheduler, clock)), Operations.Descriptor);
             Add(WorkerPool.BindService(new WorkerPoolService(Workers)), WorkerPool.Descriptor);
@@ -60,6 +61,9 @@ public sealed class ServicesComposition : IAsyncDisposable
 
     /// <summary>Serves workers, in this process or over gRPC; null on a server that only stores.</summary>
     public WorkerConversation? Workers { get; }
+
+    /// <summary>What running actions write; null on a server that only stores.</summary>
+    public LiveLogs? LiveLogs { get; }
 
     /// <summary>Says "not serving" until told otherwise.</summary>
     public HealthService Health { get; }
@@ -86,7 +90,11 @@ public sealed class ServicesComposition : IAsyncDisposable
         server.AddRawMethod(ByteStreamService.WriteMethodName, _byteStream.WriteAsync);
     }
 
-    public ValueTask DisposeAsync() => _byteStream.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        LiveLogs?.Dispose();
+        return _byteStream.DisposeAsync();
+    }
 
     private void Add(ServerServiceDefinition definition, ServiceDescriptor descriptor)
     {

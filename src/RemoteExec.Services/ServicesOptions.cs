@@ -50,6 +50,15 @@ public sealed record ServicesOptions
     /// <summary>How long an unfinished upload waits for its client. Bazel's retries are over after 3 s, a person's are not.</summary>
     public TimeSpan UploadIdleMax { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>How much of each stream of a running action is kept for those who watch; workers send no more (worker.proto, LeaseOutput).</summary>
+    public int LiveLogBytesMax { get; init; } = 1024 * 1024;
+
+    /// <summary>How much all of these take together.</summary>
+    public long LiveLogsBytesMax { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>How long an action that is over can still be read that way: long enough for who was about to.</summary>
+    public TimeSpan LiveLogKeep { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Where the web page is, for links in messages to people; null when there is none.</summary>
     public Uri? WebAddress { get; init; }
 

@@ -81,6 +81,14 @@ internal sealed partial class BuildQueue
         return execution is null ? ReportVerdict.Stale : ReportVerdict.Accepted;
     }
 
+    /// <summary>What the worker runs under this lease; null when the lease is not, or no longer, its own.</summary>
+    public ExecutionRequest? Held(string workerId, long session, LeaseId lease, DateTimeOffset now) =>
+        Speaker(workerId, session, now) is { } worker ? Current(worker, lease)?.Request : null;
+
+    /// <summary>What runs under this lease, whoever holds it; null when it is stale.</summary>
+    public ExecutionRequest? Leased(LeaseId lease) =>
+        _executions.TryGetValue(lease.Execution, out var execution) && execution.IsHeldUnder(lease) ? execution.Request : null;
+
     /// <summary>A sign of life and what it says to be running; null when it does not say.</summary>
     public void Heartbeat(string workerId, long session, IReadOnlyList<LeaseId>? running, DateTimeOffset now)
     {

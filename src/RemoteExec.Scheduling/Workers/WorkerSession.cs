@@ -36,6 +36,9 @@ public sealed class WorkerSession : IAsyncDisposable
     public ValueTask<ReportVerdict> FinishedAsync(LeaseId lease, ExecutionOutcome outcome, CancellationToken cancellationToken) =>
         _scheduler.FinishedAsync(this, lease, outcome, cancellationToken);
 
+    /// <summary>What this worker was asked to run under a lease; null when the lease is stale.</summary>
+    public ExecutionRequest? Held(LeaseId lease) => _scheduler.Held(this, lease);
+
     /// <summary>A sign of life; <paramref name="running"/> are all leases in the worker's hands, or null when it does not say.</summary>
     public void Heartbeat(IReadOnlyList<LeaseId>? running) => _scheduler.Heartbeat(this, running);
 

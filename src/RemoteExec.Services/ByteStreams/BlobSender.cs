@@ -60,6 +60,21 @@ internal sealed class BlobSender(MessageWriter responses)
         }
     }
 
+    /// <summary>Bytes that are in memory already. False: the client has heard enough.</summary>
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var piece = bytes[..Math.Min(bytes.Length, PieceBytes)];
+            Begin(piece.Length);
+            responses.Write(piece.Span);
+            if (!await responses.EndMessageAsync(cancellationToken)) return false;
+            bytes = bytes[piece.Length..];
+        }
+
+        return true;
+    }
+
     private void Begin(int dataBytes)
     {
         int lengthBytes = CodedOutputStream.ComputeLengthSize(dataBytes);

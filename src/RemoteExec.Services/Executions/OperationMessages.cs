@@ -22,6 +22,14 @@ internal static class OperationMessages
             Worker = operation.WorkerId ?? "",
             QueuedTimestamp = Timestamp.FromDateTimeOffset(operation.QueuedAt),
         };
+        if (operation.Stage != OperationStage.Queued && operation.Attempt > 0)
+        {
+            // Also at the end: they name the attempt that the result is of, for a client that has shown some of its output.
+            var lease = new LeaseId(operation.Execution, operation.Attempt);
+            metadata.StdoutStreamName = new LogStreamName(operation.Request.Instance, lease, LogStream.Stdout).ToString();
+            metadata.StderrStreamName = new LogStreamName(operation.Request.Instance, lease, LogStream.Stderr).ToString();
+        }
+
         var wire = new Operation { Name = operation.Name, Metadata = Any.Pack(metadata), Done = operation.IsDone };
         if (operation.Outcome is { } outcome) wire.Response = Response(outcome);
         return wire;

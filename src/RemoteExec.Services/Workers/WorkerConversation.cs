@@ -15,14 +15,16 @@ namespace RemoteExec.Services;
 public sealed class WorkerConversation
 {
     private readonly Scheduler _scheduler;
+    private readonly LiveLogs _logs;
     private readonly ServicesOptions _options;
     private readonly TimeProvider _clock;
     private readonly LeaseReports _reports;
 
     /// <summary>Used for any number of workers, one <see cref="RunAsync"/> each.</summary>
-    public WorkerConversation(Scheduler scheduler, IBlobStore store, ServicesOptions options, TimeProvider clock)
+    public WorkerConversation(Scheduler scheduler, IBlobStore store, LiveLogs logs, ServicesOptions options, TimeProvider clock)
     {
         _scheduler = scheduler;
+        _logs = logs;
         _options = options;
         _clock = clock;
         _reports = new LeaseReports(store, options, clock);
@@ -90,6 +92,9 @@ public sealed class WorkerConversation
                 case WorkerMessage.MessageOneofCase.LeaseStarted:
                     await call.Session.StartedAsync(WorkerMessages.FromWire(message.LeaseStarted.Lease), cancellationToken);
                     break;
+                case WorkerMessage.MessageOneofCase.LeaseOutput:
+                    Show(call.Session, message.LeaseOutput);
+                    break;
                 case WorkerMessage.MessageOneofCase.LeaseFinished:
                     await call.ReportAsync(() => FinishAsync(call, message.LeaseFinished, cancellationToken), cancellationToken);
                     break;
@@ -100,6 +105,15 @@ public sealed class WorkerConversation
                     throw RpcErrors.Invalid("a worker says hello once, and nothing empty");
             }
         }
+    }
+
+    private void Show(WorkerSession session, LeaseOutput output)
+    {
+        var lease = WorkerMessages.FromWire(output.Lease);
+        var stream = WorkerMessages.FromWire(output.Stream);
+        // An attempt that was taken back may go on writing for a while. Nobody watches that.
+        if (session.Held(lease) is { } request)
+            _logs.Append(lease, stream, request.Instance, output.Offset, output.Data.Span);
     }
 
     private async ValueTask FinishAsync(WorkerCall call, LeaseFinished report, CancellationToken cancellationToken)
@@ -115,12 +129,13 @@ public sealed class WorkerConversation
         await call.SendAsync(WorkerMessages.Acknowledge(id), cancellationToken);
     }
 
-    private static async ValueTask FinishAsync(WorkerCall call, LeaseId id, ExecutionOutcome outcome, CancellationToken cancellationToken)
+    private async ValueTask FinishAsync(WorkerCall call, LeaseId id, ExecutionOutcome outcome, CancellationToken cancellationToken)
     {
         try
         {
             // Stale or accepted, the worker may forget it either way.
-            await call.Session.FinishedAsync(id, outcome, cancellationToken);
+            var verdict = await call.Session.FinishedAsync(id, outcome, cancellationToken);
+            if (verdict == ReportVerdict.Accepted) _logs.End(id);
         }
         catch (SchedulingException refused)
         {

@@ -54,6 +54,13 @@ internal static class WorkerMessages
         return new LeaseId(execution, wire.Attempt);
     }
 
+    public static LogStream FromWire(LeaseOutput.Types.Stream wire) => wire switch
+    {
+        LeaseOutput.Types.Stream.Stdout => LogStream.Stdout,
+        LeaseOutput.Types.Stream.Stderr => LogStream.Stderr,
+        _ => throw RpcErrors.Invalid($"stream {(int)wire} of a lease's output is neither stdout nor stderr"),
+    };
+
     public static CoordinatorMessage Welcome(TimeSpan heartbeatInterval, string version) => new()
     {
         Welcome = new Welcome { HeartbeatInterval = Duration.FromTimeSpan(heartbeatInterval), CoordinatorVersion = version },

@@ -1,0 +1,177 @@
+using RemoteExec.Scheduling;
+
+namespace RemoteExec.Services;
+
+/// <summary>
+/// What running actions have written so far, for those who watch. A convenience with bounds: every result brings its
+/// whole output again, so a log may be cut or gone, and is always the beginning of what its attempt wrote.
+/// <list type="bullet">
+/// <item>one log takes <see cref="ServicesOptions.LiveLogBytesMax"/>, then it ends;</item>
+/// <item>all take <see cref="ServicesOptions.LiveLogsBytesMax"/>; logs of attempts that are over go first, the oldest before others;</item>
+/// <item>an attempt that is over keeps its logs for <see cref="ServicesOptions.LiveLogKeep"/>.</item>
+/// </list>
+/// An attempt that is tried again elsewhere starts a log of its own; the old one ends where it stands.
+/// </summary>
+public sealed class LiveLogs : IDisposable
+{
+    // What a log costs beside its bytes: two objects, a table entry.
+    private const int OverheadBytes = 512;
+
+    // How late it may be noticed that an attempt ended without a report: its worker vanished, or it was cancelled.
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(LeaseId, LogStream), LiveLog> _logs = [];
+    private readonly Queue<(LeaseId, LogStream)> _over = new(); // in the order of OverAt
+    private readonly Func<LeaseId, ExecutionRequest?> _leased;
+    private readonly ServicesOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly ITimer _sweeper;
+    private long _bytes;
+    private bool _isClosed;
+
+    /// <param name="leased">What runs under a lease, null when it is over: <see cref="Scheduler.Leased"/>.</param>
+    public LiveLogs(Func<LeaseId, ExecutionRequest?> leased, ServicesOptions options, TimeProvider clock)
+    {
+        _leased = leased;
+        _options = options;
+        _clock = clock;
+        _sweeper = clock.CreateTimer(_ => Sweep(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Memory taken, never more than <see cref="ServicesOptions.LiveLogsBytesMax"/> and the overhead of what runs.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (_gate) return _bytes;
+        }
+    }
+
+    /// <summary>What is there now; empty when there is no such log.</summary>
+    public ReadOnlyMemory<byte> Peek(LeaseId lease, LogStream stream)
+    {
+        lock (_gate)
+            return _logs.TryGetValue((lease, stream), out var log) ? log.Read(offset: 0, out _, out _, out _) : default;
+    }
+
+    /// <summary>Everything ends here: the coordinator leaves.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _isClosed = true;
+            foreach (var log in _logs.Values) log.Close();
+        }
+    }
+
+    public void Dispose()
+    {
+        Close();
+        _sweeper.Dispose();
+    }
+
+    /// <summary>
+    /// Takes a piece that begins at <paramref name="offset"/> of its stream. Only the holder of a lease may be heard here.
+    /// </summary>
+    internal void Append(LeaseId lease, LogStream stream, InstanceName instance, long offset, ReadOnlySpan<byte> data)
+    {
+        lock (_gate)
+        {
+            var log = FindOrAdd((lease, stream), instance);
+            if (log.IsEnded || _isClosed) return;
+
+            int length = log.LengthBytes;
+            // A piece got lost, with a connection or with our memory. What follows would not be where readers count it.
+            if (offset < 0 || offset > length)
+            {
+                log.End();
+                return;
+            }
+
+            data = data[(int)Math.Min(length - offset, data.Length)..];
+            if (data.Length > _options.LiveLogBytesMax - length) data = data[..(_options.LiveLogBytesMax - length)];
+            int capacityBytes = log.CapacityWith(data.Length, _options.LiveLogBytesMax);
+            if (!MakeRoom(capacityBytes - log.CapacityBytes))
+            {
+                log.End();
+                return;
+            }
+
+            _bytes += capacityBytes - log.CapacityBytes;
+            log.Append(data, capacityBytes);
+            if (log.LengthBytes == _options.LiveLogBytesMax) log.End();
+        }
+    }
+
+    /// <summary>The attempt is over; free for the many that had nothing to show.</summary>
+    internal void End(LeaseId lease)
+    {
+        lock (_gate)
+        {
+            Retire((lease, LogStream.Stdout));
+            Retire((lease, LogStream.Stderr));
+        }
+    }
+
+    /// <summary>The log of that name; an attempt that has written nothing yet has an empty one. Null when it is unknown or forgotten.</summary>
+    internal LiveLog? Open(LogStreamName name)
+    {
+        lock (_gate)
+        {
+            if (_isClosed) return null;
+            var key = (name.Lease, name.Stream);
+            var log = _logs.GetValueOrDefault(key)
+                ?? (_leased(name.Lease) is { } request ? FindOrAdd(key, request.Instance) : null);
+            return log?.Instance == name.Instance ? log : null;
+        }
+    }
+
+    private LiveLog FindOrAdd((LeaseId, LogStream) key, InstanceName instance)
+    {
+        if (_logs.TryGetValue(key, out var log)) return log;
+
+        if (_logs.Count == 0) _sweeper.Change(SweepInterval, SweepInterval);
+        log = new LiveLog(instance);
+        _logs.Add(key, log);
+        // Also when that is too much: there are two of these for each lease, and leases are bounded by slots.
+        MakeRoom(OverheadBytes);
+        _bytes += OverheadBytes;
+        return log;
+    }
+
+    private bool MakeRoom(int bytes)
+    {
+        while (_bytes + bytes > _options.LiveLogsBytesMax && _over.TryDequeue(out var oldest)) Forget(oldest);
+        return _bytes + bytes <= _options.LiveLogsBytesMax;
+    }
+
+    private void Retire((LeaseId, LogStream) key)
+    {
+        if (!_logs.TryGetValue(key, out var log) || log.OverAt is not null) return;
+
+        log.End();
+        log.OverAt = _clock.GetUtcNow();
+        _over.Enqueue(key);
+    }
+
+    private void Forget((LeaseId, LogStream) key)
+    {
+        if (_logs.Remove(key, out var log)) _bytes -= log.CapacityBytes + OverheadBytes;
+    }
+
+    private void Sweep()
+    {
+        lock (_gate)
+        {
+            foreach (var (key, log) in _logs)
+            {
+                if (log.OverAt is null && _leased(key.Item1) is null) Retire(key);
+            }
+
+            var keepFrom = _clock.GetUtcNow() - _options.LiveLogKeep;
+            while (_over.TryPeek(out var oldest) && _logs[oldest].OverAt <= keepFrom) Forget(_over.Dequeue());
+            if (_logs.Count == 0 && !_isClosed) _sweeper.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+}
