@@ -197,11 +197,11 @@ public sealed class WorkerLoopTests
     }
 
     private async ValueTask<LeaseFinished> RunAttemptAsync(
-        Lease lease, Func<CancellationToken, ValueTask> announceStart, CancellationToken cancellationToken)
+        Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
     {
         var attempt = _attempts.GetOrAdd(
             lease.Lease_.ExecutionId, _ => new TaskCompletionSource<LeaseFinished>(TaskCreationOptions.RunContinuationsAsynchronously));
-        await announceStart(cancellationToken);
+        await reporter.StartedAsync(cancellationToken);
         var report = await attempt.Task.WaitAsync(cancellationToken);
         report.Lease = lease.Lease_;
         return report;

@@ -13,14 +13,17 @@ public sealed class LocalWorker : IAsyncDisposable
     private readonly WorkerLoop _loop;
     private readonly WorkDirectories _workDirectories;
     private readonly CommandSlots _slots;
+    private readonly LiveOutputs _liveOutputs;
     private readonly IAsyncDisposable? _launcher;
 
     internal LocalWorker(
-        WorkerLoop loop, WorkDirectories workDirectories, CommandSlots slots, IAsyncDisposable? launcher, IReadOnlyList<SandboxWall> walls)
+        WorkerLoop loop, WorkDirectories workDirectories, CommandSlots slots, LiveOutputs liveOutputs, IAsyncDisposable? launcher,
+        IReadOnlyList<SandboxWall> walls)
     {
         _loop = loop;
         _workDirectories = workDirectories;
         _slots = slots;
+        _liveOutputs = liveOutputs;
         _launcher = launcher;
         Walls = walls;
     }
@@ -44,6 +47,7 @@ public sealed class LocalWorker : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_launcher is not null) await _launcher.DisposeAsync();
+        await _liveOutputs.DisposeAsync();
         await _workDirectories.DisposeAsync();
         _slots.Dispose();
     }

@@ -28,11 +28,12 @@ internal static class WorkerComposition
         // The stages of an action.
         var workDirectories = WorkDirectories.Open(options.DataDirectory, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), log);
         var slots = new CommandSlots(options.Slots);
+        var liveOutputs = new LiveOutputs(time);
         var runner = new ActionRunner(
             options,
             new ActionFetcher(new BlobFetcher(local, remote), options.InputLimits),
             new InputMaterialiser(local, copies: sandbox.FileOwner is null),
-            sandbox, standing, slots,
+            sandbox, standing, slots, liveOutputs,
             // Without a process wall something of the action may live on, with its output open for writing.
             new OutputCollector(local, options.OutputLimits, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
             remote is null ? null : new OutputUploader(local, remote),
@@ -40,7 +41,7 @@ internal static class WorkerComposition
 
         // The loop that feeds them.
         var loop = new WorkerLoop(Introduce(options, walls), connector, runner.RunAsync, options.DrainLimit, time, Random.Shared, log);
-        return new LocalWorker(loop, workDirectories, slots, launcher, walls);
+        return new LocalWorker(loop, workDirectories, slots, liveOutputs, launcher, walls);
     }
 
     private static SandboxLauncherOptions LauncherOptions(WorkerOptions options)

@@ -14,15 +14,23 @@ internal sealed class ActionBench : IAsyncDisposable
     private readonly TemporaryFolder _folder = new();
     private WorkDirectories? _workDirectories;
     private readonly CommandSlots _slots = new(1);
+    private readonly LiveOutputs _liveOutputs;
 
-    public ActionBench()
+    public ActionBench(TimeProvider? time = null)
     {
+        Time = time ?? TimeProvider.System;
+        _liveOutputs = new LiveOutputs(Time);
         Store = new FolderBlobStore(_folder.Sub("store"));
     }
 
     public FolderBlobStore Store { get; }
 
+    /// <summary>What the coordinator hears of a lease before its report.</summary>
+    public CollectedReports Reports { get; } = new();
+
     public string WorkPath => Path.Combine(_folder.Path, "work");
+
+    private TimeProvider Time { get; }
 
     public OutputLimits OutputLimits { get; init; } = new();
 
@@ -65,18 +73,19 @@ internal sealed class ActionBench : IAsyncDisposable
         _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), NullLogger.Instance);
         return new ActionRunner(
             options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store, copies: false),
-            sandbox, walls, _slots, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
-            Store, _workDirectories, TimeProvider.System, NullLogger.Instance);
+            sandbox, walls, _slots, _liveOutputs, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
+            Store, _workDirectories, Time, NullLogger.Instance);
     }
 
     public ValueTask<LeaseFinished> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default) =>
-        Runner(sandbox).RunAsync(lease, _ => ValueTask.CompletedTask, cancellationToken);
+        Runner(sandbox).RunAsync(lease, Reports, cancellationToken);
 
     /// <summary>Waits until every work directory that was given back is removed.</summary>
     public ValueTask SettleAsync() => _workDirectories?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     public async ValueTask DisposeAsync()
     {
+        await _liveOutputs.DisposeAsync();
         await SettleAsync();
         _slots.Dispose();
         _folder.Dispose();

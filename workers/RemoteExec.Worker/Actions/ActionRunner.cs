@@ -16,15 +16,13 @@ namespace RemoteExec.Worker;
 /// </summary>
 internal sealed partial class ActionRunner(
     WorkerOptions options, ActionFetcher fetcher, InputMaterialiser materialiser, ISandbox sandbox, SandboxWalls walls,
-    CommandSlots slots, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store,
+    CommandSlots slots, LiveOutputs liveOutputs, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store,
     WorkDirectories workDirectories, TimeProvider time, ILogger log)
 {
     private readonly uint _fileOwner = sandbox.FileOwner?.UserId ?? Libc.EffectiveUser();
 
     /// <summary>Answers the report. Cancellation kills the command and throws: nobody wants that report.</summary>
-    /// <param name="announceStart">Told when inputs are in place and the command is about to start.</param>
-    public async ValueTask<LeaseFinished> RunAsync(
-        Lease lease, Func<CancellationToken, ValueTask> announceStart, CancellationToken cancellationToken)
+    public async ValueTask<LeaseFinished> RunAsync(Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
     {
         var clock = new StageClock(options.WorkerId, lease.QueuedTimestamp, time);
         var report = new LeaseFinished { Lease = lease.Lease_, Usage = new Usage() };
@@ -38,7 +36,7 @@ internal sealed partial class ActionRunner(
             clock.InputFetchCompleted();
 
             var spec = Describe(lease, action, directory);
-            using var run = await RunCommandAsync(spec, directory, clock, announceStart, cancellationToken);
+            using var run = await RunCommandAsync(spec, directory, clock, lease.Lease_, reporter, cancellationToken);
             Account(report.Usage, action, run.Report);
 
             clock.OutputUploadStarted();
@@ -83,16 +81,24 @@ internal sealed partial class ActionRunner(
 
     private async ValueTask<CommandRun> RunCommandAsync(
         SandboxSpec spec, WorkDirectory directory, StageClock clock,
-        Func<CancellationToken, ValueTask> announceStart, CancellationToken cancellationToken)
+        LeaseId lease, ILeaseReporter reporter, CancellationToken cancellationToken)
     {
         var run = new CommandRun(clock, directory);
         try
         {
             using var slot = await slots.TakeAsync(cancellationToken);
-            await announceStart(cancellationToken);
+            await reporter.StartedAsync(cancellationToken);
             clock.ExecutionStarted();
-            run.Report = await sandbox.RunAsync(spec, run, cancellationToken);
-            clock.ExecutionCompleted(run.Report.WallTime);
+            liveOutputs.Enter(run, lease, reporter);
+            try
+            {
+                run.Report = await sandbox.RunAsync(spec, run, cancellationToken);
+                clock.ExecutionCompleted(run.Report.WallTime);
+            }
+            finally
+            {
+                await liveOutputs.LeaveAsync(run);
+            }
             cancellationToken.ThrowIfCancellationRequested();
             return run;
         }

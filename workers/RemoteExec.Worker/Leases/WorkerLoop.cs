@@ -144,7 +144,7 @@ internal sealed partial class WorkerLoop(
         LeaseFinished report;
         try
         {
-            report = await runAttempt(lease, cancelled => AnnounceStartAsync(held, cancelled), held.Cancelled);
+            report = await runAttempt(lease, new Reporter(this, held.Key.ToWire()), held.Cancelled);
         }
         catch (OperationCanceledException) when (held.Cancelled.IsCancellationRequested)
         {
@@ -176,11 +176,11 @@ internal sealed partial class WorkerLoop(
         await TrySendAsync(connection, new WorkerMessage { LeaseFinished = report }, CancellationToken.None);
     }
 
-    private ValueTask AnnounceStartAsync(HeldLease held, CancellationToken cancellationToken)
+    private ValueTask TrySendAsync(WorkerMessage message, CancellationToken cancellationToken)
     {
         IWorkerConnection? connection;
         lock (_connectionLock) connection = _connection;
-        return TrySendAsync(connection, new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = held.Key.ToWire() } }, cancellationToken);
+        return TrySendAsync(connection, message, cancellationToken);
     }
 
     /// <summary>A failed send is no event of its own: the reader sees the same break, and the reconnect sends what is owed.</summary>
@@ -262,6 +262,15 @@ internal sealed partial class WorkerLoop(
 
     [LoggerMessage(EventId = 33, EventName = "attempt-crashed", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} crashed the runner")]
     private partial void LogAttemptCrashed(Exception bug, string executionId, int attempt);
+
+    private sealed class Reporter(WorkerLoop loop, LeaseId lease) : ILeaseReporter
+    {
+        public ValueTask StartedAsync(CancellationToken cancellationToken) =>
+            loop.TrySendAsync(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease } }, cancellationToken);
+
+        public ValueTask OutputAsync(LeaseOutput output, CancellationToken cancellationToken) =>
+            loop.TrySendAsync(new WorkerMessage { LeaseOutput = output }, cancellationToken);
+    }
 
     private enum StreamEnd
     {

@@ -12,23 +12,46 @@ internal sealed class ActionLog(string spillPath) : IDisposable
 {
     private const int MemoryBytesMax = 128 * 1024;
 
+    private readonly Lock _gate = new(); // between the sandbox's reader and who shows the log meanwhile
     private readonly MemoryStream _memory = new();
     private SafeFileHandle? _spill;
     private long _length;
+    private bool _isDisposed;
+
+    /// <summary>How much of it was shown live. Only <see cref="LiveOutputs"/> knows and cares.</summary>
+    public long ShownBytes { get; set; }
 
     /// <summary>Called by the sandbox's reader, one call at a time, never after the run.</summary>
     public void Write(ReadOnlySpan<byte> data)
     {
-        if (_spill is null && _length + data.Length <= MemoryBytesMax)
+        lock (_gate)
         {
-            _memory.Write(data);
+            if (_spill is null && _length + data.Length <= MemoryBytesMax)
+            {
+                _memory.Write(data);
+            }
+            else
+            {
+                _spill ??= Spill();
+                RandomAccess.Write(_spill, data, _length);
+            }
+            _length += data.Length;
         }
-        else
+    }
+
+    /// <summary>What was written so far from <paramref name="offset"/> on, at most so many bytes; empty when that is nothing.</summary>
+    public byte[] Read(long offset, int bytesMax)
+    {
+        lock (_gate)
         {
-            _spill ??= Spill();
-            RandomAccess.Write(_spill, data, _length);
+            if (_isDisposed || offset >= _length) return [];
+            byte[] bytes = new byte[Math.Min(bytesMax, _length - offset)];
+            if (_spill is null)
+                _memory.GetBuffer().AsSpan((int)offset, bytes.Length).CopyTo(bytes);
+            else if (RandomAccess.Read(_spill, bytes, offset) < bytes.Length)
+                return []; // an action's own file would not shrink; whoever stores the result says what is wrong
+            return bytes;
         }
-        _length += data.Length;
     }
 
     /// <summary>
@@ -50,8 +73,12 @@ internal sealed class ActionLog(string spillPath) : IDisposable
 
     public void Dispose()
     {
-        _spill?.Dispose();
-        _memory.Dispose();
+        lock (_gate)
+        {
+            _isDisposed = true;
+            _spill?.Dispose();
+            _memory.Dispose();
+        }
     }
 
     private SafeFileHandle Spill()
