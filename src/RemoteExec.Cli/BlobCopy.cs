@@ -9,10 +9,10 @@ internal static class BlobCopy
 {
     private const int BufferBytes = 256 << 10;
 
-    /// <summary>False is a miss.</summary>
-    public static async ValueTask<bool> ToStreamAsync(IBlobStore blobs, Digest digest, Stream to, CancellationToken cancellationToken)
+    /// <summary>Copies what follows the first <paramref name="offset"/> bytes. False is a miss.</summary>
+    public static async ValueTask<bool> ToStreamAsync(IBlobStore blobs, Digest digest, long offset, Stream to, CancellationToken cancellationToken)
     {
-        await using var reader = await blobs.OpenReadAsync(digest, offset: 0, cancellationToken);
+        await using var reader = await blobs.OpenReadAsync(digest, offset, cancellationToken);
         if (reader is null) return false;
 
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);

@@ -10,13 +10,18 @@ using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Cli;
 
-/// <summary>The steps of <c>rexec run</c>: upload, execute, show output, fetch results.</summary>
-internal sealed class RemoteRun(RemoteServer remote, CliConsole console)
+/// <summary>The steps of <c>rexec run</c>: upload, execute, show output as it comes and then what is missing of it, fetch results.</summary>
+internal sealed class RemoteRun(RemoteServer remote, CliConsole console) : IAsyncDisposable
 {
     private const DigestFunction Function = DigestFunction.Sha256;
 
     private readonly IBlobStore _blobs = remote.OpenStore();
+    private readonly LiveOutput _stdout = new(remote.Channel.CreateCallInvoker(), console.Output);
+    private readonly LiveOutput _stderr = new(remote.Channel.CreateCallInvoker(), console.Error);
     private ExecutionStage.Types.Value _stage;
+    private string _operation = "";
+    private string _stdoutName = "";
+    private string _stderrName = "";
 
     /// <summary>Answers the command's exit code.</summary>
     public async Task<int> RunAsync(RemoteCommand command, string? inputFolder, string into, CancellationToken cancellationToken)
@@ -29,10 +34,10 @@ internal sealed class RemoteRun(RemoteServer remote, CliConsole console)
         Progress($"sent {sent.Blobs} of {action.Blobs.Count} blobs, {sent.Bytes} bytes");
 
         var follower = new ExecutionFollower(remote.Channel.CreateCallInvoker(), remote.Instance.ToString(), TimeProvider.System);
-        var response = await follower.ExecuteAsync(action.Action, command.SkipCacheLookup, command.Priority, ShowStage, cancellationToken);
+        var response = await follower.ExecuteAsync(action.Action, command.SkipCacheLookup, command.Priority, Watch, cancellationToken);
         var result = response.Result ?? new ActionResult();
-        await ShowAsync(result.StdoutRaw, result.StdoutDigest, console.Output, cancellationToken);
-        await ShowAsync(result.StderrRaw, result.StderrDigest, console.Error, cancellationToken);
+        await ShowAsync(result.StdoutRaw, result.StdoutDigest, await _stdout.FinishAsync(_stdoutName), console.Output, cancellationToken);
+        await ShowAsync(result.StderrRaw, result.StderrDigest, await _stderr.FinishAsync(_stderrName), console.Error, cancellationToken);
         // Partial output was worth showing; the failure is what counts.
         if (response.Status is { Code: not 0 } status)
             throw status.ToException();
@@ -46,20 +51,45 @@ internal sealed class RemoteRun(RemoteServer remote, CliConsole console)
         return result.ExitCode;
     }
 
-    private void ShowStage(Operation operation)
+    public async ValueTask DisposeAsync()
     {
-        if (operation.Metadata is null || !operation.Metadata.TryUnpack(out ExecuteOperationMetadata metadata) || metadata.Stage == _stage) return;
+        await _stdout.DisposeAsync();
+        await _stderr.DisposeAsync();
+    }
 
-        _stage = metadata.Stage;
+    private void Watch(Operation operation)
+    {
+        // Another operation has other streams, or none: what was shown of this one's predecessor is not in its result.
+        if (operation.Name != _operation) (_operation, _stdoutName, _stderrName) = (operation.Name, "", "");
+        if (operation.Metadata is null || !operation.Metadata.TryUnpack(out ExecuteOperationMetadata metadata)) return;
+
+        ShowStage(metadata.Stage);
+        string before = _stdoutName;
+        if (metadata.StdoutStreamName.Length > 0) _stdoutName = metadata.StdoutStreamName;
+        if (metadata.StderrStreamName.Length > 0) _stderrName = metadata.StderrStreamName;
+        if (before.Length > 0 && before != _stdoutName && _stdout.ShownBytes + _stderr.ShownBytes > 0)
+            console.Say("rexec: the worker was lost, the command runs again: its output starts from the beginning");
+        if (operation.Done) return;
+
+        _stdout.Follow(_stdoutName);
+        _stderr.Follow(_stderrName);
+    }
+
+    private void ShowStage(ExecutionStage.Types.Value stage)
+    {
+        if (stage == _stage) return;
+
+        _stage = stage;
         Progress(_stage.ToString().ToLowerInvariant());
     }
 
-    private async ValueTask ShowAsync(ByteString raw, WireDigest? digest, Stream to, CancellationToken cancellationToken)
+    /// <summary>What was shown live is the beginning of this stream; the rest follows.</summary>
+    private async ValueTask ShowAsync(ByteString raw, WireDigest? digest, long shownBytes, Stream to, CancellationToken cancellationToken)
     {
-        if (!raw.IsEmpty)
-            await to.WriteAsync(raw.Memory, cancellationToken);
-        else if (digest is { SizeBytes: > 0 })
-            await BlobCopy.ToStreamAsync(_blobs, WireDigests.FromWire(digest, Function, "stdout_digest"), to, cancellationToken);
+        if (raw.Length > shownBytes)
+            await to.WriteAsync(raw.Memory[(int)shownBytes..], cancellationToken);
+        else if (digest is not null && digest.SizeBytes > shownBytes)
+            await BlobCopy.ToStreamAsync(_blobs, WireDigests.FromWire(digest, Function, "output digest"), shownBytes, to, cancellationToken);
         await to.FlushAsync(cancellationToken);
     }
 

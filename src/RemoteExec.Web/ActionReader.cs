@@ -34,7 +34,9 @@ internal sealed class ActionReader(WebSources sources)
         if (live is null) return null;
 
         var row = StatusReader.Row(live, sources.Time.GetUtcNow());
-        return await ReadAsync(row, live.Request, live.Attempt, new ExecuteResponse(), cancellationToken);
+        var view = await ReadAsync(row, live.Request, live.Attempt, new ExecuteResponse(), cancellationToken);
+        var (stdout, stderr) = sources.LiveOutput(new LeaseId(id, live.Attempt));
+        return view with { Stdout = Live(stdout), Stderr = Live(stderr) };
     }
 
     /// <summary>The response as the client got it; an empty one when the scheduler itself ended the execution.</summary>
@@ -119,6 +121,9 @@ internal sealed class ActionReader(WebSources sources)
             filled += read;
         return new OutputView(Text(head.AsSpan(0, filled)), digest.SizeBytes > filled, digest.SizeBytes, BlobUrl(digest));
     }
+
+    private static OutputView? Live(ReadOnlyMemory<byte> soFar) =>
+        soFar.IsEmpty ? null : new OutputView(Text(soFar.Span), soFar.Length > OutputBytesShown, soFar.Length, "");
 
     private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, OutputBytesShown)]);
 

@@ -6,6 +6,7 @@ using RemoteExec.Worker.Sandbox;
 namespace RemoteExec.Worker.Tests;
 
 /// <summary>Time stands still except where a command, which is a method here, moves it.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class LiveOutputTests
 {
     private const LeaseOutput.Types.Stream Stdout = LeaseOutput.Types.Stream.Stdout;

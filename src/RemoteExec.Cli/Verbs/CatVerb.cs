@@ -13,7 +13,7 @@ internal static class CatVerb
         {
             var wanted = DigestText.Parse(parsed.GetValue(digest)!); // required
             using var remote = server.Connect(parsed);
-            if (await BlobCopy.ToStreamAsync(remote.OpenStore(), wanted, console.Output, cancellationToken))
+            if (await BlobCopy.ToStreamAsync(remote.OpenStore(), wanted, offset: 0, console.Output, cancellationToken))
                 return ExitCode.Done;
             console.Say($"blob {wanted} is not stored there");
             return ExitCode.NotFound;

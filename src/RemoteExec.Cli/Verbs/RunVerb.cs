@@ -35,7 +35,7 @@ internal static class RunVerb
                 SkipCacheLookup = parsed.GetValue(noCache),
             };
             using var remote = server.Connect(parsed);
-            var run = new RemoteRun(remote, console);
+            await using var run = new RemoteRun(remote, console);
             int exitCode = await run.RunAsync(remoteCommand, parsed.GetValue(inputs), parsed.GetValue(into)!, cancellationToken); // has a default
             return exitCode == 0 ? ExitCode.Done : parsed.GetValue(propagate) ? exitCode : ExitCode.CommandFailed;
         });
