@@ -2,7 +2,10 @@ using System.Buffers;
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace RemoteExec.Core;
 
@@ -18,6 +21,8 @@ namespace RemoteExec.Core;
 public readonly struct Digest : IEquatable<Digest>
 {
     private const int InlineBytes = 32;
+
+    private static readonly ulong[] Secrets = MakeSecrets();
 
     private static readonly Digest[] Empties = MakeEmpties();
 
@@ -122,17 +127,23 @@ public readonly struct Digest : IEquatable<Digest>
     public void CopyHashTo(Span<byte> destination) => HashSpan.CopyTo(destination);
 
     public bool Equals(Digest other) =>
-        SizeBytes == other.SizeBytes && Function == other.Function && HashSpan.SequenceEqual(other.HashSpan);
+        SizeBytes == other.SizeBytes && Function == other.Function
+        // All 32 bytes, zero padded: a constant length is two vector instructions.
+        && ((ReadOnlySpan<byte>)_inline).SequenceEqual(other._inline)
+        && (_long is null || _long.AsSpan().SequenceEqual(other._long));
 
     public override bool Equals(object? obj) => obj is Digest other && Equals(other);
 
     // Tempting: a few bytes of the hash are a fine hash code. But a peer may name digests that no blob has, ten thousand
-    // of them with those bytes equal, and a table degrades to a list. HashCode is seeded per process.
+    // of them with those bytes equal, and a table degrades to a list. So each half is multiplied under a secret of this
+    // process and folded (the way of wyhash): a tenth of the price of HashCode.AddBytes over 32 bytes.
     public override int GetHashCode()
     {
-        var code = new HashCode();
-        code.AddBytes(HashSpan);
-        return code.ToHashCode();
+        var words = MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)_inline);
+        ulong high1 = Math.BigMul(words[0] ^ Secrets[0], words[1] ^ Secrets[1], out ulong low1);
+        ulong high2 = Math.BigMul(words[2] ^ Secrets[2], words[3] ^ Secrets[3], out ulong low2);
+        ulong folded = (high1 ^ low1) + BitOperations.RotateLeft(high2 ^ low2, 29);
+        return (int)(folded ^ (folded >> 32));
     }
 
     /// <summary>The digest as resource names write it: <c>hash/size</c>, or <c>blake3/hash/size</c>.</summary>
@@ -153,6 +164,13 @@ public readonly struct Digest : IEquatable<Digest>
 
     private static string WrongLength(DigestFunction function, int length) =>
         $"the hash has {length} characters, {function.WireName()} has {function.HashBytes() * 2}";
+
+    private static ulong[] MakeSecrets()
+    {
+        var secrets = new ulong[4];
+        RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(secrets.AsSpan()));
+        return secrets;
+    }
 
     private static Digest[] MakeEmpties()
     {
