@@ -91,7 +91,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
         }
 
         RememberUses();
-        return ValueTask.FromResult(OnceEach(missing));
+        return ValueTask.FromResult<IReadOnlyList<Digest>>(OnceEach(missing));
     }
 
     public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
@@ -154,7 +154,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
     }
 
     // Clients rarely ask twice in one call, so the common case is a count and not a copy.
-    private static IReadOnlyList<Digest> OnceEach(List<Digest> digests) =>
+    private static List<Digest> OnceEach(List<Digest> digests) =>
         digests.Count < 2 || new HashSet<Digest>(digests).Count == digests.Count ? digests : [.. digests.Distinct()];
 
     internal void RememberUses()
