@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Worker.Sandbox;
@@ -111,6 +112,31 @@ public sealed class LiveOutputTests
         await bench.RunAsync(sandbox, lease);
 
         Assert.That(bench.Reports.Rest().Single().Lease, Is.EqualTo(lease.Lease_));
+    }
+
+    [Test]
+    public async Task A_command_that_is_over_within_a_moment_allocates_nothing_for_this()
+    {
+        using var folder = new TemporaryFolder();
+        await using var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), NullLogger.Instance);
+        await using var directory = directories.Take();
+        using var run = new CommandRun(new StageClock("w", queued: null, _time), directory);
+        await using var live = new LiveOutputs(_time);
+        var lease = new LeaseId();
+        var reports = new CollectedReports();
+        bool wasQuick = EnterAndLeave(); // makes the list, starts the timer, compiles
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        wasQuick &= EnterAndLeave();
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.That((wasQuick, allocated), Is.EqualTo((true, 0L)));
+
+        bool EnterAndLeave()
+        {
+            live.Enter(run, lease, reports);
+            return live.LeaveAsync(run).AsTask().IsCompletedSuccessfully;
+        }
     }
 
     private static async ValueTask<(LeaseOutput.Types.Stream, long, string)> NextAsync(ActionBench bench) =>

@@ -12,7 +12,7 @@ internal sealed class ActionLog(string spillPath) : IDisposable
 {
     private const int MemoryBytesMax = 128 * 1024;
 
-    private readonly Lock _gate = new(); // between the sandbox's reader and who shows the log meanwhile
+    // Also the lock between the sandbox's reader and who shows the log meanwhile: one object less for each action.
     private readonly MemoryStream _memory = new();
     private SafeFileHandle? _spill;
     private long _length;
@@ -24,7 +24,7 @@ internal sealed class ActionLog(string spillPath) : IDisposable
     /// <summary>Called by the sandbox's reader, one call at a time, never after the run.</summary>
     public void Write(ReadOnlySpan<byte> data)
     {
-        lock (_gate)
+        lock (_memory)
         {
             if (_spill is null && _length + data.Length <= MemoryBytesMax)
             {
@@ -42,7 +42,7 @@ internal sealed class ActionLog(string spillPath) : IDisposable
     /// <summary>What was written so far from <paramref name="offset"/> on, at most so many bytes; empty when that is nothing.</summary>
     public byte[] Read(long offset, int bytesMax)
     {
-        lock (_gate)
+        lock (_memory)
         {
             if (_isDisposed || offset >= _length) return [];
             byte[] bytes = new byte[Math.Min(bytesMax, _length - offset)];
@@ -73,7 +73,7 @@ internal sealed class ActionLog(string spillPath) : IDisposable
 
     public void Dispose()
     {
-        lock (_gate)
+        lock (_memory)
         {
             _isDisposed = true;
             _spill?.Dispose();

@@ -44,22 +44,21 @@ internal sealed class LiveOutputs : IAsyncDisposable
     }
 
     /// <summary>Sends what a command that ran for a while has not shown yet. Nothing of it is sent after this returns.</summary>
-    public async ValueTask LeaveAsync(CommandRun run)
+    public ValueTask LeaveAsync(CommandRun run)
     {
         Entry entry;
         Task round;
         lock (_gate)
         {
-            int index = _running.FindIndex(candidate => candidate.Run == run);
+            int index = 0; // not FindIndex: it would allocate, for each action
+            while (_running[index].Run != run) index++;
             entry = _running[index];
             _running.RemoveAt(index);
             round = _round;
         }
 
         // Not due now is not due in a round that began before now.
-        if (!IsDue(entry)) return;
-        await round;
-        await SendAsync(entry);
+        return IsDue(entry) ? SendAfterAsync(round, entry) : ValueTask.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
@@ -109,6 +108,12 @@ internal sealed class LiveOutputs : IAsyncDisposable
     }
 
     private bool IsDue(Entry entry) => _time.GetElapsedTime(entry.Since) >= SilenceMin;
+
+    private static async ValueTask SendAfterAsync(Task round, Entry entry)
+    {
+        await round;
+        await SendAsync(entry);
+    }
 
     private static async ValueTask SendAsync(Entry entry)
     {
