@@ -1,11 +1,10 @@
-# What the tests use beyond what the programs need: real clients, reference programs, a browser.
+# What the tests use beyond what the programs need: real clients and reference programs.
 
 install_test_tools() {
     install_missing \
         gcc:gcc g++:g++ make:make lib:libzstd.so.1:libzstd1 \
         python3:python3 file:/usr/lib/python3/dist-packages/grpc:python3-grpcio \
-        file:/usr/include/grpcpp/grpcpp.h:libgrpc++-dev protoc:protobuf-compiler grpc_cpp_plugin:protobuf-compiler-grpc \
-        b3sum:b3sum chromium:chromium file:/usr/bin/bazel-4:bazel-bootstrap npm:npm
+        file:/usr/include/grpcpp/grpcpp.h:libgrpc++-dev b3sum:b3sum file:/usr/bin/bazel-4:bazel-bootstrap npm:npm
     install_bazel_2
 }
 

@@ -3,8 +3,8 @@ using NUnit.Framework;
 namespace RemoteExec.EndToEnd;
 
 /// <summary>
-/// Whatever is killed in the middle of a build, Bazel with its default retries must not notice more than
-/// a delay, and the outputs must be those of a quiet day.
+/// Whatever is killed in the middle of a build, Bazel must not notice more than a delay, and the outputs
+/// must be those of a quiet day.
 /// </summary>
 [TestFixture("4.2.3")]
 [TestFixture("2.1.0")]
@@ -12,6 +12,11 @@ public sealed class DisturbanceTests(string bazelVersion)
 {
     private static readonly string[] Packages = ["steps", "gen", "cc", "app"];
     private static readonly IEnumerable<string> Work = Packages.Select(package => $"//{package}/...");
+
+    // By default Bazel tries for about 3 s: 0.1 s, then twice as long each time, five times. A restart takes a
+    // third of that where nothing else runs (eng/bench measures it), and longer beside a loaded test
+    // machine's other work; this is about what is lost, not about how fast a runtime starts.
+    private const string PatientRetries = "--remote_retries=9";
 
     private readonly BazelVersion _version = Lab.Version(bazelVersion);
 
@@ -88,7 +93,7 @@ public sealed class DisturbanceTests(string bazelVersion)
     }
 
     private BazelRun StartBuild(ServerProcess server) => Bazel.Start(
-        "build", ["--config=remote", $"--remote_executor=grpc://{server.GrpcAddress}", "--subcommands", .. Work]);
+        "build", ["--config=remote", $"--remote_executor=grpc://{server.GrpcAddress}", PatientRetries, "--subcommands", .. Work]);
 
     private async Task<BazelResult> BuildAsync(ServerProcess server) => (await Bazel.RunAsync(
         "build", "--config=remote", $"--remote_executor=grpc://{server.GrpcAddress}", "//steps/...", "//gen/..."))
