@@ -44,7 +44,7 @@ public sealed class ActionCacheService(IActionCache cache, IBlobStore store, Ser
         if (result.ExitCode != 0)
             throw RpcErrors.InvalidField("action_result.exit_code", $"the command failed with exit code {result.ExitCode}, failures are not cached");
 
-        var missing = await _outputs.FindMissingAsync(result, function, context.CancellationToken);
+        var missing = await _outputs.FindMissingAsync(result, action, context.CancellationToken);
         if (missing.Count > 0) throw RpcErrors.MissingBlobs(missing);
 
         // The Action itself may be absent: clients also store what never was one (REAPI A4).

@@ -74,6 +74,18 @@ internal sealed class ActionCacheTests : ServicesFixture
         yield return new TestCaseData(new ActionResult { OutputFiles = { new OutputFile { Path = "a", Digest = lie } } }).SetArgDisplayNames("a malformed digest");
         yield return new TestCaseData(new ActionResult { StderrDigest = lie }).SetArgDisplayNames("a malformed stderr digest");
         yield return new TestCaseData(new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d" } } }).SetArgDisplayNames("a directory without tree");
+
+        // TRUST 4.6: whoever gets this result writes files where it says.
+        foreach (string path in (string[])["/etc/passwd", "../x", "a/../../x", "..", "", "a//b", "a/", "a\0b"])
+        {
+            yield return new TestCaseData(new ActionResult { OutputFiles = { File(path, Digest.Empty(DigestFunction.Sha256)) } }).SetArgDisplayNames($"a file at '{path}'");
+            yield return new TestCaseData(new ActionResult { OutputSymlinks = { new OutputSymlink { Path = path, Target = "b" } } }).SetArgDisplayNames($"a link at '{path}'");
+            if (path.Length > 0)
+            {
+                var directory = new OutputDirectory { Path = path, TreeDigest = Digest.Empty(DigestFunction.Sha256).ToWire() };
+                yield return new TestCaseData(new ActionResult { OutputDirectories = { directory } }).SetArgDisplayNames($"a directory at '{path}'");
+            }
+        }
     }
 
     [TestCaseSource(nameof(BadResults))] // REAPI A3, A7, TRUST A3
@@ -81,6 +93,37 @@ internal sealed class ActionCacheTests : ServicesFixture
     {
         Assert.That(await CodeOf(() => UpdateAsync(result)), Is.EqualTo(StatusCode.InvalidArgument));
         Assert.That(await CodeOf(() => GetAsync()), Is.EqualTo(StatusCode.NotFound));
+    }
+
+    [TestCase("..")]
+    [TestCase("a/b")]
+    [TestCase("")] // TRUST 4.6
+    public async Task A_tree_with_a_name_that_is_none_is_INVALID_ARGUMENT(string name)
+    {
+        var tree = new Tree { Root = new WireDirectory(), Children = { new WireDirectory { Symlinks = { new SymlinkNode { Name = name, Target = "x" } } } } };
+        var directory = new OutputDirectory { Path = "d", TreeDigest = (await StoreAsync(tree)).ToWire() };
+
+        Assert.That(await CodeOf(() => UpdateAsync(new ActionResult { OutputDirectories = { directory } })), Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test] // REAPI X4
+    public async Task An_output_may_climb_out_of_the_working_directory_but_not_out_of_the_root()
+    {
+        var command = await StoreAsync(new Command { Arguments = { "true" }, WorkingDirectory = "work" });
+        var action = await StoreAsync(new Build.Bazel.Remote.Execution.V2.Action
+        {
+            CommandDigest = command.ToWire(),
+            InputRootDigest = Digest.Empty(DigestFunction.Sha256).ToWire(),
+        });
+
+        Assert.That((await ClimbAsync("../x")).OutputFiles.Single().Path, Is.EqualTo("../x"));
+        Assert.That(await CodeOf(() => ClimbAsync("../../x")), Is.EqualTo(StatusCode.InvalidArgument));
+
+        Task<ActionResult> ClimbAsync(string path) => ActionCache.UpdateActionResultAsync(new UpdateActionResultRequest
+        {
+            ActionDigest = action.ToWire(),
+            ActionResult = new ActionResult { OutputFiles = { File(path, Digest.Empty(DigestFunction.Sha256)) } },
+        }).ResponseAsync;
     }
 
     [Test] // REAPI A3

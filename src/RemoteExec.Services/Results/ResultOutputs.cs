@@ -16,11 +16,16 @@ internal sealed class ResultOutputs(IBlobStore store, ServicesOptions options, T
     // What a command made may have absolute links, whatever inputs may have.
     private readonly InputTrees _trees = new(store, options with { AllowAbsoluteSymlinks = true }, clock);
 
-    /// <summary>What is not stored; empty for a result that may be announced.</summary>
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT for a malformed digest or tree.</exception>
+    private readonly ResultPaths _paths = new(store, options);
+
+    /// <summary>What is not stored of <paramref name="action"/>'s result; empty for one that may be announced.</summary>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT for a malformed digest, path or tree.</exception>
     public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
-        ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+        ActionResult result, Digest action, CancellationToken cancellationToken)
     {
+        await _paths.CheckAsync(result, action, cancellationToken);
+
+        var function = action.Function;
         var digests = new HashSet<Digest>();
         foreach (var file in result.OutputFiles)
             digests.Add(WireDigests.FromWire(file.Digest, function, $"output_files[{file.Path}].digest"));
@@ -57,15 +62,16 @@ internal sealed class ResultOutputs(IBlobStore store, ServicesOptions options, T
         if (await store.ReadAllAsync(treeDigest, TreeBytesMax, cancellationToken) is not { } blob) return;
 
         var tree = WireMessages.Parse(Tree.Parser, blob, treeDigest);
-        AddFiles(digests, tree.Root, function);
+        AddFiles(digests, tree.Root, treeDigest);
         foreach (var child in tree.Children)
-            AddFiles(digests, child, function);
+            AddFiles(digests, child, treeDigest);
     }
 
-    private static void AddFiles(HashSet<Digest> digests, WireDirectory? directory, DigestFunction function)
+    private static void AddFiles(HashSet<Digest> digests, WireDirectory? directory, Digest tree)
     {
         if (directory is null) return;
+        ResultPaths.CheckNames(directory, tree);
         foreach (var file in directory.Files)
-            digests.Add(WireDigests.FromWire(file.Digest, function, file.Name));
+            digests.Add(WireDigests.FromWire(file.Digest, tree.Function, file.Name));
     }
 }

@@ -29,7 +29,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         if (result is not null)
         {
             Complete(result, lease, worker);
-            if (await FindFaultAsync(result, lease.Request.Action.Function, cancellationToken) is { } fault)
+            if (await FindFaultAsync(result, lease.Request.Action, cancellationToken) is { } fault)
                 return InfrastructureFailure(worker, fault);
         }
 
@@ -70,11 +70,11 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         if (metadata.Worker.Length == 0) metadata.Worker = worker;
     }
 
-    private async ValueTask<string?> FindFaultAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    private async ValueTask<string?> FindFaultAsync(ActionResult result, Digest action, CancellationToken cancellationToken)
     {
         try
         {
-            var missing = await _outputs.FindMissingAsync(result, function, cancellationToken);
+            var missing = await _outputs.FindMissingAsync(result, action, cancellationToken);
             return missing.Count == 0 ? null : $"reported {missing.Count} outputs that are not stored, the first is {missing[0]}";
         }
         catch (RpcException malformed) when (malformed.StatusCode == StatusCode.InvalidArgument)
