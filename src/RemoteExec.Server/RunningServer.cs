@@ -92,6 +92,11 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         await _working;
         // What runs on other workers goes on without us, so its readers would have us wait for it.
         _services?.LiveLogs?.Close();
+        // Streams without an end of their own would hold the port open until the limit: watchers of health, and workers
+        // from elsewhere, who go on running what they have and come back to the next server.
+        _services?.Health.EndWatches();
+        if (_scheduler is not null)
+            await _scheduler.DisposeAsync();
         if (_rpc is not null)
             await _rpc.StopAsync(CancellationToken.None);
         Stopped();

@@ -11,6 +11,7 @@ public sealed class HealthService : Health.HealthBase
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ServingStatus> _statuses = new(StringComparer.Ordinal);
     private readonly HashSet<Channel<bool>> _watchers = [];
+    private bool _isLeaving;
 
     /// <param name="services">Full names of the services that this server offers; all start as not serving.</param>
     public HealthService(IEnumerable<string> services)
@@ -29,6 +30,17 @@ public sealed class HealthService : Health.HealthBase
                 _statuses[service] = isServing ? ServingStatus.Serving : ServingStatus.NotServing;
             foreach (var watcher in _watchers)
                 watcher.Writer.TryWrite(true);
+        }
+    }
+
+    /// <summary>Ends every watch, present and future, after it has told the present status: an open stream would hold up a drain.</summary>
+    public void EndWatches()
+    {
+        lock (_lock)
+        {
+            _isLeaving = true;
+            foreach (var watcher in _watchers)
+                watcher.Writer.TryComplete();
         }
     }
 
@@ -54,7 +66,12 @@ public sealed class HealthService : Health.HealthBase
     {
         // One slot: a watcher wants the present status, not the history.
         var changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-        lock (_lock) _watchers.Add(changes);
+        lock (_lock)
+        {
+            _watchers.Add(changes);
+            if (_isLeaving) changes.Writer.TryComplete();
+        }
+
         try
         {
             ServingStatus? last = null;
