@@ -96,9 +96,10 @@ public sealed class WebServer : IAsyncDisposable
         });
         app.UseRouting();
 
-        app.MapMethods("/", Looks, context => PageAsync(context, "index.html", "text/html; charset=utf-8"));
-        app.MapMethods("/app.js", Looks, context => PageAsync(context, "app.js", "text/javascript; charset=utf-8"));
-        app.MapMethods("/app.css", Looks, context => PageAsync(context, "app.css", "text/css; charset=utf-8"));
+        app.MapMethods("/", Looks, context => PageAsync(context, action: null));
+        app.MapMethods("/action/{id}", Looks, ActionPageAsync);
+        app.MapMethods("/app.js", Looks, context => AssetAsync(context, "app.js", "text/javascript; charset=utf-8"));
+        app.MapMethods("/app.css", Looks, context => AssetAsync(context, "app.css", "text/css; charset=utf-8"));
         app.MapMethods("/healthz", Looks, context => TextAsync(context, StatusCodes.Status200OK, "ok\n"));
         app.MapMethods("/readyz", Looks, ReadyAsync);
         app.MapGet("/metrics", MetricsAsync);
@@ -122,12 +123,42 @@ public sealed class WebServer : IAsyncDisposable
         headers.CacheControl = "no-store";
     }
 
-    private static async Task PageAsync(HttpContext context, string name, string contentType)
+    // The first numbers travel inside the page, so that it is complete when it is loaded. The encoder writes < as \u003C:
+    // no command line can end the element that it stands in.
+    private async Task PageAsync(HttpContext context, ActionView? action)
+    {
+        context.Response.ContentType = "text/html; charset=utf-8";
+        await using var page = Asset("index.html");
+        using var reader = new StreamReader(page);
+        string html = await reader.ReadToEndAsync(context.RequestAborted);
+        html = Embed(html, "status", JsonSerializer.Serialize(_status.Read(), WebJson.Default.StatusView));
+        if (action is not null)
+            html = Embed(html, "action", JsonSerializer.Serialize(action, WebJson.Default.ActionView));
+        await context.Response.WriteAsync(html, context.RequestAborted);
+    }
+
+    private async Task ActionPageAsync(HttpContext context)
+    {
+        var view = await FindActionAsync(context);
+        if (view is null)
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+        await PageAsync(context, view);
+    }
+
+    private static string Embed(string html, string id, string json)
+    {
+        string element = $"id=\"{id}\">";
+        return html.Replace(element, element + json, StringComparison.Ordinal);
+    }
+
+    private static async Task AssetAsync(HttpContext context, string name, string contentType)
     {
         context.Response.ContentType = contentType;
-        await using var page = typeof(WebServer).Assembly.GetManifestResourceStream(name)!; // embedded by the project file
-        await page.CopyToAsync(context.Response.Body, context.RequestAborted);
+        await using var asset = Asset(name);
+        await asset.CopyToAsync(context.Response.Body, context.RequestAborted);
     }
+
+    private static Stream Asset(string name) => typeof(WebServer).Assembly.GetManifestResourceStream(name)!; // embedded by the project file
 
     private Task ReadyAsync(HttpContext context) => _sources.Health.IsReady
         ? TextAsync(context, StatusCodes.Status200OK, "ready\n")
@@ -162,14 +193,17 @@ public sealed class WebServer : IAsyncDisposable
 
     private async Task ActionAsync(HttpContext context)
     {
-        var view = ExecutionId.TryParse(context.GetRouteValue("id") as string, out var id)
-            ? await _actions.ReadAsync(id, context.RequestAborted)
-            : null;
+        var view = await FindActionAsync(context);
         if (view is null)
             await RefuseAsync(context, StatusCodes.Status404NotFound, "no such action; only the latest are remembered, and none over a restart");
         else
             await context.Response.WriteAsJsonAsync(view, WebJson.Default.ActionView, contentType: null, context.RequestAborted);
     }
+
+    private async ValueTask<ActionView?> FindActionAsync(HttpContext context) =>
+        ExecutionId.TryParse(context.GetRouteValue("id") as string, out var id)
+            ? await _actions.ReadAsync(id, context.RequestAborted)
+            : null;
 
     private async Task BlobAsync(HttpContext context)
     {

@@ -1,11 +1,14 @@
 'use strict';
-// One page, two views: the server at a glance (#/) and one action (#/action/ID).
-// Everything shown comes from /api/v1; nothing is fetched from anywhere else.
+// One page, two views: the server at a glance (/) and one action (/action/ID). Both come with their first numbers
+// inside; later ones come from /api/v1, and nothing is fetched from anywhere else.
 
 const view = document.getElementById('view');
 const live = document.getElementById('live');
 const summary = document.getElementById('summary');
-let status = null;
+const embedded = id => JSON.parse(document.getElementById(id).textContent || 'null');
+const actionId = (/^\/action\/([^/]+)$/.exec(location.pathname) || [])[1];
+let status = embedded('status');
+let action = embedded('action');
 
 // Text only ever enters the page through text nodes, so a hostile file name stays a file name.
 function el(tag, attributes, ...children) {
@@ -97,7 +100,7 @@ function overview() {
     ], s.workers, 'No worker is connected. Start one: rexec-worker --coordinator HOST:8980'),
     el('h2', {}, 'Recent actions'),
     table([
-      { title: 'Action', cell: a => el('a', { href: '#/action/' + encodeURIComponent(a.id), class: 'mono' }, a.actionDigest.slice(0, 12)) },
+      { title: 'Action', cell: a => el('a', { href: '/action/' + encodeURIComponent(a.id), class: 'mono' }, a.actionDigest.slice(0, 12)) },
       { title: 'What', wide: true, cell: a => [a.mnemonic, a.target].filter(Boolean).join(' ') || a.commandLine || '' },
       { title: 'Result', cell: a => resultOf(a) },
       { title: 'Worker', cell: a => a.worker || '' },
@@ -151,33 +154,45 @@ function actionView(a) {
 // As a shell would need it, so that a command can be pasted.
 const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceAll("'", "'\\''") + "'";
 
-async function show() {
-  const match = /^#\/action\/(.+)$/.exec(location.hash);
-  if (!match) {
-    if (status) view.replaceChildren(...overview().flat(9));
-    return;
-  }
-  const response = await fetch('/api/v1/actions/' + match[1]);
-  if (location.hash !== match[0]) return;
-  if (!response.ok) {
-    view.replaceChildren(el('p', { class: 'bad' }, (await response.json()).error));
-    return;
-  }
-  view.replaceChildren(...actionView(await response.json()).flat(9).filter(Boolean));
+function show() {
+  live.textContent = status.draining ? 'draining' : 'live';
+  live.className = 'pill ' + (status.draining ? 'warn' : 'good');
+  summary.textContent = 'version ' + status.version + ' · up ' + seconds(Math.floor(status.uptimeSeconds)) + ' · ' + status.grpcAddress;
+  if (!actionId) render(overview());
 }
 
-function connect() {
-  const events = new EventSource('/api/v1/live');
-  events.onmessage = message => {
-    status = JSON.parse(message.data);
-    live.textContent = status.draining ? 'draining' : 'live';
-    live.className = 'pill ' + (status.draining ? 'warn' : 'good');
-    summary.textContent = 'version ' + status.version + ' · up ' + seconds(Math.floor(status.uptimeSeconds)) + ' · ' + status.grpcAddress;
-    if (!location.hash.startsWith('#/action/')) show();
-  };
-  events.onerror = () => { live.textContent = 'reconnecting'; live.className = 'pill warn'; };
+function showAction() {
+  document.title = (action.mnemonic || action.commandLine.slice(0, 60) || 'Action') + ' · RemoteExec';
+  render(actionView(action));
 }
 
-window.addEventListener('hashchange', show);
-connect();
+// What a person has selected, or the place of the keyboard, must outlive an update that changes nothing.
+let shown = '';
+function render(parts) {
+  const next = el('div', {}, parts);
+  if (next.innerHTML === shown) return;
+  shown = next.innerHTML;
+  const focused = view.contains(document.activeElement) && document.activeElement.getAttribute('href');
+  view.replaceChildren(...next.childNodes);
+  if (focused) [...view.querySelectorAll('a')].find(a => a.getAttribute('href') === focused)?.focus();
+}
+
+async function refreshAction() {
+  const response = await fetch('/api/v1/actions/' + actionId);
+  if (!response.ok) return;
+  action = await response.json();
+  showAction();
+}
+
 show();
+if (action) showAction();
+else if (actionId) render([el('p', { class: 'bad' }, 'No such action; only the latest are remembered, and none over a restart.'), el('p', {}, el('a', { href: '/' }, 'The latest actions'))]);
+
+const events = new EventSource('/api/v1/live');
+events.onmessage = message => {
+  status = JSON.parse(message.data);
+  show();
+  // A failed refresh shows itself: the stream breaks too, and its next message tries again.
+  if (action && !action.done) refreshAction().catch(() => {});
+};
+events.onerror = () => { live.textContent = 'reconnecting'; live.className = 'pill warn'; };
