@@ -6,8 +6,8 @@ namespace RemoteExec.EndToEnd;
 /// </summary>
 internal sealed class ServedProgram : IAsyncDisposable
 {
-    // Long enough for a loaded machine; a healthy drain with nothing running takes well under a second.
-    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(30);
+    // Twice what a drain may take while actions run (--drain-limit); with nothing running it is well under a second.
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(60);
 
     // Whatever the program starts inherits this variable, so leftovers can be told from other people's processes.
     private const string MarkName = "E2E_MARK";
