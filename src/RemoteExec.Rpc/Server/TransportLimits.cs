@@ -53,9 +53,10 @@ internal static class TransportLimits
         limits.MaxConcurrentUpgradedConnections = 0;
 
         // Headers: bombs by size, by count, by compression (the table) and by slowness. Bearer tokens with many
-        // groups reach 16 KiB, REAPI's RequestMetadata a few.
-        limits.MaxRequestHeadersTotalSize = 64 * KiB;
-        limits.Http2.MaxRequestHeaderFieldSize = 32 * KiB;
+        // groups reach 16 KiB, REAPI's RequestMetadata a few; one of 64 KiB, in base64, is still ignored rather than
+        // refused, because what is too large ends the whole connection and with it every call of that client.
+        limits.MaxRequestHeadersTotalSize = 128 * KiB;
+        limits.Http2.MaxRequestHeaderFieldSize = 96 * KiB;
         limits.MaxRequestHeaderCount = 100;
         limits.Http2.HeaderTableSize = 4 * KiB;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);

@@ -7,8 +7,8 @@ namespace RemoteExec.Worker;
 
 /// <summary>
 /// The directories in which actions run. They are made ahead of the next action and removed behind the back of the
-/// last one, since an ext4 directory costs a third of a millisecond each way; whatever an earlier process left is
-/// removed at start.
+/// last one, since an ext4 directory costs a third of a millisecond each way. An action may leave a million files, so
+/// neither a start nor an end waits for such a removal: what one process does not get done, the next one does.
 /// </summary>
 internal sealed partial class WorkDirectories : IAsyncDisposable
 {
@@ -18,24 +18,31 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     // As many as start within the time that one takes to make.
     private const int ReadyMax = 4;
 
+    // Enough for what ordinary actions leave; the rest is for the next start.
+    private static readonly TimeSpan RemovalAtEndMax = TimeSpan.FromSeconds(2);
+
     private readonly string _parent;
     private readonly uint _owner;
     private readonly ILogger _log;
     private readonly ConcurrentQueue<WorkDirectory> _ready = new();
     private readonly Channel<WorkDirectory?> _orders =
         Channel.CreateBounded<WorkDirectory?>(new BoundedChannelOptions(OrdersMax) { SingleReader = true });
+    private readonly CancellationTokenSource _end = new();
     private readonly Task _housekeeper;
+    private readonly Task _removalOfLeftovers;
     private long _made;
 
-    private WorkDirectories(string parent, uint owner, ILogger log)
+    private WorkDirectories(string parent, uint owner, List<FileName> leftovers, ILogger log)
     {
         _parent = parent;
         _owner = owner;
         _log = log;
+        _made = leftovers.Select(NumberOf).DefaultIfEmpty().Max(); // no name is used before it is free
         _housekeeper = Task.Run(KeepHouseAsync);
+        _removalOfLeftovers = Task.Run(() => leftovers.ForEach(Remove));
     }
 
-    /// <summary>Opens <c>work/</c> under the data directory, and empties it.</summary>
+    /// <summary>Opens <c>work/</c> under the data directory, and begins to remove what an earlier process left there.</summary>
     /// <param name="owner">To whom input roots belong: the user that actions run as.</param>
     public static WorkDirectories Open(string dataDirectory, uint owner, ILogger log)
     {
@@ -46,10 +53,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         List<FileName> leftovers;
         using (var directory = DirectoryHandle.Open(parent))
             leftovers = directory.ReadNames(int.MaxValue);
-        foreach (var name in leftovers)
-            TreeRemover.Remove(parent, name);
 
-        var directories = new WorkDirectories(parent, owner, log);
+        var directories = new WorkDirectories(parent, owner, leftovers, log);
         for (int i = 0; i < ReadyMax; i++)
             directories._ready.Enqueue(directories.Make());
         return directories;
@@ -64,12 +69,15 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         return isReady ? directory! : Make();
     }
 
-    /// <summary>Waits until everything that was given back is gone.</summary>
+    /// <summary>Waits until everything that was given back is gone, unless that takes too long.</summary>
     public async ValueTask DisposeAsync()
     {
-        _orders.Writer.TryComplete();
+        if (!_orders.Writer.TryComplete()) return;
+        _end.CancelAfter(RemovalAtEndMax);
         await _housekeeper;
+        await _removalOfLeftovers;
         while (_ready.TryDequeue(out var unused)) Remove(unused);
+        _end.Dispose();
     }
 
     internal ValueTask GiveBackAsync(WorkDirectory directory) => _orders.Writer.WriteAsync(directory);
@@ -116,16 +124,26 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         }
     }
 
-    private void Remove(WorkDirectory directory)
+    // "12", or "12.deep-3" where a removal was given up.
+    private static long NumberOf(FileName name)
+    {
+        var digits = name.ToString().AsSpan();
+        int end = digits.IndexOfAnyExceptInRange('0', '9');
+        return long.TryParse(end < 0 ? digits : digits[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
+    }
+
+    private void Remove(WorkDirectory directory) => Remove(FileName.From(directory.Name));
+
+    private void Remove(FileName name)
     {
         try
         {
-            TreeRemover.Remove(_parent, FileName.From(directory.Name));
+            TreeRemover.Remove(_parent, name, _end.Token);
         }
-        catch (IOException failure)
+        catch (Exception failure) when (failure is IOException or OperationCanceledException)
         {
             // Tried again at the next start; until then it only takes space.
-            LogNotRemoved(directory.Name, failure.Message);
+            LogNotRemoved(name.ToString(), failure.Message);
         }
     }
 

@@ -13,7 +13,8 @@ internal static class TreeRemover
     private const int NamesPerPassMax = 4096;
 
     /// <summary>Removes the entry <paramref name="name"/> of the directory <paramref name="parent"/>; nothing there is fine.</summary>
-    public static void Remove(string parent, FileName name)
+    /// <exception cref="OperationCanceledException">Given up half-way; what is left can be removed later in the same way.</exception>
+    public static void Remove(string parent, FileName name, CancellationToken cancellationToken = default)
     {
         using var top = DirectoryHandle.Open(parent);
         var pending = new Stack<FileName>();
@@ -25,6 +26,7 @@ internal static class TreeRemover
 
         void RemoveEntry(DirectoryHandle directory, FileName entry, int level)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             if (directory.TryUnlink(entry)) return;
             if (level == LevelsMax)
             {

@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using NUnit.Framework;
+
+namespace RemoteExec.Worker.Tests;
+
+public sealed class WorkDirectoriesTests
+{
+    [Test]
+    public async Task What_an_earlier_process_left_is_removed_and_its_names_are_not_used()
+    {
+        using var folder = new TemporaryFolder();
+        string[] leftovers = ["7", "3", "7.deep-0", "stray"];
+        foreach (string name in leftovers) folder.Sub($"work/{name}/root");
+
+        await using (var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), NullLogger.Instance))
+        {
+            await using var taken = directories.Take();
+            Assert.That(Path.GetFileName(taken.Path), Is.EqualTo("8"));
+            Assert.That(Directory.Exists(taken.InputRoot));
+        }
+
+        Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
+    }
+
+    [Test]
+    public void A_removal_that_is_given_up_can_be_taken_up_again()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Sub("tree/inner");
+        var name = FileName.From("tree");
+
+        Assert.That(
+            () => TreeRemover.Remove(folder.Path, name, new CancellationToken(canceled: true)),
+            Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(Directory.Exists(Path.Combine(folder.Path, "tree/inner")));
+
+        TreeRemover.Remove(folder.Path, name);
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
+    }
+}
