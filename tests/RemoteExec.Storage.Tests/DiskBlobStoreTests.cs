@@ -175,6 +175,24 @@ public sealed class DiskBlobStoreTests : DiskFixture
         AssertConsistent(store);
     }
 
+    [Test] // TRUST 4.1: no room is taken for what a digest claims
+    public async Task Uploads_that_claim_the_whole_store_and_send_nothing_leave_room_for_others()
+    {
+        const long limitBytes = 64 << 20;
+        await using var store = await OpenAsync(limitBytes: limitBytes);
+        var claims = new List<IBlobWriter>();
+        for (int i = 0; i < 100; i++)
+        {
+            byte[] hash = Convert.FromHexString(Blobs.DigestOf(Blobs.Of(i, 10)).Hash);
+            claims.Add(await store.CreateWriterAsync(Digest.FromHash(DigestFunction.Sha256, hash, limitBytes), default));
+            await claims[i].AppendAsync(new byte[1], default);
+        }
+
+        Assert.That(await store.GetAsync(await store.PutAsync(Blobs.Of(1000, 5_000_000))), Has.Length.EqualTo(5_000_000));
+        foreach (var claim in claims) await claim.DisposeAsync();
+        AssertConsistent(store);
+    }
+
     [Test]
     public async Task Many_writers_of_the_same_and_of_different_blobs_share_flushes()
     {

@@ -45,6 +45,28 @@ public sealed class FullDiskTests : DiskFixture
     }
 
     [Test]
+    public async Task What_follows_a_piece_that_found_no_room_makes_no_blob()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");
+        await using var store = await OpenAsync(limitBytes: 1 << 30, directory: mount.Path);
+        byte[] data = Blobs.Of(1, 3 << 20);
+        await using (var writer = await store.CreateWriterAsync(Blobs.DigestOf(data), default))
+        {
+            Assert.That(
+                async () => await writer.AppendAsync(data, default),
+                Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.ResourceExhausted));
+            Mount.Run("mount", "-o", "remount,size=128m", mount.Path);
+
+            Assert.That(
+                async () => await writer.CommitAsync(default),
+                Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Unavailable));
+        }
+
+        AssertConsistent(store);
+        Assert.That(await store.GetAsync(await store.PutAsync(data)), Is.EqualTo(data));
+    }
+
+    [Test]
     public async Task A_disk_that_turns_read_only_refuses_uploads_and_says_why()
     {
         using var mount = Mount.Tmpfs(Scratch.Sub("ro"), "size=8m");

@@ -69,6 +69,7 @@ public abstract class RetentionContract : BlobStoreContract
         byte[] first = Blobs.Of(1, 5 * MebiByte);
         byte[] second = Blobs.Of(2, 4 * MebiByte);
         var writer = await Store.CreateWriterAsync(Blobs.DigestOf(first), default);
+        await writer.AppendAsync(first, default);
 
         await RefusedAsync(StatusCode.ResourceExhausted, async () => await Store.PutAsync(second));
         await writer.DisposeAsync();

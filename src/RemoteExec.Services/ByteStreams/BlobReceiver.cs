@@ -56,7 +56,18 @@ internal abstract class BlobReceiver : IAsyncDisposable
             : new ZstdBlobReceiver(turn, session.Writer);
     }
 
-    public abstract ValueTask AppendAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken);
+    public async ValueTask AppendAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await TakeDataAsync(data, cancellationToken);
+        }
+        catch (RpcException refused)
+        {
+            // Wrong data, or data that found no room: how much of it the store has taken, it does not say.
+            throw Broken(refused);
+        }
+    }
 
     public async ValueTask CommitAsync(CancellationToken cancellationToken)
     {
@@ -68,7 +79,7 @@ internal abstract class BlobReceiver : IAsyncDisposable
                 throw RpcErrors.Invalid($"the upload ends after {Writer.WrittenBytes} of {SizeBytes} bytes");
             await Writer.CommitAsync(cancellationToken);
         }
-        catch (RpcException refused) when (refused.StatusCode == StatusCode.InvalidArgument)
+        catch (RpcException refused)
         {
             throw Broken(refused);
         }
@@ -89,7 +100,7 @@ internal abstract class BlobReceiver : IAsyncDisposable
         return _turn.Session.CommittedBytes;
     }
 
-    /// <summary>The data itself is wrong, so no resumption can mend it.</summary>
+    /// <summary>No resumption can mend it: the client begins again.</summary>
     public RpcException Broken(RpcException reason)
     {
         _turn.IsOver = true;
@@ -103,6 +114,8 @@ internal abstract class BlobReceiver : IAsyncDisposable
 
     /// <summary>When the blob was there before this upload was whole.</summary>
     protected abstract long EarlySize { get; }
+
+    protected abstract ValueTask TakeDataAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken);
 
     /// <summary>All data has come: hand over what is held back, and refuse what is incomplete.</summary>
     protected abstract ValueTask EndDataAsync(CancellationToken cancellationToken);

@@ -17,7 +17,7 @@ internal sealed class PlainBlobReceiver(UploadTurn turn, IBlobWriter writer) : B
 
     protected override long EarlySize => SizeBytes;
 
-    public override async ValueTask AppendAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
+    protected override async ValueTask TakeDataAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
     {
         // As soon as it is known (REAPI BW7), not when the gathered bytes are handed over.
         if (data.Length > SizeBytes - ExpectedOffset)

@@ -34,7 +34,7 @@ internal sealed class ZstdBlobReceiver : BlobReceiver
     // How many compressed bytes there would have been, nobody knows (REAPI BW5).
     protected override long EarlySize => -1;
 
-    public override async ValueTask AppendAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
+    protected override async ValueTask TakeDataAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
     {
         _receivedBytes += data.Length;
         await _gathered.AppendAsync(data, cancellationToken);

@@ -112,8 +112,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
         if (digest.IsEmpty) return ValueTask.FromResult<IBlobWriter>(EmptyBlob.Instance);
         if (TryPromise(digest)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
 
-        Reserve(digest.SizeBytes);
-        return ValueTask.FromResult<IBlobWriter>(new DiskBlobWriter(this, digest));
+        return ValueTask.FromResult<IBlobWriter>(new DiskBlobWriter(this, digest).Begin());
     }
 
     public async ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
@@ -181,6 +180,12 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
     {
         Index.Remove(digest, Files.Quarantine);
         StorageMetrics.Corruption.Add(1, StorageMetrics.Tier(TierName));
+    }
+
+    /// <summary>Refuses a blob that would not fit into an empty store.</summary>
+    internal void CheckFits(long bytes)
+    {
+        if (bytes > Index.LimitBytes) throw StorageErrors.NoRoom(Reservation.NeverFits, bytes, Index.LimitBytes);
     }
 
     internal void Reserve(long bytes)
