@@ -8,7 +8,7 @@ internal sealed class ListenerHandle(IConnectionListenerFactory inner) : IConnec
 {
     private IConnectionListener? _listener;
 
-    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken) =>
         _listener = await inner.BindAsync(endpoint, cancellationToken);
 
     public ValueTask UnbindAsync(CancellationToken cancellationToken) => _listener?.UnbindAsync(cancellationToken) ?? default;

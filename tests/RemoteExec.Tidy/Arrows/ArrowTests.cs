@@ -13,7 +13,10 @@ public sealed class ArrowTests
         var project = ProjectFile.OfProduct.Single(project => project.Name == name);
         string compiled = Path.Combine(AppContext.BaseDirectory, project.AssemblyName + ".dll");
 
-        Assert.That(ArrowRules.Violations(name, CompiledReferences.Of(compiled)), Is.Empty);
+        // Executables have short names (rexec-worker); the floor plan knows rooms by their folders.
+        var referred = CompiledReferences.Of(compiled)
+            .Select(reference => ProjectFile.OfProduct.FirstOrDefault(other => other.AssemblyName == reference)?.Name ?? reference);
+        Assert.That(ArrowRules.Violations(name, referred), Is.Empty);
         Assert.That(ArrowRules.Violations(name, project.References), Is.Empty);
     }
 
