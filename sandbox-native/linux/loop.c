@@ -67,6 +67,17 @@ static bool watch(int epoll, int fd, enum source source, unsigned index)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+/*
+ * A child that is just being made has copies of all our descriptors for a moment, so closing alone would not end the
+ * events: they would come for whoever has the action's place next.
+ */
+static void forget(int epoll, int *fd)
+{
+    if (*fd >= 0)
+        epoll_ctl(epoll, EPOLL_CTL_DEL, *fd, NULL); /* fails only for what is not watched */
+    close_fd(fd);
+}
+
 /* --- towards the worker --- */
 
 /* While the worker does not take what we have, pipes are left alone: actions then wait in write(2), as on a slow disk. */
@@ -152,7 +163,7 @@ static bool forward(struct action *action, enum frame_type type)
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return errno == EINTR;
     if (count <= 0) {
-        close_fd(fd); /* leaves the epoll by itself */
+        forget(loop.pipes_epoll, fd);
         return false;
     }
     size_t kept = (uint64_t)count < stream->left ? (size_t)count : (size_t)stream->left;
@@ -173,8 +184,8 @@ static bool drain(struct action *action)
             if (!forward(action, type))
                 break;
         }
-    close_fd(&action->child.out);
-    close_fd(&action->child.err);
+    forget(loop.pipes_epoll, &action->child.out);
+    forget(loop.pipes_epoll, &action->child.err);
     return true;
 }
 
@@ -238,7 +249,7 @@ static void read_record(struct action *action)
         if (count < 0 && errno == EAGAIN)
             return;
         if (count != (ssize_t)sizeof record) {
-            close_fd(&action->child.control); /* its end: the pidfd tells the rest */
+            forget(loop.epoll, &action->child.control); /* its end: the pidfd tells the rest */
             return;
         }
         if (record.kind == RECORD_STARTED) {
@@ -259,12 +270,11 @@ static void read_record(struct action *action)
 static void reap(struct action *action)
 {
     struct rusage usage;
-    read_record(action);
-    int status;
-    if (wait4(action->child.pid, &status, __WALL, &usage) < 0)
-        return; /* interrupted: the pidfd stays readable */
+    if (wait4(action->child.pid, NULL, __WALL | WNOHANG, &usage) != action->child.pid)
+        return; /* the pidfd stays readable */
     action->child.pid = 0;
-    close_fd(&action->child.pidfd);
+    forget(loop.epoll, &action->child.pidfd);
+    read_record(action); /* whatever it had to say has been said */
     if (!action->has_record)
         action->record.usage = usage;
 }
@@ -276,7 +286,9 @@ static void advance(struct action *action)
     if ((action->state == SETTING_UP || action->state == RUNNING) && is_over && drain(action))
         report(action);
     if (action->state == REPORTED && action->child.pid == 0) {
-        close_fd(&action->child.control);
+        forget(loop.epoll, &action->child.control);
+        forget(loop.pipes_epoll, &action->child.out);
+        forget(loop.pipes_epoll, &action->child.err);
         *action = (struct action){ .child = { 0, -1, -1, -1, -1 } };
     }
 }

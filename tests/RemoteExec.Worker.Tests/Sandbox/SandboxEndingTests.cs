@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using NUnit.Framework;
 using RemoteExec.Worker.Sandbox;
 
@@ -186,6 +187,21 @@ public sealed class SandboxEndingTests : SandboxFixture
             Assert.That(ran.Report.ExitCode, Is.EqualTo(number), ran.ToString());
             Assert.That(ran.Stdout, Is.EqualTo($"{number}\n"));
         }
+    }
+
+    [Test]
+    public async Task Actions_that_end_while_others_start_are_not_taken_for_these()
+    {
+        async Task RunManyAsync(int code)
+        {
+            for (int i = 0; i < 150; i++)
+            {
+                var ran = await RunAsync(Spec("./probes", "exit", code.ToString(CultureInfo.InvariantCulture)));
+                Assert.That((ran.Report.Outcome, ran.Report.ExitCode), Is.EqualTo((SandboxOutcome.Exited, code)), ran.ToString());
+            }
+        }
+
+        await Task.WhenAll(Enumerable.Range(1, 3).Select(RunManyAsync));
     }
 
     [Test]

@@ -139,6 +139,7 @@ int main(int count, char **words)
     if (count == 2 && !strcmp(words[1], "hog")) return hog();
     if (count == 2 && !strcmp(words[1], "bomb")) return bomb();
     if (count == 2 && !strcmp(words[1], "escape")) return escape();
+    if (count == 3 && !strcmp(words[1], "exit")) return atoi(words[2]);
     if (count == 2 && !strcmp(words[1], "wait")) { puts("waiting"); fflush(stdout); for (;;) pause(); }
     return 2;
 }
