@@ -98,6 +98,7 @@ bool drop_privileges(const struct config *config, bool user_namespace);
 bool set_rlimits(const struct spec *spec);
 
 /* seccomp.c */
+void compile_filter(void); /* once, before the first install */
 bool install_filter(void);
 
 /* init.c: process 1 of a sandbox, and what it tells the launcher */

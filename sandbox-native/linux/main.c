@@ -98,6 +98,7 @@ int main(int count, char **words)
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     umask(022);
+    compile_filter();
     if (strcmp(mode, "--connect") == 0)
         return serve(&config, operand);
     if (strcmp(mode, "--probe") == 0)
