@@ -1,7 +1,7 @@
 /*
  * --bench-floor N: what the kernel alone takes to clone into all namespaces, execute a static program and reap it.
- * --bench-run N:   the same program through all walls of this launcher.
- * Both print "p50 p90 p99 max" in microseconds.
+ * --bench-run N:   the same program through all walls of a launcher, from the spec to its report over a socket.
+ * Both print "p50 p90 p99 max min" in microseconds.
  */
 #define _GNU_SOURCE
 #include <linux/sched.h>
@@ -23,7 +23,7 @@ static int compare(const void *left, const void *right)
 static void print_percentiles(uint32_t *samples, unsigned count)
 {
     qsort(samples, count, sizeof *samples, compare);
-    printf("%u %u %u %u\n", samples[count / 2], samples[count * 9 / 10], samples[count * 99 / 100], samples[count - 1]);
+    printf("%u %u %u %u %u\n", samples[count / 2], samples[count * 9 / 10], samples[count * 99 / 100], samples[count - 1], samples[0]);
 }
 
 static bool floor_once(void)
@@ -58,60 +58,82 @@ int bench_floor(unsigned rounds)
     return samples ? 0 : 1;
 }
 
-static bool run_once(const struct config *config, const struct spec *spec, struct cgroup_slot *cgroup, uint32_t *sample)
+/* A RUN frame for "true" in the directory; as SandboxWire.cs writes it. */
+static size_t write_frame(char *frame, size_t bytes, const char *directory, const char *program)
 {
-    struct child child;
-    struct failure failure;
-    struct record record = { .kind = RECORD_STARTED };
-    uint64_t start = now_us();
-    if (!cgroup_prepare(cgroup, 0, spec, &failure.step) || !sandbox_start(config, spec, cgroup, false, &child, &failure)) {
-        complain("%s: %s", failure.step, strerror(errno));
-        return false;
+    FILE *out = fmemopen(frame, bytes, "w");
+    const char *const strings[] = { directory, "", "bench", NULL, program, "--true", NULL };
+    const struct {
+        uint32_t walls, cpu_millicores;
+        uint64_t memory_bytes;
+        uint32_t processes_max, open_files_max;
+        uint64_t scratch_bytes, stdout_max, stderr_max, timeout_us;
+    } __attribute__((packed)) fixed = { .walls = WALL_ALL, .memory_bytes = 1 << 30, .processes_max = 100 };
+    if (!out)
+        return 0;
+    fseek(out, FRAME_HEADER_BYTES, SEEK_SET);
+    fwrite(&fixed, sizeof fixed, 1, out);
+    for (size_t i = 0; i < COUNT(strings); i++) {
+        /* The counts of arguments and of variables stand where the NULLs are. */
+        uint32_t number = strings[i] ? (uint32_t)strlen(strings[i]) : i == 3 ? 2 : 0;
+        fwrite(&number, sizeof number, 1, out);
+        if (strings[i])
+            fwrite(strings[i], number + 1, 1, out);
     }
-    while (record.kind == RECORD_STARTED && recv(child.control, &record, sizeof record, 0) == (ssize_t)sizeof record)
-        ;
-    cgroup_read(cgroup);
-    *sample = (uint32_t)(now_us() - start);
-    while (waitpid(child.pid, NULL, __WALL) < 0 && errno == EINTR)
-        ;
-    close(child.control), close(child.out), close(child.err), close(child.pidfd);
-    if (record.kind == RECORD_FAILED)
-        complain("%s: %s", record.step, strerror(record.error));
-    return record.kind == RECORD_ENDED && record.status == 0;
+    long end = ftell(out);
+    if (ferror(out) || fclose(out) != 0 || end < 0)
+        return 0;
+    memcpy(frame, &(struct frame_header){ (uint32_t)end - FRAME_HEADER_BYTES, FRAME_RUN, 1 }, FRAME_HEADER_BYTES);
+    return (size_t)end;
+}
+
+/* False also for an action that did not end as "true" does. */
+static bool await_exit(int launcher)
+{
+    struct frame_header header = { 0 };
+    char payload[sizeof(struct exit_payload) + DETAIL_BYTES_MAX];
+    struct exit_payload exit;
+    while (header.type != FRAME_EXIT)
+        if (recv(launcher, &header, sizeof header, MSG_WAITALL) != (ssize_t)sizeof header || header.payload_bytes > sizeof payload
+            || recv(launcher, payload, header.payload_bytes, MSG_WAITALL) != (ssize_t)header.payload_bytes)
+            return false;
+    memcpy(&exit, payload, sizeof exit);
+    if (exit.outcome != OUTCOME_EXITED)
+        complain("outcome %u: %.*s", exit.outcome, (int)exit.detail_bytes, payload + sizeof exit);
+    return exit.outcome == OUTCOME_EXITED && exit.exit_code == 0;
 }
 
 int bench_run(const struct config *config, unsigned rounds)
 {
     /* The launcher itself is the static program: its directory becomes the input root. */
-    char self[4096], reason[256];
-    char *words[] = { NULL, "--true", NULL }, *environment[] = { NULL };
-    struct cgroup_slot cgroup = { 0 };
-    ssize_t bytes = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (bytes < 0)
+    char self[4096], program[4096], frame[16384];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    int pair[2];
+    auto_free uint32_t *samples = calloc(rounds, sizeof *samples);
+    if (length < 0 || !samples || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return 1;
-    self[bytes] = 0;
-    char *name = strrchr(self, '/'), program[4096];
+    self[length] = 0;
+    char *name = strrchr(self, '/');
     *name = 0;
     snprintf(program, sizeof program, "./%s", name + 1);
-    words[0] = program;
-    struct spec spec = { .walls = WALL_ALL, .input_root = self, .working_directory = "", .host_name = "bench",
-                         .arguments = words, .environment = environment, .processes_max = 100, .memory_bytes = 1 << 30 };
-    const char *step = "namespaces";
-    auto_free uint32_t *samples = calloc(rounds, sizeof *samples);
-    if (!samples)
-        return 1;
-    if (!cgroups_start(reason, sizeof reason)) {
-        complain("%s", reason);
-        return 1;
+    size_t bytes = write_frame(frame, sizeof frame, self, program);
+
+    pid_t launcher = fork();
+    if (launcher == 0) {
+        close(pair[0]);
+        _exit(serve(config, pair[1]));
     }
-    bool done = launcher_namespaces(config) && build_template(config, &step);
-    if (!done)
-        complain("%s: %s", step, strerror(errno));
+    close(pair[1]);
+    bool done = launcher > 0 && bytes > 0;
     for (unsigned i = 0; done && i < rounds; i++) {
-        done = run_once(config, &spec, &cgroup, &samples[i]);
-        usleep(2000);
+        uint64_t start = now_us();
+        done = send(pair[0], frame, bytes, MSG_NOSIGNAL) == (ssize_t)bytes && await_exit(pair[0]);
+        samples[i] = (uint32_t)(now_us() - start);
+        usleep(5000); /* as an idle server: the launcher has time for its next spare */
     }
-    cgroups_stop(&cgroup, 1);
+    close(pair[0]);
+    while (launcher > 0 && waitpid(launcher, NULL, 0) < 0 && errno == EINTR)
+        ;
     if (done)
         print_percentiles(samples, rounds);
     return done ? 0 : 1;

@@ -301,11 +301,8 @@ static uint64_t oom_kills(const struct cgroup_slot *slot)
     return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
 }
 
-bool cgroup_prepare(struct cgroup_slot *slot, unsigned number, const struct spec *spec, const char **step)
+bool cgroup_limit(struct cgroup_slot *slot, const struct spec *spec, const char **step)
 {
-    *step = "cgroup";
-    if (!slot->ready && !open_slot(slot, number))
-        return false;
     *step = "cgroup memory";
     if (!set_memory(slot, spec->memory_bytes))
         return false;
@@ -313,9 +310,14 @@ bool cgroup_prepare(struct cgroup_slot *slot, unsigned number, const struct spec
     if (!set_cpu(slot, spec->cpu_millicores))
         return false;
     *step = "cgroup processes";
-    if (!set_processes(slot, spec->processes_max))
-        return false;
+    return set_processes(slot, spec->processes_max);
+}
 
+bool cgroup_prepare(struct cgroup_slot *slot, unsigned number, const struct spec *spec, const char **step)
+{
+    *step = "cgroup";
+    if ((!slot->ready && !open_slot(slot, number)) || !cgroup_limit(slot, spec, step))
+        return false;
     if (slot->peak >= 0 && pwrite(slot->peak, "0", 1, 0) < 0)
         close_fd(&slot->peak);
     slot->start_usage = read_number(slot->directory[MEMORY], version2 ? "memory.current" : "memory.usage_in_bytes");

@@ -24,7 +24,7 @@ enum { CONTROL_FD = 3, INPUT_ROOT_FD = 4, WORKING_FD = 5 };
 /* A step that consists of several says here which of them failed. */
 static const char *substep;
 
-static bool join_cgroup(const struct sandbox *sandbox)
+static bool join_cgroup(struct sandbox *sandbox)
 {
     for (int i = 0; sandbox->cgroup && i < CONTROLLERS; i++)
         if (sandbox->cgroup->tasks[i] >= 0 && write(sandbox->cgroup->tasks[i], "0", 1) != 1)
@@ -32,44 +32,70 @@ static bool join_cgroup(const struct sandbox *sandbox)
     return true;
 }
 
-static bool keep_descriptors(const struct sandbox *sandbox)
+static bool keep_descriptors(struct sandbox *sandbox)
 {
     /* All descriptors of the launcher are above these, so no copy overwrites the source of a later one. */
-    return dup2(sandbox->out, 1) == 1 && dup2(sandbox->err, 2) == 2 && dup2(sandbox->control, CONTROL_FD) == CONTROL_FD
-        && dup2(sandbox->input_root, INPUT_ROOT_FD) == INPUT_ROOT_FD && close_range(WORKING_FD, ~0U, 0) == 0;
+    bool is_spare = sandbox->input_root < 0;
+    if (dup2(sandbox->out, 1) != 1 || dup2(sandbox->err, 2) != 2 || dup2(sandbox->control, CONTROL_FD) != CONTROL_FD
+        || (!is_spare && dup2(sandbox->input_root, INPUT_ROOT_FD) != INPUT_ROOT_FD))
+        return false;
+    sandbox->input_root = INPUT_ROOT_FD; /* the lowest free number: a spare's arrives there, too */
+    return close_range(is_spare ? INPUT_ROOT_FD : WORKING_FD, ~0U, 0) == 0;
 }
 
 /* Until the launcher has written our maps we are nobody; it says so with one byte. */
-static bool await_identity(const struct sandbox *sandbox)
+static bool await_identity(struct sandbox *sandbox)
 {
     char go;
     return read(CONTROL_FD, &go, 1) == 1;
 }
 
-static bool enter_identity(const struct sandbox *sandbox)
+static bool enter_identity(struct sandbox *sandbox)
 {
     return become_action(sandbox->config, sandbox->spec->walls & WALL_USER);
 }
 
 /* After joining, so that /proc/self/cgroup starts at the action's own group. */
-static bool enter_cgroup_namespace(const struct sandbox *sandbox)
+static bool enter_cgroup_namespace(struct sandbox *sandbox)
 {
     return unshare(CLONE_NEWCGROUP) == 0;
 }
 
-static bool set_host_name(const struct sandbox *sandbox)
+static bool set_host_name(struct sandbox *sandbox)
 {
     const char *name = sandbox->spec->host_name;
     return !(sandbox->spec->walls & WALL_HOSTNAME) || sethostname(name, strlen(name)) == 0;
 }
 
-static bool change_root(const struct sandbox *sandbox)
+static bool change_root(struct sandbox *sandbox)
 {
-    return enter_root(sandbox->spec, INPUT_ROOT_FD, &substep);
+    return enter_root(sandbox->spec, &substep);
+}
+
+static bool renounce(struct sandbox *sandbox)
+{
+    return renounce_privileges();
+}
+
+/* Here a spare's time stands still. What it inherited of its spec is a guess; what it receives was made to fit. */
+static bool await_spec(struct sandbox *sandbox)
+{
+    static struct spec spec;
+    if (!sandbox->spec->arguments) {
+        if (!spare_receive(CONTROL_FD, &spec, &sandbox->input_root))
+            return false;
+        sandbox->spec = &spec;
+    }
+    return true;
+}
+
+static bool add_input_root(struct sandbox *sandbox)
+{
+    return place_input_root(sandbox->input_root);
 }
 
 /* Beneath /build and nowhere else: neither ".." nor a link of the input tree leads out (CVE-2024-21626). */
-static bool open_working_directory(const struct sandbox *sandbox)
+static bool open_working_directory(struct sandbox *sandbox)
 {
     struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
     const char *path = sandbox->spec->working_directory;
@@ -86,12 +112,12 @@ static bool open_working_directory(const struct sandbox *sandbox)
     return fd >= 0;
 }
 
-static bool limit_resources(const struct sandbox *sandbox)
+static bool limit_resources(struct sandbox *sandbox)
 {
     return set_rlimits(sandbox->spec);
 }
 
-static bool give_up_privileges(const struct sandbox *sandbox)
+static bool give_up_privileges(struct sandbox *sandbox)
 {
     return drop_privileges(sandbox->config, sandbox->spec->walls & WALL_USER);
 }
@@ -100,7 +126,7 @@ static bool give_up_privileges(const struct sandbox *sandbox)
  * After the last change of credentials, which would clear it (prctl(2)). If the launcher died before, nobody will
  * ever tell; its end of the socket is closed then. Not dumpable: /proc/1 holds nothing for the action to read.
  */
-static bool die_with_launcher(const struct sandbox *sandbox)
+static bool die_with_launcher(struct sandbox *sandbox)
 {
     struct pollfd control = { .fd = CONTROL_FD, .events = POLLIN };
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0
@@ -111,7 +137,7 @@ static bool die_with_launcher(const struct sandbox *sandbox)
     return true;
 }
 
-static bool filter_calls(const struct sandbox *sandbox)
+static bool filter_calls(struct sandbox *sandbox)
 {
     return !(sandbox->spec->walls & WALL_SYSTEMCALLS) || install_filter();
 }
@@ -120,15 +146,18 @@ static bool filter_calls(const struct sandbox *sandbox)
 static const struct step {
     const char *name;
     uint32_t wall;
-    bool (*run)(const struct sandbox *);
+    bool (*run)(struct sandbox *);
 } steps[] = {
     { "cgroup", WALL_LIMITS, join_cgroup },                     /* before anything that would be charged elsewhere */
     { "descriptors", WALL_ROOT, keep_descriptors },             /* nothing of the launcher's goes further */
     { "identity map", WALL_USER, await_identity },
     { "identity", WALL_USER, enter_identity },                  /* capabilities of the namespace stay for now */
     { "cgroup namespace", WALL_LIMITS, enter_cgroup_namespace },
-    { "host name", WALL_HOSTNAME, set_host_name },
     { "root", WALL_ROOT, change_root },                         /* mounts, then pivot_root: the host vanishes */
+    { "bounding set", WALL_USER, renounce },
+    { "spec", WALL_ROOT, await_spec },                          /* up to here the same for many: a spare is one that waits */
+    { "host name", WALL_HOSTNAME, set_host_name },
+    { "input root", WALL_ROOT, add_input_root },
     { "working directory", WALL_ROOT, open_working_directory },
     { "resource limits", WALL_LIMITS, limit_resources },
     { "privileges", WALL_USER, give_up_privileges },            /* no mount(2) past this point */
@@ -231,7 +260,7 @@ static bool is_about_path(int error)
     return error == ENOENT || error == ENOTDIR || error == EXDEV || error == ELOOP || error == ENAMETOOLONG;
 }
 
-_Noreturn void init_main(const struct sandbox *sandbox)
+_Noreturn void init_main(struct sandbox *sandbox)
 {
     for (size_t i = 0; i < COUNT(steps); i++) {
         substep = steps[i].name;

@@ -54,6 +54,8 @@ struct spec {
     const char *host_name;
     char **arguments; /* ends with NULL, like environment */
     char **environment;
+    const char *payload; /* the frame itself, for a spare to parse again */
+    size_t payload_bytes;
 };
 
 /* spec.c */
@@ -76,6 +78,7 @@ struct cgroup_usage {
 bool cgroups_start(char *reason, size_t reason_bytes);
 void cgroups_stop(struct cgroup_slot *slots, unsigned count);
 bool cgroup_prepare(struct cgroup_slot *slot, unsigned number, const struct spec *spec, const char **step);
+bool cgroup_limit(struct cgroup_slot *slot, const struct spec *spec, const char **step);
 int cgroup_clone_target(const struct cgroup_slot *slot); /* v2: for CLONE_INTO_CGROUP; -1 on v1 */
 struct cgroup_usage cgroup_read(const struct cgroup_slot *slot);
 
@@ -90,10 +93,12 @@ bool loopback_up(void);
 /* root.c */
 bool build_template(const struct config *config, const char **step);
 int open_input_root(const char *path);
-bool enter_root(const struct spec *spec, int input_root, const char **step);
+bool enter_root(const struct spec *spec, const char **step);
+bool place_input_root(int input_root);
 
 /* privileges.c */
 bool become_action(const struct config *config, bool user_namespace);
+bool renounce_privileges(void);
 bool drop_privileges(const struct config *config, bool user_namespace);
 bool set_rlimits(const struct spec *spec);
 
@@ -114,12 +119,17 @@ struct record {
 };
 struct sandbox {
     const struct config *config;
-    const struct spec *spec;
+    const struct spec *spec; /* without arguments: a spare, which waits for the whole */
     const struct cgroup_slot *cgroup; /* NULL without WALL_LIMITS */
     int control, out, err, input_root;
     bool probe; /* build everything, run nothing */
 };
-_Noreturn void init_main(const struct sandbox *sandbox);
+_Noreturn void init_main(struct sandbox *sandbox);
+
+/* spare.c: how the launcher hands a spec to a sandbox that was made before it came */
+bool spare_fits(const struct spec *made_for, const struct spec *spec);
+bool spare_send(int control, const struct spec *spec, int input_root);
+bool spare_receive(int control, struct spec *spec, int *input_root);
 
 /* sandbox.c: from a spec to a running init, used by the loop, the probe and the bench */
 struct child {
@@ -133,9 +143,10 @@ struct failure {
 };
 bool sandbox_start(const struct config *config, const struct spec *spec, const struct cgroup_slot *cgroup,
                    bool probe, struct child *child, struct failure *failure);
+void prepare_network(void);
 
 /* loop.c, probe.c, bench.c */
-int serve(const struct config *config, const char *socket_path), probe(const struct config *config);
+int connect_to(const char *socket_path), serve(const struct config *config, int socket), probe(const struct config *config);
 int bench_floor(unsigned rounds);
 int bench_run(const struct config *config, unsigned rounds);
 

@@ -3,8 +3,10 @@
  *
  *            RUN                 STARTED            ENDED record or KILL/timeout and death
  *   FREE ---------> SETTING UP ----------> RUNNING ----------> REPORTED ------> FREE
- *                        |  FAILED record                ^         init reaped
- *                        +-------------------------------+
+ *    |                 ^  |  FAILED record                       ^   init reaped
+ *    |                 |  +--------------------------------------+
+ *    +------------> SPARE ---------------------------------------+
+ *      nobody waits        it died, or the next spec is another
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -23,10 +25,11 @@ enum {
     CHUNK_BYTES = 64 << 10,   /* a pipe's usual capacity, so that one read empties it */
     PIPE_BYTES_MAX = 1 << 20, /* /proc/sys/fs/pipe-max-size: what an action can leave in a pipe that it enlarged */
     EVENTS_MAX = 64,
+    QUIET_MS = 5, /* while actions run, the next spare waits for a pause in what they have to say */
 };
 
 enum source { SOCKET, SIGNALS, PIPES, CONTROL, INIT, STDOUT, STDERR };
-enum state { FREE, SETTING_UP, RUNNING, REPORTED };
+enum state { FREE, SPARE, SETTING_UP, RUNNING, REPORTED };
 
 struct stream {
     uint64_t left, dropped;
@@ -54,6 +57,8 @@ static struct {
     struct action *actions;
     struct cgroup_slot *cgroups; /* one for each action */
     unsigned action_count;
+    struct spec usual;                              /* the settings of the latest action: the next is often like it */
+    enum { NOTHING, NETWORK, SPARE_AND_NETWORK } due; /* what to prepare for it */
     char *in;
     size_t in_bytes, in_capacity;
     char *out; /* what the socket did not take; bounded because output is not read meanwhile */
@@ -285,7 +290,7 @@ static void advance(struct action *action)
     bool is_over = action->has_record || action->child.pid == 0;
     if ((action->state == SETTING_UP || action->state == RUNNING) && is_over && drain(action))
         report(action);
-    if (action->state == REPORTED && action->child.pid == 0) {
+    if ((action->state == REPORTED || action->state == SPARE) && action->child.pid == 0) {
         forget(loop.epoll, &action->child.control);
         forget(loop.pipes_epoll, &action->child.out);
         forget(loop.pipes_epoll, &action->child.err);
@@ -305,10 +310,10 @@ static void stop(struct action *action, enum outcome outcome)
 
 /* --- from the worker --- */
 
-static struct action *free_action(void)
+static struct action *action_in(enum state state)
 {
     for (unsigned i = 0; i < loop.action_count; i++)
-        if (loop.actions[i].state == FREE)
+        if (loop.actions[i].state == state)
             return &loop.actions[i];
     return NULL;
 }
@@ -316,62 +321,123 @@ static struct action *free_action(void)
 static struct action *find_action(uint64_t id)
 {
     for (unsigned i = 0; i < loop.action_count; i++)
-        if (loop.actions[i].state != FREE && loop.actions[i].id == id)
+        if ((loop.actions[i].state == SETTING_UP || loop.actions[i].state == RUNNING) && loop.actions[i].id == id)
             return &loop.actions[i];
     return NULL;
 }
 
-static void run_spec(struct action *action, uint64_t id, const struct spec *spec)
+/* A sandbox in the place of an action; it runs the spec, or waits for one if that is only settings. */
+static bool start(struct action *action, const struct spec *spec, struct failure *failure)
 {
     unsigned index = (unsigned)(action - loop.actions);
     struct cgroup_slot *cgroup = spec->walls & WALL_LIMITS ? &loop.cgroups[index] : NULL;
-    struct failure failure = { loop.setup_step, WALL_ROOT, loop.setup_error };
-    char detail[512];
-
-    bool started = !loop.setup_step;
-    if (started && cgroup && loop.limits_reason[0]) {
-        refuse(id, OUTCOME_SETUP_FAILED, loop.limits_reason);
-        return;
+    *failure = (struct failure){ loop.setup_step, WALL_ROOT, loop.setup_error };
+    if (loop.setup_step)
+        return false;
+    if (cgroup && !cgroup_prepare(cgroup, index, spec, &failure->step)) {
+        failure->error = errno;
+        return false;
     }
-    if (started && cgroup && !(started = cgroup_prepare(cgroup, index, spec, &failure.step)))
-        failure.error = errno;
-    started = started && sandbox_start(loop.config, spec, cgroup, false, &action->child, &failure);
-    if (!started) {
-        snprintf(detail, sizeof detail, "%s: %s", failure.step, strerror(failure.error));
-        refuse(id, OUTCOME_SETUP_FAILED, detail);
-        return;
-    }
-
-    action->state = SETTING_UP;
-    action->id = id;
-    action->limits = cgroup != NULL;
-    action->out.left = spec->stdout_max;
-    action->err.left = spec->stderr_max;
-    action->timeout_us = spec->timeout_us;
-    action->started_us = now_us();
-    action->deadline_us = spec->timeout_us ? action->started_us + spec->timeout_us : 0;
+    if (!sandbox_start(loop.config, spec, cgroup, false, &action->child, failure))
+        return false;
     if (!watch(loop.epoll, action->child.control, CONTROL, index) || !watch(loop.epoll, action->child.pidfd, INIT, index)
         || !watch(loop.pipes_epoll, action->child.out, STDOUT, index)
         || !watch(loop.pipes_epoll, action->child.err, STDERR, index)) {
         complain("epoll: %s", strerror(errno));
         loop.broken = true;
     }
+    return true;
+}
+
+/* It sees the end of its socket and ends; unless it is dead, its end arrives as everybody's does. */
+static void retire(struct action *spare)
+{
+    forget(loop.epoll, &spare->child.control);
+    spare->state = REPORTED;
+}
+
+/* The spare with the spec on its way, or NULL: then the action starts without, and what was wrong is found and told there. */
+static struct action *use_spare(const struct spec *spec)
+{
+    const char *step;
+    struct action *spare = action_in(SPARE);
+    if (!spare)
+        return NULL;
+    read_record(spare); /* a spare that has something to tell failed */
+    if (spare_fits(&loop.usual, spec) && spare->child.control >= 0 && !spare->has_record
+        && (!(spec->walls & WALL_LIMITS) || cgroup_limit(&loop.cgroups[spare - loop.actions], spec, &step))) {
+        auto_close int input_root = open_input_root(spec->input_root);
+        if (input_root >= 0 && spare_send(spare->child.control, spec, input_root))
+            return spare;
+    }
+    retire(spare);
+    return NULL;
+}
+
+static void run_spec(uint64_t id, const struct spec *spec)
+{
+    struct failure failure;
+    char detail[512];
+    struct action *action = use_spare(spec);
+    if (!action) {
+        action = action_in(FREE);
+        if (!action) {
+            refuse(id, OUTCOME_SETUP_FAILED, "more actions at once than the launcher was started for");
+            return;
+        }
+        if (!loop.setup_step && (spec->walls & WALL_LIMITS) && loop.limits_reason[0]) {
+            refuse(id, OUTCOME_SETUP_FAILED, loop.limits_reason);
+            return;
+        }
+        if (!start(action, spec, &failure)) {
+            snprintf(detail, sizeof detail, "%s: %s", failure.step, strerror(failure.error));
+            refuse(id, OUTCOME_SETUP_FAILED, detail);
+            return;
+        }
+        prepare_network(); /* while the child builds its root on another core: more specs may come before there is quiet */
+    }
+
+    loop.usual = *spec;
+    loop.usual.arguments = loop.usual.environment = NULL; /* they go with the frame */
+    loop.due = SPARE_AND_NETWORK;
+    action->state = SETTING_UP;
+    action->id = id;
+    action->limits = spec->walls & WALL_LIMITS;
+    action->out.left = spec->stdout_max;
+    action->err.left = spec->stderr_max;
+    action->timeout_us = spec->timeout_us;
+    action->started_us = now_us();
+    action->deadline_us = spec->timeout_us ? action->started_us + spec->timeout_us : 0;
+}
+
+static void make_spare(void)
+{
+    struct failure failure;
+    struct action *spare = action_in(FREE);
+    if (spare && !action_in(SPARE) && start(spare, &loop.usual, &failure))
+        spare->state = SPARE; /* if not, the next action finds out why, and tells */
+}
+
+/* One thing at a time, so that a spec which comes meanwhile waits for no more than that. */
+static void prepare_next(void)
+{
+    if (loop.due == SPARE_AND_NETWORK)
+        make_spare();
+    else
+        prepare_network();
+    loop.due--;
 }
 
 static void handle_run(uint64_t id, const char *payload, size_t bytes)
 {
     struct spec spec;
     const char *error;
-    struct action *action = free_action();
     if (find_action(id)) {
         loop.broken = true; /* two reports for one id would confuse both actions */
     } else if (!spec_parse(&spec, payload, bytes, &error)) {
         refuse(id, OUTCOME_SPEC_INVALID, error);
     } else {
-        if (action)
-            run_spec(action, id, &spec);
-        else
-            refuse(id, OUTCOME_SETUP_FAILED, "more actions at once than the launcher was started for");
+        run_spec(id, &spec);
         spec_free(&spec);
     }
 }
@@ -457,8 +523,10 @@ static void handle_event(const struct epoll_event *event)
 static int next_timeout(void)
 {
     uint64_t now = now_us(), nearest = UINT64_MAX;
+    bool busy = false;
     for (unsigned i = 0; i < loop.action_count; i++) {
         struct action *action = &loop.actions[i];
+        busy |= action->state != FREE && action->state != SPARE;
         if (!action->deadline_us)
             continue;
         if (action->deadline_us <= now)
@@ -466,6 +534,8 @@ static int next_timeout(void)
         else if (action->deadline_us < nearest)
             nearest = action->deadline_us;
     }
+    if (loop.due)
+        return busy ? QUIET_MS : 0;
     if (nearest == UINT64_MAX)
         return -1;
     uint64_t wait_ms = (nearest - now + 999) / 1000; /* up: early would only ask again */
@@ -481,6 +551,8 @@ static void run_loop(void)
             complain("epoll_wait: %s", strerror(errno));
             return;
         }
+        if (count == 0 && loop.due)
+            prepare_next();
         bool pipes = false;
         for (int i = 0; i < count; i++)
             pipes |= events[i].data.u64 >> 32 == PIPES;
@@ -496,7 +568,7 @@ static void run_loop(void)
     }
 }
 
-static int connect_to(const char *path)
+int connect_to(const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     if (strlen(path) >= sizeof address.sun_path) {
@@ -512,8 +584,8 @@ static bool prepare(const struct config *config)
 {
     sigset_t terminate;
     loop.config = config;
-    /* Twice the slots: an action that was reported keeps its place until its init is reaped. */
-    loop.action_count = 2 * config->slots;
+    /* Twice the slots: an action that was reported keeps its place until its init is reaped. And one for the spare. */
+    loop.action_count = 2 * config->slots + 1;
     loop.actions = calloc(loop.action_count, sizeof *loop.actions);
     loop.cgroups = calloc(loop.action_count, sizeof *loop.cgroups);
     loop.in_capacity = CHUNK_BYTES;
@@ -548,10 +620,10 @@ static void end_all(void)
     cgroups_stop(loop.cgroups, loop.action_count);
 }
 
-int serve(const struct config *config, const char *socket_path)
+int serve(const struct config *config, int socket)
 {
     char hello[FRAME_HEADER_BYTES + sizeof(uint32_t)];
-    loop.socket = connect_to(socket_path);
+    loop.socket = socket;
     if (loop.socket < 0 || !prepare(config)) {
         complain("start: %s", strerror(errno));
         return 1;

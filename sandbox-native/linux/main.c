@@ -100,7 +100,7 @@ int main(int count, char **words)
     umask(022);
     compile_filter();
     if (strcmp(mode, "--connect") == 0)
-        return serve(&config, operand);
+        return serve(&config, connect_to(operand));
     if (strcmp(mode, "--probe") == 0)
         return probe(&config);
     unsigned rounds = (unsigned)strtoul(operand, NULL, 10);

@@ -24,7 +24,8 @@ bool become_action(const struct config *config, bool user_namespace)
     return !user_namespace || set_identity(config->privileged, INSIDE_ID, INSIDE_ID);
 }
 
-bool drop_privileges(const struct config *config, bool user_namespace)
+/* What can never be had again. The capabilities in use stay: the walls that a spec decides are still to be built. */
+bool renounce_privileges(void)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return false;
@@ -32,9 +33,12 @@ bool drop_privileges(const struct config *config, bool user_namespace)
     int capability = 0;
     while (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
         capability++;
-    if (errno != EINVAL || capability == 0 || prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) < 0)
-        return false;
+    return errno == EINVAL && capability > 0
+        && prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) == 0;
+}
 
+bool drop_privileges(const struct config *config, bool user_namespace)
+{
     /* Without a user namespace we have been the host's root up to here. */
     if (!user_namespace && !set_identity(true, config->action_uid, config->action_gid))
         return false;

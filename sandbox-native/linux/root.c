@@ -239,14 +239,11 @@ static bool leave_host(int root)
         && chdir("/") == 0;
 }
 
-bool enter_root(const struct spec *spec, int input_root, const char **step)
+bool enter_root(const struct spec *spec, const char **step)
 {
     *step = "copy of the template";
     auto_close int root = copy_mount(AT_FDCWD, TEMPLATE, 0);
     if (!place(root, AT_FDCWD, TEMPLATE))
-        return false;
-    *step = "input root";
-    if (!place(input_root, root, "build"))
         return false;
     *step = "scratch";
     if (!add_scratch(root, "tmp", spec->scratch_bytes) || !add_scratch(root, "dev/shm", spec->scratch_bytes))
@@ -256,4 +253,9 @@ bool enter_root(const struct spec *spec, int input_root, const char **step)
         return false;
     *step = "pivot_root";
     return leave_host(root);
+}
+
+bool place_input_root(int input_root)
+{
+    return place(input_root, AT_FDCWD, "/build");
 }

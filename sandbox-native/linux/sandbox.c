@@ -21,6 +21,12 @@ static bool choose_network(const struct config *config, const struct spec *spec)
     return host_network();
 }
 
+/* If it fails, the next action tries again and says why. */
+void prepare_network(void)
+{
+    network_is_fresh = network_is_fresh || next_network();
+}
+
 static void discard(pid_t pid)
 {
     kill(pid, SIGKILL);
@@ -35,8 +41,8 @@ bool sandbox_start(const struct config *config, const struct spec *spec, const s
     int pair[2];
 
     *failure = (struct failure){ "input root", WALL_ROOT, 0 };
-    auto_close int input_root = open_input_root(spec->input_root);
-    if (input_root < 0)
+    auto_close int input_root = spec->arguments ? open_input_root(spec->input_root) : -1;
+    if (input_root < 0 && spec->arguments)
         goto failed;
 
     failure->step = "pipes";
@@ -71,9 +77,6 @@ bool sandbox_start(const struct config *config, const struct spec *spec, const s
         errno = error;
         goto failed;
     }
-
-    /* While the child builds its root on the other core. If it fails, the next action tries again and says why. */
-    network_is_fresh = next_network();
 
     *child = (struct child){ pid, pidfd, control, out, err };
     pidfd = control = out = err = -1;

@@ -68,7 +68,7 @@ static char **take_strings(struct cursor *cursor)
 bool spec_parse(struct spec *spec, const char *payload, size_t bytes, const char **error)
 {
     struct cursor cursor = { .at = payload, .left = bytes };
-    *spec = (struct spec){ .walls = take_u32(&cursor) };
+    *spec = (struct spec){ .walls = take_u32(&cursor), .payload = payload, .payload_bytes = bytes };
     spec->cpu_millicores = take_u32(&cursor);
     spec->memory_bytes = take_u64(&cursor);
     spec->processes_max = take_u32(&cursor);

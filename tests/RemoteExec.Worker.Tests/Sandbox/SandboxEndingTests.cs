@@ -6,9 +6,19 @@ using RemoteExec.Worker.Sandbox;
 namespace RemoteExec.Worker.Tests.Sandbox;
 
 /// <summary>How actions end, what is told about it, and that nothing is left.</summary>
+[TestFixture(false, TestName = "SandboxEndingTests")]
+[TestFixture(true, TestName = "SandboxEndingTests, in a spare")]
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
-public sealed class SandboxEndingTests : SandboxFixture
+public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
 {
+    [SetUp]
+    public async Task AwaitSpare()
+    {
+        if (!inSpare) return;
+        await RunAsync(Spec("/bin/true"));
+        await SpareAsync();
+    }
+
     [Test]
     public async Task An_action_exits_with_its_code_and_its_output()
     {
@@ -270,8 +280,4 @@ public sealed class SandboxEndingTests : SandboxFixture
     {
         while (ProbesAlive().Length > 0) await Task.Yield();
     }
-
-    private static string[] GroupsOf(int launcher) => Directory.Exists("/sys/fs/cgroup")
-        ? Directory.GetDirectories("/sys/fs/cgroup", $"rexec-{launcher}", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 4 })
-        : [];
 }

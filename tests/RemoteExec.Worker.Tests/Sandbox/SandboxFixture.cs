@@ -71,6 +71,37 @@ public abstract class SandboxFixture
         return run;
     }
 
+    /// <summary>The sandbox that waits for its spec by now: it cannot gain privileges any more, and has no filter yet.</summary>
+    protected async Task<int> SpareAsync()
+    {
+        while (true)
+        {
+            foreach (int child in ChildrenOf(Launcher.ProcessId!.Value))
+                if (TryRead($"/proc/{child}/status") is { } status && status.Contains("NoNewPrivs:\t1\nSeccomp:\t0\n")) return child;
+            await Task.Yield();
+        }
+    }
+
+    protected static int[] ChildrenOf(int process) => TryRead($"/proc/{process}/task/{process}/children") is { } line
+        ? [.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)]
+        : [];
+
+    protected static string[] GroupsOf(int launcher) => Directory.Exists("/sys/fs/cgroup")
+        ? Directory.GetDirectories("/sys/fs/cgroup", $"rexec-{launcher}", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 4 })
+        : [];
+
+    private static string? TryRead(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return null; // ended while we looked
+        }
+    }
+
     private static string CompileProbes()
     {
         string program = Path.Combine(TestContext.CurrentContext.WorkDirectory, "sandbox-probes");

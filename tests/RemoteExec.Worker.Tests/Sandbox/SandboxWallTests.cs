@@ -4,9 +4,19 @@ using RemoteExec.Worker.Sandbox;
 namespace RemoteExec.Worker.Tests.Sandbox;
 
 /// <summary>Each wall is proven by an action that tries to cross it (TRUST 4.5).</summary>
+[TestFixture(false, TestName = "SandboxWallTests")]
+[TestFixture(true, TestName = "SandboxWallTests, in a spare")]
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
-public sealed class SandboxWallTests : SandboxFixture
+public sealed class SandboxWallTests(bool inSpare) : SandboxFixture
 {
+    [SetUp]
+    public async Task AwaitSpare()
+    {
+        if (!inSpare) return;
+        await RunAsync(Spec("/bin/true"));
+        await SpareAsync();
+    }
+
     [TestCase("mount", "EPERM")]
     [TestCase("remount", "EPERM")]
     [TestCase("umount", "EPERM")]
