@@ -34,7 +34,7 @@ public sealed class WorkDirectoriesTests
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Directory.Exists(Path.Combine(folder.Path, "tree/inner")));
 
-        TreeRemover.Remove(folder.Path, name);
+        TreeRemover.Remove(folder.Path, name, CancellationToken.None);
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
 }

@@ -14,7 +14,7 @@ internal static class TreeRemover
 
     /// <summary>Removes the entry <paramref name="name"/> of the directory <paramref name="parent"/>; nothing there is fine.</summary>
     /// <exception cref="OperationCanceledException">Given up half-way; what is left can be removed later in the same way.</exception>
-    public static void Remove(string parent, FileName name, CancellationToken cancellationToken = default)
+    public static void Remove(string parent, FileName name, CancellationToken cancellationToken)
     {
         using var top = DirectoryHandle.Open(parent);
         var pending = new Stack<FileName>();
