@@ -1,7 +1,6 @@
 using NUnit.Framework;
-using RemoteExec.Scheduling.Local;
 
-namespace RemoteExec.Scheduling.Tests;
+namespace RemoteExec.Core.Tests;
 
 [TestFixture]
 internal sealed class Crc32CTests

@@ -1,10 +1,10 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace RemoteExec.Scheduling.Local;
+namespace RemoteExec.Core;
 
-/// <summary>CRC-32C (RFC 3720, 12.1), by the processor's own instruction where it has one.</summary>
-internal static class Crc32C
+/// <summary>CRC-32C (Castagnoli; RFC 3720, 12.1): tells torn and rotten files of ours from whole ones. By the processor's own instruction where it has one.</summary>
+public static class Crc32C
 {
     public const uint Seed = uint.MaxValue;
 
