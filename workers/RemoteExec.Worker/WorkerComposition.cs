@@ -17,13 +17,13 @@ internal static class WorkerComposition
 
         // The walls: what stands decides what is offered.
         var launcherOptions = LauncherOptions(options);
-        var probed = (await SandboxProbe.RunAsync(launcherOptions, cancellationToken)).Walls;
-        var standing = Choose(options, probed);
+        var probe = await SandboxProbe.RunAsync(launcherOptions, cancellationToken);
+        var standing = Choose(options, probe);
         var launcher = standing == SandboxWalls.None ? null : new SandboxLauncher(launcherOptions);
         ISandbox sandbox = launcher is null ? new DirectRunner(time) : launcher;
         var walls = options.Sandbox == SandboxMode.Off
-            ? [.. probed.Select(wall => wall with { Enforced = false, Reason = "the sandbox is switched off" })]
-            : probed;
+            ? [.. probe.Walls.Select(wall => wall with { Enforced = false, Reason = "the sandbox is switched off" })]
+            : probe.Walls;
 
         // The stages of an action.
         var workDirectories = WorkDirectories.Open(options.DataDirectory, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), log);
@@ -50,17 +50,17 @@ internal static class WorkerComposition
         return defaults with { LauncherPath = options.LauncherPath ?? defaults.LauncherPath };
     }
 
-    private static SandboxWalls Choose(WorkerOptions options, IReadOnlyList<SandboxWall> probed)
+    private static SandboxWalls Choose(WorkerOptions options, SandboxProbe probe)
     {
         if (options.Sandbox == SandboxMode.Off) return SandboxWalls.None;
-        var absent = probed.Where(wall => !wall.Enforced).ToList();
+        var absent = probe.Walls.Where(wall => !wall.Enforced).ToList();
         if (absent.Count > 0 && options.Sandbox == SandboxMode.Required)
         {
             throw new WorkerRefusedException(
                 $"the sandbox is required and cannot be built here: {string.Join("; ", absent.Select(wall => $"{wall.Name}: {wall.Reason}"))}. "
                 + "Remove the obstacle, or say --sandbox degrade to run behind the walls that stand");
         }
-        return probed.Where(wall => wall.Enforced).Aggregate(SandboxWalls.None, (all, wall) => all | wall.Wall);
+        return probe.Enforced;
     }
 
     private static Hello Introduce(WorkerOptions options, IReadOnlyList<SandboxWall> walls)

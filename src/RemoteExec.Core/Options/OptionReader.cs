@@ -65,15 +65,6 @@ public sealed partial class OptionReader
     public HostPort HostPort(string name, string defaultText, string help) =>
         One<HostPort>(name, "HOST:PORT", defaultText, help, HostPortForm, Core.HostPort.TryParse);
 
-    /// <summary>Null when it is not set.</summary>
-    public HostPort? OptionalHostPort(string name, string help) =>
-        One(name, "HOST:PORT", null, help, HostPortForm, (string text, out HostPort? value) =>
-        {
-            bool isAddress = Core.HostPort.TryParse(text, out var address);
-            value = address;
-            return isAddress;
-        });
-
     /// <summary>Several, separated by commas or by repeating the option; none when it is not set and has no default.</summary>
     public IReadOnlyList<HostPort> HostPorts(string name, string? defaultText, string help) =>
         Many<HostPort>(name, "HOST:PORT", defaultText, help, HostPortForm, Core.HostPort.TryParse);

@@ -40,12 +40,6 @@ public static class ActionPath
         return true;
     }
 
-    /// <summary>Whether <paramref name="path"/> is inside <paramref name="directory"/>, both resolved.</summary>
-    public static bool IsBelow(string path, string directory) =>
-        directory.Length == 0
-            ? path.Length > 0
-            : path.Length > directory.Length && path[directory.Length] == '/' && path.StartsWith(directory, StringComparison.Ordinal);
-
     private static string? CheckText(string path)
     {
         if (path.StartsWith('/')) return $"the path '{path}' is absolute";

@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
+using RemoteExec.Rpc;
 using Status = Grpc.Core.Status;
 
 namespace RemoteExec.Protocol;
@@ -12,9 +13,6 @@ namespace RemoteExec.Protocol;
 /// </summary>
 public static class RpcErrors
 {
-    /// <summary>Where gRPC carries a serialised google.rpc.Status.</summary>
-    public const string DetailsTrailer = "grpc-status-details-bin";
-
     // REAPI E2, PreconditionFailure.Violation.type.
     private const string MissingType = "MISSING";
 
@@ -84,7 +82,7 @@ public static class RpcErrors
     /// <summary>The failure as a message, details included: what ExecuteResponse.status and batch answers carry.</summary>
     public static RpcStatus ToStatus(this RpcException exception)
     {
-        byte[]? details = exception.Trailers.GetValueBytes(DetailsTrailer);
+        byte[]? details = RichStatus.DetailsOf(exception);
         if (details is not null)
         {
             try
@@ -102,9 +100,7 @@ public static class RpcErrors
 
     public static RpcException ToException(this RpcStatus status) => status.Details.Count == 0
         ? new RpcException(new Status((StatusCode)status.Code, status.Message))
-        : new RpcException(
-            new Status((StatusCode)status.Code, status.Message),
-            new Metadata { { DetailsTrailer, status.ToByteArray() } });
+        : RichStatus.Exception((StatusCode)status.Code, status.Message, status.ToByteArray());
 
     private static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing, int bytesMax)
     {

@@ -41,10 +41,6 @@ public sealed class RpcServer : IAsyncDisposable
     /// <summary>What a client of this server connects to.</summary>
     public Uri Address => new($"{(_options.Tls is null ? "http" : "https")}://{EndPoint}");
 
-    /// <summary>Names of the services that are served, for reflection and health.</summary>
-    public IReadOnlyCollection<string> ServiceNames =>
-        [.. _table.Methods.Keys.Select(name => name.Split('/')[1]).Distinct().Order(StringComparer.Ordinal)];
-
     /// <summary>
     /// Fires when the server starts to drain: handlers of streams that would never end by themselves watch it and
     /// end them with UNAVAILABLE, so that clients go elsewhere.

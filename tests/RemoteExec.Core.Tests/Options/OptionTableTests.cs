@@ -25,7 +25,7 @@ public sealed class OptionTableTests
         Assert.That(options.Redis, Is.Empty);
         Assert.That(options.Properties, Is.Empty);
         Assert.That(options.TokenFile, Is.Null);
-        Assert.That(options.Http, Is.Null);
+        Assert.That(options.Http, Is.EqualTo(new HostPort("::1", 8981)));
         Assert.That(options.Verbose, Is.False);
     }
 
@@ -214,7 +214,7 @@ public sealed class OptionTableTests
 
         public HostPort Grpc { get; } = options.HostPort("grpc", "127.0.0.1:8980", "where gRPC is served");
 
-        public HostPort? Http { get; } = options.OptionalHostPort("http", "where HTTP is served");
+        public HostPort Http { get; } = options.HostPort("http", "[::1]:8981", "where HTTP is served");
 
         public long MaxCasSizeBytes { get; } = options.Size("max-cas-size", "10GB", "disk space for blobs");
 

@@ -23,12 +23,4 @@ internal sealed class ActionPathTests
     [TestCase("w", "a/../../../x")]
     public void Leaving_the_root_is_refused(string directory, string path) =>
         Assert.That(ActionPath.TryResolve(directory, path, out _, out _), Is.False);
-
-    [TestCase("a/b", "a", true)]
-    [TestCase("ab", "a", false)]
-    [TestCase("a", "a", false)]
-    [TestCase("a", "", true)]
-    [TestCase("", "", false)]
-    public void Below_means_inside(string path, string directory, bool expected) =>
-        Assert.That(ActionPath.IsBelow(path, directory), Is.EqualTo(expected));
 }

@@ -23,12 +23,10 @@ internal static unsafe partial class Libc
     public const ulong ResolveBeneath = 0x08;
 
     public const int ENOENT = 2;
-    public const int EACCES = 13;
     public const int EEXIST = 17;
     public const int EXDEV = 18;
     public const int ENOTDIR = 20;
     public const int ENOSPC = 28;
-    public const int ENAMETOOLONG = 36;
     public const int ELOOP = 40;
     public const int EDQUOT = 122;
 

@@ -11,8 +11,6 @@ public sealed class SandboxProbe
     public SandboxWalls Enforced =>
         Walls.Where(wall => wall.Enforced).Aggregate(SandboxWalls.None, (all, wall) => all | wall.Wall);
 
-    public bool EnforcesAll => Enforced == SandboxWalls.All;
-
     /// <summary>Runs <c>rexec-sandbox --probe</c>. A launcher that cannot run enforces nothing, and the reason says so.</summary>
     public static async Task<SandboxProbe> RunAsync(SandboxLauncherOptions options, CancellationToken cancellationToken)
     {

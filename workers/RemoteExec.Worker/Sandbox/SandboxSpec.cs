@@ -3,9 +3,6 @@ namespace RemoteExec.Worker.Sandbox;
 /// <summary>One action as the launcher needs it: what to run, where, behind which walls and within which limits.</summary>
 public sealed record SandboxSpec
 {
-    /// <summary>Where an action behind <see cref="SandboxWalls.Root"/> sees its input root; without that wall, at its host path.</summary>
-    public const string InputRootInside = "/build";
-
     /// <summary>
     /// The program and its arguments. The program is found by REAPI's rule (Command.arguments, X2): absolute as it is, with
     /// a slash relative to the working directory, otherwise searched on the PATH of <see cref="Environment"/>.
@@ -20,7 +17,7 @@ public sealed record SandboxSpec
 
     /// <summary>
     /// Host path of the materialised input root. Directories the action may write to belong to
-    /// <see cref="ISandbox.FileOwner"/>; linked inputs do not.
+    /// <see cref="ISandbox.FileOwner"/>; linked inputs do not. Behind <see cref="SandboxWalls.Root"/> an action sees it as /build.
     /// </summary>
     public required string InputRootPath { get; init; }
 
