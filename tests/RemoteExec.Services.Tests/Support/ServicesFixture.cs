@@ -147,7 +147,7 @@ internal abstract class ServicesFixture
     {
         var writer = new ActionCacheWriter(Cache, Store, Options);
         Scheduler = new Scheduler(
-            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, new MemoryJournal(), Time, writer.OnCompletedAsync);
+            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, new MemoryOperationJournal(), Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
         _services = new ServicesComposition(Store, Cache, Scheduler, Options, Time);
         _server = new RpcServer(new RpcServerOptions { Methods = ServicesComposition.MethodOptions(Options) });

@@ -1,9 +1,9 @@
-namespace RemoteExec.Client.Tests;
+namespace RemoteExec.Testing;
 
 /// <summary>A folder of one test's own, removed with everything in it.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("rexec-client-").FullName;
+    public string Path { get; } = Directory.CreateTempSubdirectory("rexec-test-").FullName;
 
     public string Combine(string name) => System.IO.Path.Combine(Path, name);
 

@@ -1,11 +1,13 @@
-namespace RemoteExec.Services.Tests;
+namespace RemoteExec.Testing;
 
 /// <summary>A clock that stands still until a test moves it; timers fire on the thread that moves it.</summary>
 internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
-    private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    // Later than any file that a test writes: what is old is old by this clock too.
+    private DateTimeOffset _now = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private TaskCompletionSource _armed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -18,7 +20,7 @@ internal sealed class ManualTime : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new ManualTimer(this, callback, state);
+        var timer = new ManualTimer(this, () => callback(state));
         timer.Change(dueTime, period);
         return timer;
     }
@@ -43,15 +45,32 @@ internal sealed class ManualTime : TimeProvider
         }
     }
 
-    private sealed class ManualTimer(ManualTime time, TimerCallback callback, object? state) : ITimer
+    /// <summary>Completes when some timer is set to go off after exactly that time.</summary>
+    public async Task WaitForTimerAsync(TimeSpan after)
+    {
+        while (true)
+        {
+            Task armed;
+            lock (_gate)
+            {
+                if (_timers.Any(timer => timer.Due == _now + after)) return;
+                armed = _armed.Task;
+            }
+
+            await armed.WaitAsync(TimeSpan.FromSeconds(60));
+        }
+    }
+
+    private sealed class ManualTimer(ManualTime time, Action fire) : ITimer
     {
         private TimeSpan _period;
 
+        /// <summary>Null while it is not set.</summary>
         public DateTimeOffset? Due { get; private set; }
 
         public void Rearm() => Due = _period > TimeSpan.Zero ? Due + _period : null;
 
-        public void Fire() => callback(state);
+        public void Fire() => fire();
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
@@ -60,6 +79,8 @@ internal sealed class ManualTime : TimeProvider
                 _period = period;
                 Due = dueTime == Timeout.InfiniteTimeSpan ? null : time._now + dueTime;
                 if (!time._timers.Contains(this)) time._timers.Add(this);
+                time._armed.SetResult();
+                time._armed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             }
 
             return true;
