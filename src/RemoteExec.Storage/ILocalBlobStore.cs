@@ -32,4 +32,7 @@ public interface ILocalBlobStore : IBlobStore
     /// for it stays and may be removed). Otherwise as <see cref="ImportFileAsync"/>.
     /// </summary>
     ValueTask<Digest> TakeFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken);
+
+    /// <summary>Puts a blob aside whose file was found to be another content than its digest's: from now on it is a miss.</summary>
+    void PutAside(Digest digest);
 }

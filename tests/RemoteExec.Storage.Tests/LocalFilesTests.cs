@@ -87,6 +87,28 @@ public sealed class LocalFilesTests : DiskFixture
     }
 
     [Test]
+    public async Task What_is_put_aside_is_a_miss_in_both_modes_until_it_is_stored_again()
+    {
+        var digest = await _store.PutAsync(Blobs.Of(1, 1000));
+        await _store.TryLinkAsync(digest, executable: true, Scratch.Sub("f"), default);
+        await _store.TryLinkAsync(digest, executable: false, Scratch.Sub("g"), default);
+        foreach (string name in (string[])["f", "g"])
+        {
+            File.SetUnixFileMode(Scratch.Sub(name), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.WriteAllBytes(Scratch.Sub(name), Blobs.Of(2, 1000));
+        }
+
+        _store.PutAside(digest);
+
+        Assert.That(await _store.FindMissingAsync([digest], default), Is.EqualTo(new[] { digest }));
+        AssertConsistent(_store);
+        await _store.PutAsync(Blobs.Of(1, 1000));
+        await _store.LinkManyAsync([new BlobLink(digest, true, Scratch.Sub("h")), new BlobLink(digest, false, Scratch.Sub("i"))], default);
+        Assert.That(File.ReadAllBytes(Scratch.Sub("h")), Is.EqualTo(Blobs.Of(1, 1000)));
+        Assert.That(File.ReadAllBytes(Scratch.Sub("i")), Is.EqualTo(Blobs.Of(1, 1000)));
+    }
+
+    [Test]
     public async Task Linking_promises_the_blob()
     {
         await _store.DisposeAsync();

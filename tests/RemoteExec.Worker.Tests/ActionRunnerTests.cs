@@ -225,10 +225,11 @@ public sealed class ActionRunnerTests
 
     [TestCase("tampered with")]
     [TestCase("ORIGINAL", Description = "the same size")]
-    public async Task An_altered_input_fails_the_attempt_and_blames_the_worker(string content)
+    public async Task An_altered_input_fails_the_attempt_blames_the_worker_and_is_given_to_nobody_else(string content)
     {
         await using var bench = new ActionBench();
-        var root = new WireDirectory { Files = { ActionBench.File("input", bench.Put("original")) } };
+        var digest = bench.Put("original");
+        var root = new WireDirectory { Files = { ActionBench.File("input", digest) } };
         var sandbox = ScriptedSandbox.Exits(0, path =>
         {
             string input = Path.Combine(path, "input");
@@ -240,6 +241,7 @@ public sealed class ActionRunnerTests
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.Internal));
         Assert.That(report.Status.Message, Does.Contain("input"));
         Assert.That(report.Result, Is.Null);
+        Assert.That(bench.Store.Has(digest), Is.False);
     }
 
     [Test]

@@ -127,6 +127,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
     public ValueTask<Digest> TakeFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
         _importer.TakeAsync(function, file, cancellationToken);
 
+    public void PutAside(Digest digest) => Quarantine(digest);
+
     public BlobPin Pin(IReadOnlyList<Digest> digests)
     {
         var pin = Index.Pin(digests, _time.GetUtcNow(), _time);

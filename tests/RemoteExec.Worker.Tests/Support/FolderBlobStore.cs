@@ -58,6 +58,8 @@ internal sealed class FolderBlobStore : ILocalBlobStore
     public ValueTask<Digest> TakeFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
         ImportFileAsync(function, file, cancellationToken);
 
+    public void PutAside(Digest digest) => Remove(digest);
+
     public Digest Put(DigestFunction function, ReadOnlySpan<byte> bytes)
     {
         var digest = Digest.Of(function, bytes);
