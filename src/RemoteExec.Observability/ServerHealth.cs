@@ -7,14 +7,23 @@ namespace RemoteExec.Observability;
 public sealed class ServerHealth(TimeProvider time)
 {
     private volatile ServerPhase _phase = ServerPhase.Starting;
+    private volatile Func<string?> _fault = () => null;
 
     public DateTimeOffset StartedAt { get; } = time.GetUtcNow();
 
     public ServerPhase Phase => _phase;
 
-    public bool IsReady => _phase == ServerPhase.Ready;
+    /// <summary>Why it refuses all work although it runs; null while all is well.</summary>
+    public string? Fault => _fault();
 
-    public void Ready() => _phase = ServerPhase.Ready;
+    public bool IsReady => _phase == ServerPhase.Ready && Fault is null;
+
+    /// <param name="fault">Asked whenever somebody looks: what fails later, a journal on a full disk, ends readiness.</param>
+    public void Ready(Func<string?> fault)
+    {
+        _fault = fault;
+        _phase = ServerPhase.Ready;
+    }
 
     public void Draining() => _phase = ServerPhase.Draining;
 }

@@ -49,7 +49,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         if (worker is not null)
             _working = worker.RunAsync(_workerDrain.Token);
         services.Health.SetServing(true);
-        Health.Ready();
+        Health.Ready(() => scheduler?.Fault);
         Ready(Environment.ProcessId);
     }
 

@@ -162,7 +162,7 @@ public sealed class WebServer : IAsyncDisposable
 
     private Task ReadyAsync(HttpContext context) => _sources.Health.IsReady
         ? TextAsync(context, StatusCodes.Status200OK, "ready\n")
-        : TextAsync(context, StatusCodes.Status503ServiceUnavailable, _sources.Health.Phase.ToString().ToLowerInvariant() + "\n");
+        : TextAsync(context, StatusCodes.Status503ServiceUnavailable, (_sources.Health.Fault ?? _sources.Health.Phase.ToString().ToLowerInvariant()) + "\n");
 
     private Task MetricsAsync(HttpContext context)
     {
