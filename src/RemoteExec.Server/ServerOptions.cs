@@ -13,7 +13,7 @@ internal sealed class ServerOptions(OptionReader options)
 
     public HostPort Grpc { get; } = options.HostPort("grpc", "127.0.0.1:8980", "where clients and workers connect");
     public HostPort Http { get; } = options.HostPort("http", "127.0.0.1:8981", "web page, JSON, /metrics, /healthz, /readyz");
-    public string DataDirectory { get; } = Path.GetFullPath(options.Text("data-dir", DefaultDataDirectory, "everything durable lives here", "DIR"));
+    public string DataDirectory { get; } = Path.GetFullPath(options.Text("data-dir", UserData.DirectoryOf("rexec"), "everything durable lives here", "DIR"));
     public IReadOnlyList<ServerRole> Roles { get; } = options.Choices<ServerRole>("roles", "all", "parts that this process plays");
     public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)");
 
@@ -39,12 +39,6 @@ internal sealed class ServerOptions(OptionReader options)
     private const long CasSizeBytesMin = 64 << 20;
 
     public bool Plays(ServerRole role) => Roles.Contains(ServerRole.All) || Roles.Contains(role);
-
-    // XDG base directories: data of a program that is not the user's own documents.
-    private static string DefaultDataDirectory =>
-        Environment.GetEnvironmentVariable("XDG_DATA_HOME") is { Length: > 0 } data ? Path.Combine(data, "rexec")
-        : Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home ? Path.Combine(home, ".local/share/rexec")
-        : "/var/lib/rexec";
 
     private static IEnumerable<string> Rules(ServerOptions options)
     {

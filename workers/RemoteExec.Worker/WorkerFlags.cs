@@ -18,7 +18,7 @@ internal sealed class WorkerFlags(OptionReader options)
         options.Count("prefetch", 0, "actions whose inputs are brought while all slots are busy", min: 0, max: 64);
 
     public string DataDirectory { get; } =
-        options.Text("data-dir", "./rexec-worker-data", "where inputs are kept and actions run; one worker per directory", "DIR");
+        options.Text("data-dir", UserData.DirectoryOf("rexec-worker"), "where inputs are kept and actions run; one worker per directory", "DIR");
 
     public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again");
 
