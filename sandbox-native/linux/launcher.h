@@ -145,8 +145,20 @@ bool sandbox_start(const struct config *config, const struct spec *spec, const s
                    bool probe, struct child *child, struct failure *failure);
 void prepare_network(void);
 
+/* outbox.c: towards the worker; false when it is gone */
+struct outbox {
+    int socket;
+    char *waiting; /* what the socket did not take */
+    size_t waiting_bytes, capacity;
+};
+int connect_to(const char *socket_path);
+bool outbox_open(struct outbox *outbox, int socket, size_t capacity);
+bool outbox_flush(struct outbox *outbox);
+/* The header is written in front of the payload, where the caller left FRAME_HEADER_BYTES of room for it. */
+bool outbox_send(struct outbox *outbox, char *frame, enum frame_type type, uint64_t id, size_t payload_bytes);
+
 /* loop.c, probe.c, bench.c */
-int connect_to(const char *socket_path), serve(const struct config *config, int socket), probe(const struct config *config);
+int serve(const struct config *config, int socket), probe(const struct config *config);
 int bench_floor(unsigned rounds);
 int bench_run(const struct config *config, unsigned rounds);
 

@@ -16,7 +16,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "launcher.h"
@@ -61,8 +60,7 @@ static struct {
     enum { NOTHING, NETWORK, SPARE_AND_NETWORK } due; /* what to prepare for it */
     char *in;
     size_t in_bytes, in_capacity;
-    char *out; /* what the socket did not take; bounded because output is not read meanwhile */
-    size_t out_bytes, out_capacity;
+    struct outbox out;
     char chunk[FRAME_HEADER_BYTES + CHUNK_BYTES];
 } loop;
 
@@ -101,44 +99,15 @@ static void set_congested(bool congested)
 
 static void flush(void)
 {
-    while (loop.out_bytes && !loop.broken) {
-        ssize_t sent = send(loop.socket, loop.out, loop.out_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0) {
-            loop.broken |= errno != EAGAIN && errno != EINTR;
-            return;
-        }
-        loop.out_bytes -= (size_t)sent;
-        memmove(loop.out, loop.out + sent, loop.out_bytes);
-    }
-    set_congested(false);
+    loop.broken |= !outbox_flush(&loop.out);
+    set_congested(loop.out.waiting_bytes);
 }
 
-/* The frame's header is written in front of the payload, where the caller left room for it. */
 static void send_frame(char *frame, enum frame_type type, uint64_t id, size_t payload_bytes)
 {
-    struct frame_header header = { (uint32_t)payload_bytes, type, id };
-    size_t bytes = FRAME_HEADER_BYTES + payload_bytes;
-    memcpy(frame, &header, sizeof header);
-    if (!loop.congested && !loop.broken) {
-        ssize_t sent = send(loop.socket, frame, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-            loop.broken = true;
-            return;
-        }
-        if (sent > 0) {
-            frame += sent;
-            bytes -= (size_t)sent;
-        }
-    }
-    if (!bytes || loop.broken)
-        return;
-    if (loop.out_bytes + bytes > loop.out_capacity) {
-        loop.broken = true; /* cannot be: each action has one report, and one chunk is under way */
-        return;
-    }
-    memcpy(loop.out + loop.out_bytes, frame, bytes);
-    loop.out_bytes += bytes;
-    set_congested(true);
+    if (!loop.broken)
+        loop.broken = !outbox_send(&loop.out, frame, type, id, payload_bytes);
+    set_congested(loop.out.waiting_bytes);
 }
 
 static void send_exit(uint64_t id, struct exit_payload *exit, const char *detail)
@@ -568,18 +537,6 @@ static void run_loop(void)
     }
 }
 
-int connect_to(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? fd : -1; /* on failure we exit */
-}
-
 static bool prepare(const struct config *config)
 {
     sigset_t terminate;
@@ -590,10 +547,9 @@ static bool prepare(const struct config *config)
     loop.cgroups = calloc(loop.action_count, sizeof *loop.cgroups);
     loop.in_capacity = CHUNK_BYTES;
     loop.in = malloc(loop.in_capacity);
-    loop.out_capacity = sizeof loop.chunk
-        + loop.action_count * (2 * FRAME_HEADER_BYTES + sizeof(struct exit_payload) + DETAIL_BYTES_MAX);
-    loop.out = malloc(loop.out_capacity);
-    if (!loop.actions || !loop.cgroups || !loop.in || !loop.out)
+    size_t report_bytes = 2 * FRAME_HEADER_BYTES + sizeof(struct exit_payload) + DETAIL_BYTES_MAX;
+    if (!loop.actions || !loop.cgroups || !loop.in
+        || !outbox_open(&loop.out, loop.socket, sizeof loop.chunk + loop.action_count * report_bytes))
         return false;
     for (unsigned i = 0; i < loop.action_count; i++)
         loop.actions[i].child = (struct child){ 0, -1, -1, -1, -1 };
