@@ -18,17 +18,18 @@ install_missing() {
         echo "Please install what Debian calls: ${packages[*]}" >&2
         return 2
     fi
-    local as_root=()
+    local as_root=() log
+    log=$(mktemp)
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     echo "Installing ${packages[*]} ..." >&2
     "${as_root[@]}" apt-get update -qq >/dev/null 2>&1 || true # an old list may still do
-    if ! DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${packages[@]}" >/tmp/rexec-apt.$$ 2>&1; then
-        cat "/tmp/rexec-apt.$$" >&2
-        rm -f "/tmp/rexec-apt.$$"
+    if ! DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${packages[@]}" >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
         echo "Installing ${packages[*]} failed; install them by hand and run this again" >&2
         return 2
     fi
-    rm -f "/tmp/rexec-apt.$$"
+    rm -f "$log"
 }
 
 # The SDK is not in Debian 12: use a package where a distribution has one, else say what to do.

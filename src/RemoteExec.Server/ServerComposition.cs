@@ -161,7 +161,7 @@ internal static class ServerComposition
         Properties = options.Properties,
         Sandbox = options.Sandbox,
         ActionMemoryBytesMax = options.ActionMemoryBytesMax,
-        DrainLimit = options.DrainMax,
+        DrainMax = options.DrainMax,
     };
 
     private static async ValueTask<IPEndPoint> EndpointAsync(HostPort address, CancellationToken cancellationToken)

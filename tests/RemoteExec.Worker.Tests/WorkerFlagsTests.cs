@@ -21,7 +21,7 @@ public sealed class WorkerFlagsTests
         var options = outcome.Options.ToOptions();
         Assert.That((options.Slots, options.Prefetch, options.DataDirectory, options.Pool), Is.EqualTo((3, 1, "/data", "gpu")));
         Assert.That((options.Sandbox, options.ActionMemoryBytesMax), Is.EqualTo((SandboxMode.Degrade, (long?)2 << 30)));
-        Assert.That((options.DrainLimit, options.WorkerId), Is.EqualTo((TimeSpan.FromSeconds(7), "me")));
+        Assert.That((options.DrainMax, options.WorkerId), Is.EqualTo((TimeSpan.FromSeconds(7), "me")));
         Assert.That(WorkerProperties.Offered(options).Select(property => property.ToString()),
             Is.SupersetOf(["gpu=a,b", "OSFamily=debian", "Pool=gpu"]).And.None.EqualTo("OSFamily=linux"));
     }

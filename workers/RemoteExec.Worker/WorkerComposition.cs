@@ -40,7 +40,7 @@ internal static class WorkerComposition
             local, workDirectories, time, log);
 
         // The loop that feeds them.
-        var loop = new WorkerLoop(Introduce(options, walls), connector, runner.RunAsync, options.DrainLimit, time, Random.Shared, log);
+        var loop = new WorkerLoop(Introduce(options, walls), connector, runner.RunAsync, options.DrainMax, time, Random.Shared, log);
         return new LocalWorker(loop, workDirectories, slots, liveOutputs, launcher, walls);
     }
 

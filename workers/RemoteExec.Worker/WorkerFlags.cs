@@ -32,7 +32,7 @@ internal sealed class WorkerFlags(OptionReader options)
 
     public long ActionMemoryBytes { get; } = options.Size("action-memory", "0", "memory one action may use; 0 is no limit but the machine's");
 
-    public TimeSpan DrainLimit { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
+    public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
 
     public string? WorkerId { get; } = options.OptionalText("worker-id", "the name in results and on the workers page", "NAME");
 
@@ -47,7 +47,7 @@ internal sealed class WorkerFlags(OptionReader options)
             Properties = Properties,
             Sandbox = Sandbox,
             ActionMemoryBytesMax = ActionMemoryBytes == 0 ? null : ActionMemoryBytes,
-            DrainLimit = DrainLimit,
+            DrainMax = DrainMax,
         };
         return WorkerId is null ? worker : worker with { WorkerId = WorkerId };
     }

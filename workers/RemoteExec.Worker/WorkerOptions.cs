@@ -41,5 +41,5 @@ public sealed record WorkerOptions
     public OutputLimits OutputLimits { get; init; } = new();
 
     /// <summary>How long running commands may go on after a request to stop, before they are killed and handed back.</summary>
-    public TimeSpan DrainLimit { get; init; } = TimeSpan.FromMinutes(5);
+    public TimeSpan DrainMax { get; init; } = TimeSpan.FromMinutes(5);
 }

@@ -9,7 +9,7 @@ namespace RemoteExec.Worker;
 /// reports stay in the <see cref="LeaseTable"/> until the coordinator has spoken.
 /// </summary>
 internal sealed partial class WorkerLoop(
-    Hello hello, IWorkerConnector connector, AttemptRunner runAttempt, TimeSpan drainLimit, TimeProvider time, Random random, ILogger log)
+    Hello hello, IWorkerConnector connector, AttemptRunner runAttempt, TimeSpan drainMax, TimeProvider time, Random random, ILogger log)
 {
     // A coordinator that knows of nothing here ends the stream at once; longer means it is not listening.
     private static readonly TimeSpan GoodbyeWait = TimeSpan.FromSeconds(5);
@@ -235,7 +235,7 @@ internal sealed partial class WorkerLoop(
 
         int held = _leases.Snapshot().Count;
         LogDraining(held);
-        var limit = Task.Delay(drainLimit, time, leave.Token);
+        var limit = Task.Delay(drainMax, time, leave.Token);
         if (await Task.WhenAny(limit, _leases.WhenEmpty()) != limit)
             await Task.Delay(GoodbyeWait, time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!leave.IsCancellationRequested) await leave.CancelAsync();
