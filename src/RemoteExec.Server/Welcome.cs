@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 using RemoteExec.Storage;
 using RemoteExec.Worker;
@@ -29,6 +30,13 @@ internal static class Welcome
             .AppendLine("  build --incompatible_strict_action_env")
             .AppendLine()
             .Append("Stop with Ctrl-C. Data stays.");
+        if (!IsLoopback(options.Grpc.Host) || !IsLoopback(options.Http.Host))
+        {
+            // There is no authentication yet: whoever reaches the port runs commands here and may join as a worker.
+            text.AppendLine().AppendLine()
+                .Append("WARNING: this server listens beyond this machine and asks nobody who they are. Keep both ports in a network that you trust.");
+        }
+
         return text.ToString();
     }
 
@@ -42,6 +50,9 @@ internal static class Welcome
             : "WITHOUT these walls: " + string.Join("; ", open.Select(wall => $"{wall.Name} ({wall.Reason})"));
         return $"this machine, {options.Slots} slots; {walls}";
     }
+
+    private static bool IsLoopback(string host) =>
+        host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
     private static string Gigabytes(long bytes) => (bytes / 1e9).ToString("0.0", CultureInfo.InvariantCulture) + " GB";
 }

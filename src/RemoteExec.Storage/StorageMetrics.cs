@@ -22,9 +22,12 @@ public static class StorageMetrics
     /// <summary>Labels: op=find_missing|read|write, result=hit|miss|stored|present|refused, tier.</summary>
     internal static Counter<long> Requests { get; } = Meter.CreateCounter<long>("remoteexec_cas_requests_total");
 
-    internal static Histogram<long> FindMissingBatch { get; } = Meter.CreateHistogram<long>("remoteexec_cas_find_missing_batch_digests");
+    internal static Histogram<long> FindMissingBatch { get; } = Meter.CreateHistogram("remoteexec_cas_find_missing_batch_digests", null, "Digests asked about in one call", null,
+        new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 10, 100, 1_000, 10_000, 100_000] });
 
-    internal static Histogram<double> FlushSeconds { get; } = Meter.CreateHistogram<double>("remoteexec_cas_fsync_seconds");
+    internal static Histogram<double> FlushSeconds { get; } = Meter.CreateHistogram("remoteexec_cas_fsync_seconds", null, "Time that one flush to disk took", null,
+        // From a good SSD to a disk that is about to be replaced.
+        new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10] });
 
     /// <summary>Label: tier.</summary>
     internal static Counter<long> EvictedBytes { get; } = Meter.CreateCounter<long>("remoteexec_cas_evicted_bytes_total");
