@@ -19,8 +19,8 @@ public static class StorageMetrics
         Meter.CreateObservableGauge("remoteexec_cas_suspect", () => Observe(usage => usage.IsSuspect ? 1 : 0), description: "1 after the disk failed a flush");
     }
 
-    /// <summary>Labels: op=find_missing|read|write, result=hit|miss|stored|present|refused, tier.</summary>
-    internal static Counter<long> Requests { get; } = Meter.CreateCounter<long>("remoteexec_cas_requests_total");
+    /// <summary>Labels: op=read|write, result=hit|miss|stored|present|refused, tier.</summary>
+    internal static Counter<long> Requests { get; } = Meter.CreateCounter<long>("remoteexec_cas_requests_total", null, "Reads and writes of blobs, by result");
 
     internal static Histogram<long> FindMissingBatch { get; } = Meter.CreateHistogram("remoteexec_cas_find_missing_batch_digests", null, "Digests asked about in one call", null,
         new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 10, 100, 1_000, 10_000, 100_000] });
@@ -30,13 +30,13 @@ public static class StorageMetrics
         new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10] });
 
     /// <summary>Label: tier.</summary>
-    internal static Counter<long> EvictedBytes { get; } = Meter.CreateCounter<long>("remoteexec_cas_evicted_bytes_total");
+    internal static Counter<long> EvictedBytes { get; } = Meter.CreateCounter<long>("remoteexec_cas_evicted_bytes_total", null, "Bytes removed to make room");
 
     /// <summary>Label: tier.</summary>
-    internal static Counter<long> Corruption { get; } = Meter.CreateCounter<long>("remoteexec_cas_corruption_total");
+    internal static Counter<long> Corruption { get; } = Meter.CreateCounter<long>("remoteexec_cas_corruption_total", null, "Blobs that were not what their name says");
 
     /// <summary>Labels: op=get|update, result=hit|miss|incomplete|stored.</summary>
-    internal static Counter<long> ActionCacheRequests { get; } = Meter.CreateCounter<long>("remoteexec_action_cache_requests_total");
+    internal static Counter<long> ActionCacheRequests { get; } = Meter.CreateCounter<long>("remoteexec_action_cache_requests_total", null, "Action results asked for and stored, by result");
 
     internal static KeyValuePair<string, object?> Op(string op) => new("op", op);
 

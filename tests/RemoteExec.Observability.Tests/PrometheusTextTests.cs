@@ -75,4 +75,19 @@ public sealed class PrometheusTextTests
         value = 2;
         Assert.That(_registry.Render(), Does.Contain("remoteexec_test_depth 2\n"));
     }
+
+    [Test]
+    public void A_series_that_is_no_longer_observed_leaves_the_page()
+    {
+        string state = "joining";
+        _meter.CreateObservableGauge("remoteexec_test_states",
+            () => new[] { new Measurement<int>(1, new KeyValuePair<string, object?>("state", state)) }, null, "By state.");
+        _ = _registry.Render();
+
+        state = "ready";
+
+        string text = _registry.Render();
+        Assert.That(text, Does.Contain("remoteexec_test_states{state=\"ready\"} 1\n"));
+        Assert.That(text, Does.Not.Contain("joining"));
+    }
 }

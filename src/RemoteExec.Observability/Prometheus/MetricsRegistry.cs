@@ -11,6 +11,9 @@ namespace RemoteExec.Observability;
 /// </summary>
 public sealed class MetricsRegistry : IDisposable
 {
+    internal const string OurMeters = "RemoteExec.";
+    internal const string RuntimeMeter = "System.Runtime";
+
     private readonly Lock _collecting = new();
     private readonly PrometheusExporter _exporter = new();
     private readonly SilentInstruments _silent = new();
@@ -21,7 +24,7 @@ public sealed class MetricsRegistry : IDisposable
     {
         _reader = new BaseExportingMetricReader(_exporter);
         _provider = Sdk.CreateMeterProviderBuilder()
-            .AddMeter("RemoteExec.*", "System.Runtime")
+            .AddMeter(OurMeters + "*", RuntimeMeter)
             .AddReader(_reader)
             .Build();
     }

@@ -20,25 +20,24 @@ internal sealed class PrometheusText
 
     public void Append(Metric metric)
     {
-        string name = Name(metric);
-        string type = metric.MetricType switch
+        var family = PrometheusFamily.Of(metric.Name, metric.Unit, metric.MetricType switch
         {
-            MetricType.Histogram or MetricType.ExponentialHistogram => "histogram",
-            MetricType.LongSum or MetricType.DoubleSum => "counter",
-            _ => "gauge",
-        };
-        Announce(name, type, metric.Description);
+            MetricType.Histogram or MetricType.ExponentialHistogram => PrometheusFamily.Histogram,
+            MetricType.LongSum or MetricType.DoubleSum => PrometheusFamily.Counter,
+            _ => PrometheusFamily.Gauge,
+        });
+        Announce(family, metric.Description);
         foreach (ref readonly var point in metric.GetMetricPoints())
-            AppendPoint(name, metric.MetricType, point);
+            AppendPoint(family.Name, metric.MetricType, point);
     }
 
     /// <summary>HELP and TYPE alone, for an instrument that has counted nothing yet; nothing when it is on the page already.</summary>
-    public void Announce(string name, string type, string? help)
+    public void Announce(PrometheusFamily family, string? help)
     {
-        if (!_announced.Add(name)) return;
+        if (!_announced.Add(family.Name)) return;
 
-        _page.Append("# HELP ").Append(name).Append(' ').Append(EscapeHelp(help ?? "")).Append('\n')
-            .Append("# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
+        _page.Append("# HELP ").Append(family.Name).Append(' ').Append(EscapeHelp(help ?? "")).Append('\n')
+            .Append("# TYPE ").Append(family.Name).Append(' ').Append(family.Type).Append('\n');
     }
 
     public override string ToString() => _page.ToString();
@@ -93,19 +92,6 @@ internal sealed class PrometheusText
         double.IsPositiveInfinity(value) ? "+Inf"
         : double.IsNegativeInfinity(value) ? "-Inf"
         : value.ToString("R", CultureInfo.InvariantCulture);
-
-    // Our own instruments are named for Prometheus; the runtime's come as "dotnet.gc.heap.total_allocated" with a unit beside.
-    private static string Name(Metric metric)
-    {
-        string name = metric.Name.Replace('.', '_').Replace('-', '_');
-        if (name.StartsWith("remoteexec_", StringComparison.Ordinal))
-            return name;
-        string unit = metric.Unit switch { "By" => "_bytes", "s" => "_seconds", _ => "" };
-        if (unit.Length > 0 && !name.EndsWith(unit, StringComparison.Ordinal))
-            name += unit;
-        bool isCounter = metric.MetricType is MetricType.LongSum or MetricType.DoubleSum;
-        return isCounter ? name + "_total" : name;
-    }
 
     private static string Labels(ReadOnlyTagCollection tags)
     {

@@ -4,12 +4,12 @@ using System.Diagnostics.Metrics;
 namespace RemoteExec.Observability;
 
 /// <summary>
-/// Every instrument of ours, also those that have counted nothing yet, which a collection leaves out: a page that
-/// announces them shows from the first scrape on what can be alerted upon.
+/// Every instrument that is collected, also those that have counted nothing yet, which a collection leaves out: a page
+/// that announces them shows from the first scrape on what can be alerted upon.
 /// </summary>
 internal sealed class SilentInstruments : IDisposable
 {
-    private readonly ConcurrentDictionary<string, Instrument> _byName = new();
+    private readonly ConcurrentDictionary<PrometheusFamily, string?> _helpOf = new();
     private readonly MeterListener _listener = new();
 
     public SilentInstruments()
@@ -17,16 +17,17 @@ internal sealed class SilentInstruments : IDisposable
         // Without enabling any: this listens to their appearance, not to their measurements.
         _listener.InstrumentPublished = (instrument, _) =>
         {
-            if (instrument.Meter.Name.StartsWith("RemoteExec.", StringComparison.Ordinal))
-                _byName[instrument.Name] = instrument;
+            if (instrument.Meter.Name.StartsWith(MetricsRegistry.OurMeters, StringComparison.Ordinal)
+                || instrument.Meter.Name == MetricsRegistry.RuntimeMeter)
+                _helpOf[PrometheusFamily.Of(instrument.Name, instrument.Unit, Type(instrument))] = instrument.Description;
         };
         _listener.Start();
     }
 
     public void AnnounceOn(PrometheusText page)
     {
-        foreach (var (name, instrument) in _byName.OrderBy(pair => pair.Key, StringComparer.Ordinal))
-            page.Announce(name, Type(instrument), instrument.Description);
+        foreach (var (family, help) in _helpOf.OrderBy(pair => pair.Key.Name, StringComparer.Ordinal))
+            page.Announce(family, help);
     }
 
     public void Dispose() => _listener.Dispose();
@@ -34,8 +35,8 @@ internal sealed class SilentInstruments : IDisposable
     private static string Type(Instrument instrument)
     {
         var kind = instrument.GetType().GetGenericTypeDefinition();
-        return kind == typeof(Counter<>) || kind == typeof(ObservableCounter<>) ? "counter"
-            : kind == typeof(Histogram<>) ? "histogram"
-            : "gauge";
+        return kind == typeof(Counter<>) || kind == typeof(ObservableCounter<>) ? PrometheusFamily.Counter
+            : kind == typeof(Histogram<>) ? PrometheusFamily.Histogram
+            : PrometheusFamily.Gauge;
     }
 }

@@ -65,9 +65,16 @@ internal sealed partial class ServerProgram : IAsyncDisposable
         var first = await Task.WhenAny(_welcomed.Task, _reading).WaitAsync(EndWithin);
         if (first != _welcomed.Task) throw new InvalidOperationException($"rexec-server ended at its start:\n{Error}");
 
-        string line = Output.Split('\n').Single(l => l.Contains("Execution ", StringComparison.Ordinal));
-        string address = line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
-        return new Uri("http" + address["grpc".Length..]);
+        return new Uri("http" + Welcomed("Execution ")["grpc".Length..]);
+    }
+
+    /// <summary>Where its page is, once it is ready.</summary>
+    public Uri HttpAddress => new(Welcomed("Web "));
+
+    private string Welcomed(string row)
+    {
+        string line = Output.Split('\n').Single(l => l.TrimStart().StartsWith(row, StringComparison.Ordinal));
+        return line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
     }
 
     public void Terminate()
