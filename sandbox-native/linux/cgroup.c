@@ -325,6 +325,18 @@ bool cgroup_prepare(struct cgroup_slot *slot, unsigned number, const struct spec
     return true;
 }
 
+/*
+ * proc_pid_oom_score_adj(5): when the machine or a group above ours runs out of memory, an action dies before the worker,
+ * the server or anybody else. From outside, where the right to lower it is: what such a writer sets is the lowest that
+ * the process and its children can ever go back to. It starts with init, whose end frees tmpfs and shared memory.
+ */
+bool die_first(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+    return write_text(AT_FDCWD, path, "1000");
+}
+
 int cgroup_clone_target(const struct cgroup_slot *slot)
 {
     return version2 ? slot->directory[0] : -1;

@@ -79,6 +79,7 @@ bool cgroups_start(char *reason, size_t reason_bytes);
 void cgroups_stop(struct cgroup_slot *slots, unsigned count);
 bool cgroup_prepare(struct cgroup_slot *slot, unsigned number, const struct spec *spec, const char **step);
 bool cgroup_limit(struct cgroup_slot *slot, const struct spec *spec, const char **step);
+bool die_first(pid_t pid);
 int cgroup_clone_target(const struct cgroup_slot *slot); /* v2: for CLONE_INTO_CGROUP; -1 on v1 */
 struct cgroup_usage cgroup_read(const struct cgroup_slot *slot);
 

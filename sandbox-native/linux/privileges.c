@@ -61,6 +61,12 @@ static bool limit(int resource, rlim_t value)
 
 bool set_rlimits(const struct spec *spec)
 {
+    /*
+     * Counted by user namespace since Linux 5.14, so this is the action's own, and a bound also where no cgroup can be
+     * made; without the namespace all actions would share it. One more for init, as in the cgroup.
+     */
+    if ((spec->walls & WALL_USER) && spec->processes_max && !limit(RLIMIT_NPROC, (rlim_t)spec->processes_max + 1))
+        return false;
     /* A core would be written into the input root, where no output was announced. */
     return limit(RLIMIT_CORE, 0) && (!spec->open_files_max || limit(RLIMIT_NOFILE, spec->open_files_max));
 }

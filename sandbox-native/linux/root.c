@@ -190,9 +190,13 @@ int open_input_root(const char *path)
 
 static bool add_scratch(int root, const char *path, uint64_t bytes)
 {
-    char size[32];
-    const char *const options[][2] = { { "mode", "1777" }, { "size", bytes ? size : NULL }, { NULL, NULL } };
+    char size[32], inodes[32];
+    const char *const options[][2] = {
+        { "mode", "1777" }, { "size", bytes ? size : NULL }, { "nr_inodes", bytes ? inodes : NULL }, { NULL, NULL },
+    };
     snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
+    /* An empty file takes the kernel about a kilobyte, which the size does not count: at most as many as pages. */
+    snprintf(inodes, sizeof inodes, "%llu", (unsigned long long)bytes / 4096 + 64);
     auto_close int mount = new_filesystem("tmpfs", options, SAFE);
     return place(mount, root, path);
 }

@@ -70,17 +70,23 @@ bool sandbox_start(const struct config *config, const struct spec *spec, const s
     if (pid == 0)
         init_main(&(struct sandbox){ config, spec, cgroup, control_inside, out_inside, err_inside, input_root, probe });
 
-    failure->step = "identity map";
-    if (((spec->walls & WALL_USER) && !map_identity(config, pid)) || send(control, "", 1, MSG_NOSIGNAL) != 1) {
-        int error = errno;
-        discard(pid);
-        errno = error;
-        goto failed;
-    }
+    /* It waits for its identity: nothing has run in there, and nothing can end before we are through with it. */
+    *failure = (struct failure){ "out-of-memory score", WALL_LIMITS, 0 };
+    if (!die_first(pid) && (spec->walls & WALL_LIMITS))
+        goto discarded;
+
+    *failure = (struct failure){ "identity map", spec->walls & WALL_USER ? WALL_USER : WALL_PROCESSES, 0 };
+    if (((spec->walls & WALL_USER) && !map_identity(config, pid)) || send(control, "", 1, MSG_NOSIGNAL) != 1)
+        goto discarded;
 
     *child = (struct child){ pid, pidfd, control, out, err };
     pidfd = control = out = err = -1;
     return true;
+
+discarded:
+    failure->error = errno;
+    discard(pid);
+    return false;
 
 failed:
     failure->error = errno;

@@ -161,6 +161,7 @@ internal static class ServerComposition
         Properties = options.Properties,
         Sandbox = options.Sandbox,
         ActionMemoryBytesMax = options.ActionMemoryBytesMax,
+        ActionScratchBytesMax = options.ActionScratchBytesMax,
         DrainMax = options.DrainMax,
     };
 

@@ -12,7 +12,7 @@ public sealed class ServerOptionsTests
         var options = Options.Of(
             "--roles", "coordinator,storage", "--grpc", "0.0.0.0:1", "--http", "[::1]:2", "--data-dir", "/tmp/data",
             "--max-cas-size", "10GB", "--slots", "3", "--retention", "90m", "--pool", "gpu", "--property", "a=b,c", "--property", "d=e",
-            "--sandbox", "required", "--action-memory", "2GiB", "--drain-limit", "100ms", "--read-only-action-cache");
+            "--sandbox", "required", "--action-memory", "2GiB", "--action-scratch", "1MiB", "--drain-limit", "100ms", "--read-only-action-cache");
 
         Assert.Multiple(() =>
         {
@@ -26,6 +26,7 @@ public sealed class ServerOptionsTests
             Assert.That(options.Properties.Select(property => property.ToString()), Is.EqualTo(new[] { "a=b,c", "d=e" }));
             Assert.That(options.Sandbox, Is.EqualTo(SandboxMode.Required));
             Assert.That(options.ActionMemoryBytesMax, Is.EqualTo(2L << 30));
+            Assert.That(options.ActionScratchBytesMax, Is.EqualTo(1 << 20));
             Assert.That(options.DrainMax, Is.EqualTo(TimeSpan.FromMilliseconds(100)));
             Assert.That(options.ReadOnlyActionCache);
         });

@@ -11,7 +11,7 @@ public sealed class WorkerFlagsTests
         var outcome = WorkerFlags.Table.Read(
             [
                 "--coordinator", "a:1,b:2", "--slots", "3", "--prefetch", "1", "--data-dir", "/data", "--pool", "gpu",
-                "--property", "gpu=a,b", "--property", "OSFamily=debian", "--sandbox", "degrade", "--action-memory", "2GiB",
+                "--property", "gpu=a,b", "--property", "OSFamily=debian", "--sandbox", "degrade", "--action-memory", "2GiB", "--action-scratch", "1MiB",
                 "--drain-limit", "7s", "--worker-id", "me",
             ],
             new Hashtable());
@@ -21,6 +21,7 @@ public sealed class WorkerFlagsTests
         var options = outcome.Options.ToOptions();
         Assert.That((options.Slots, options.Prefetch, options.DataDirectory, options.Pool), Is.EqualTo((3, 1, "/data", "gpu")));
         Assert.That((options.Sandbox, options.ActionMemoryBytesMax), Is.EqualTo((SandboxMode.Degrade, (long?)2 << 30)));
+        Assert.That(options.ActionScratchBytesMax, Is.EqualTo(1 << 20));
         Assert.That((options.DrainMax, options.WorkerId), Is.EqualTo((TimeSpan.FromSeconds(7), "me")));
         Assert.That(WorkerProperties.Offered(options).Select(property => property.ToString()),
             Is.SupersetOf(["gpu=a,b", "OSFamily=debian", "Pool=gpu"]).And.None.EqualTo("OSFamily=linux"));

@@ -32,6 +32,9 @@ internal sealed class WorkerFlags(OptionReader options)
 
     public long ActionMemoryBytes { get; } = options.Size("action-memory", "0", "memory one action may use; 0 is no limit but the machine's");
 
+    public long? ActionScratchBytes { get; } =
+        options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; a quarter of its slot's share of the memory when left out");
+
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
 
     public string? WorkerId { get; } = options.OptionalText("worker-id", "the name in results and on the workers page", "NAME");
@@ -47,6 +50,7 @@ internal sealed class WorkerFlags(OptionReader options)
             Properties = Properties,
             Sandbox = Sandbox,
             ActionMemoryBytesMax = ActionMemoryBytes == 0 ? null : ActionMemoryBytes,
+            ActionScratchBytesMax = ActionScratchBytes,
             DrainMax = DrainMax,
         };
         return WorkerId is null ? worker : worker with { WorkerId = WorkerId };

@@ -33,6 +33,12 @@ public sealed record WorkerOptions
     /// <summary>Memory an action may use; null leaves the machine as the only limit.</summary>
     public long? ActionMemoryBytesMax { get; init; }
 
+    /// <summary>
+    /// Size of an action's own /tmp, and again of its /dev/shm, both of which are memory. Null takes a quarter of its share of the
+    /// memory for each: all slots together fill half of it, as one tmpfs would by itself.
+    /// </summary>
+    public long? ActionScratchBytesMax { get; init; }
+
     /// <summary>Processes and threads an action may have at once.</summary>
     public int ActionProcessesMax { get; init; } = 8192;
 

@@ -172,6 +172,15 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
     }
 
     [Test]
+    public async Task A_fork_bomb_stops_at_the_limit_also_where_there_are_no_cgroups()
+    {
+        var spec = Spec("./probes", "bomb");
+        var ran = await RunAsync(spec with { Walls = spec.Walls & ~SandboxWalls.Limits, Limits = spec.Limits with { ProcessesMax = 50 } });
+        Assert.That(ran.Stdout, Is.EqualTo("49 EAGAIN\n"), ran.ToString());
+        AssertNoProbeLives();
+    }
+
+    [Test]
     public async Task Arguments_travel_as_they_are()
     {
         string[] words = ["", " ", "a b", "ü\n", "$HOME", "--", new string('x', 100_000)];

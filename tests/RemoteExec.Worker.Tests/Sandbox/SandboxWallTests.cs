@@ -50,6 +50,11 @@ public sealed class SandboxWallTests(bool inSpare) : SandboxFixture
     [TestCase("set_time", "EPERM")]
     [TestCase("setuid", "EINVAL")] // no root is mapped to become
     [TestCase("sethostname", "EPERM")]
+    [TestCase("nice_up", "EACCES")]
+    [TestCase("realtime", "EPERM")]
+    [TestCase("realtime_io", "EPERM")]
+    [TestCase("more_processes", "EPERM")]
+    [TestCase("more_files", "EPERM")]
     [TestCase("kill_init", "ok alive")] // process 1 takes no signal from its own namespace
     [TestCase("unix", "ok")]
     [TestCase("inet", "ok")]
@@ -211,6 +216,30 @@ public sealed class SandboxWallTests(bool inSpare) : SandboxFixture
         var spec = Shell("head -c 2000000 /dev/zero > /tmp/x 2>/dev/null || echo full; wc -c < /tmp/x");
         var ran = await RunAsync(spec with { Limits = spec.Limits with { ScratchBytes = 1 << 20 } });
         Assert.That(ran.Stdout, Is.EqualTo("full\n1048576\n"), ran.ToString());
+    }
+
+    [Test]
+    public async Task Scratch_takes_no_more_files_than_its_size_has_pages()
+    {
+        var spec = Shell("for p in /tmp /dev/shm; do i=0; while : > $p/$i; do i=$((i+1)); done 2>/dev/null; ls $p | wc -l; done");
+        var ran = await RunAsync(spec with { Limits = spec.Limits with { ScratchBytes = 1 << 20 } });
+        Assert.That(ran.Stdout.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse), Is.All.InRange(256, 320), ran.ToString());
+    }
+
+    [Test]
+    public async Task When_memory_runs_out_it_dies_before_its_worker()
+    {
+        var ran = await RunAsync(Shell("cat /proc/self/oom_score_adj; (cat /proc/self/oom_score_adj)"));
+        Assert.That(ran.Stdout, Is.EqualTo("1000\n1000\n"), ran.ToString());
+    }
+
+    [Test]
+    public async Task It_cannot_raise_its_chances_when_memory_runs_out()
+    {
+        const int CAP_SYS_RESOURCE = 24; // who has it sets a floor, too (proc_pid_oom_score_adj(5))
+        string effective = (await File.ReadAllLinesAsync("/proc/self/status")).Single(line => line.StartsWith("CapEff:", StringComparison.Ordinal));
+        if ((Convert.ToUInt64(effective[7..].Trim(), 16) >> CAP_SYS_RESOURCE & 1) == 0) Assert.Ignore("without CAP_SYS_RESOURCE no floor can be set");
+        Assert.That(await TryAsync("survive_memory"), Is.EqualTo("EACCES"));
     }
 
     private static void RequireRoot()

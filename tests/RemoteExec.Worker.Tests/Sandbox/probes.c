@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -87,6 +88,12 @@ static int attempt(const char *name)
     else if (!strcmp(name, "set_time")) say(syscall(SYS_clock_settime, 0, NULL));
     else if (!strcmp(name, "mknod")) say(mknod("/tmp/device", S_IFCHR | 0666, 0x103));
     else if (!strcmp(name, "setuid")) say(setuid(0));
+    else if (!strcmp(name, "nice_up")) say(setpriority(PRIO_PROCESS, 0, -5));
+    else if (!strcmp(name, "realtime")) say(sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 1 }));
+    else if (!strcmp(name, "realtime_io")) say(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 1 << 13 /* IOPRIO_CLASS_RT */));
+    else if (!strcmp(name, "survive_memory")) say(write(open("/proc/self/oom_score_adj", O_WRONLY), "999", 3));
+    else if (!strcmp(name, "more_processes")) say(setrlimit(RLIMIT_NPROC, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY }));
+    else if (!strcmp(name, "more_files")) say(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1 << 19, 1 << 19 }));
     else if (!strcmp(name, "sethostname")) say(sethostname("x", 1));
     else if (!strcmp(name, "kill_init")) { say(kill(1, SIGKILL)); usleep(1000); puts("alive"); }
     else return 2;

@@ -19,6 +19,7 @@ internal sealed partial class ActionRunner(
     CommandSlots slots, LiveOutputs liveOutputs, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store,
     WorkDirectories workDirectories, TimeProvider time, ILogger log)
 {
+    private readonly long _scratchBytes = options.ActionScratchBytesMax ?? ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
     private readonly uint _fileOwner = sandbox.FileOwner?.UserId ?? Libc.EffectiveUser();
 
     /// <summary>Answers the report. Cancellation kills the command and throws: nobody wants that report.</summary>
@@ -72,6 +73,7 @@ internal sealed partial class ActionRunner(
         Limits = new SandboxLimits
         {
             MemoryBytes = options.ActionMemoryBytesMax ?? 0,
+            ScratchBytes = _scratchBytes,
             ProcessesMax = options.ActionProcessesMax,
             StdoutBytesMax = options.OutputLimits.LogBytesMax,
             StderrBytesMax = options.OutputLimits.LogBytesMax,

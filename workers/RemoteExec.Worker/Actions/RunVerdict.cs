@@ -24,7 +24,7 @@ internal readonly record struct RunVerdict(StatusCode Code, string Message)
             StatusCode.DeadlineExceeded, $"the command was still running after its timeout of {spec.Limits.Timeout.TotalSeconds:0.###} s and was killed"),
         // Neither a test failure nor a reason to try the same again here (BuildBuddy #8396 is a fake test failure).
         SandboxOutcome.MemoryLimit => new(
-            StatusCode.ResourceExhausted, $"the command needed more memory than the {spec.Limits.MemoryBytes >> 20} MiB allowed and was killed{Because(report)}"),
+            StatusCode.ResourceExhausted, $"{OutOfMemory(spec)}{Because(report)}"),
         // REAPI X2; not retried, another worker of the same platform has no more programs than this one.
         SandboxOutcome.ProgramNotFound => new(StatusCode.FailedPrecondition, MissingProgram(report, spec)),
         SandboxOutcome.ProgramNotRunnable => new(
@@ -38,6 +38,11 @@ internal readonly record struct RunVerdict(StatusCode Code, string Message)
     };
 
     public RpcStatus ToStatus() => new() { Code = (int)Code, Message = HasResult ? "" : Message };
+
+    // Without a limit of its own it was the machine's memory that ended, or that of the cgroup in which the worker lives.
+    private static string OutOfMemory(SandboxSpec spec) => spec.Limits.MemoryBytes > 0
+        ? $"the command needed more memory than the {spec.Limits.MemoryBytes >> 20} MiB allowed and was killed; --action-memory of the worker allows more"
+        : "the worker ran out of memory and the command was killed; fewer --slots leave more for each, and --action-memory bounds each";
 
     private static string MissingProgram(SandboxReport report, SandboxSpec spec)
     {

@@ -14,7 +14,10 @@ public sealed record SandboxLimits
     /// <summary>RLIMIT_NOFILE, soft and hard.</summary>
     public int OpenFilesMax { get; init; } = 65536;
 
-    /// <summary>Size of the private /tmp; zero takes half of the machine's memory, as tmpfs does by itself.</summary>
+    /// <summary>
+    /// Size of the private /tmp, and again of /dev/shm; a file counts as a page at least. Zero takes half of the machine's
+    /// memory for each, as tmpfs does by itself.
+    /// </summary>
     public long ScratchBytes { get; init; }
 
     /// <summary>Bytes of each stream that are kept; what an action writes past them is drained, dropped and counted.</summary>
