@@ -245,6 +245,24 @@ public sealed class ActionRunnerTests
     }
 
     [Test]
+    public async Task An_input_that_another_action_keeps_locked_is_looked_at_all_the_same()
+    {
+        await using var bench = new ActionBench();
+        var root = new WireDirectory { Files = { ActionBench.File("input", bench.Put("original")) } };
+        FileStream? otherAction = null;
+        var sandbox = ScriptedSandbox.Exits(0, path =>
+        {
+            File.WriteAllText(Path.Combine(path, "input"), "ORIGINAL");
+            otherAction = new FileStream(Path.Combine(path, "input"), FileMode.Open, FileAccess.Read, FileShare.None); // flock(2)
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));
+
+        await otherAction!.DisposeAsync();
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.Internal), report.Status.Message);
+    }
+
+    [Test]
     public async Task Replacing_an_input_is_the_actions_right()
     {
         await using var bench = new ActionBench();

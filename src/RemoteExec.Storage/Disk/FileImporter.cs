@@ -75,6 +75,8 @@ internal sealed class FileImporter(DiskBlobStore store)
 
         uint user = Posix.EffectiveUser();
         if (facts.User != user && Posix.ChangeOwner(file, user, Posix.EffectiveGroup()) != 0) return false;
+        // The mode alone does not say who may read: a list that came with the file could shut later actions out.
+        if (Posix.RemoveAccessControlList(file) != 0) return false;
         if (Posix.ChangeMode(file, BlobFiles.ExecutableMode) != 0 || Posix.IsOpenForWriting(file)) return false;
 
         // Only what is true from now on counts: size and links may have changed until here.

@@ -20,6 +20,7 @@ internal static partial class Posix
     public const int EROFS = 30;
     public const int EMLINK = 31;
     public const int ENOSYS = 38;
+    public const int ENODATA = 61;
     public const int EOPNOTSUPP = 95;
     public const int EDQUOT = 122;
 
@@ -92,6 +93,13 @@ internal static partial class Posix
     public static int ChangeMode(SafeFileHandle file, uint mode) => Errno(fchmod(file, mode));
 
     public static int ChangeOwner(SafeFileHandle file, uint user, uint group) => Errno(fchown(file, user, group));
+
+    /// <summary>What is left are the mode's nine bits (acl(5)). None there, or none possible, is as good.</summary>
+    public static int RemoveAccessControlList(SafeFileHandle file)
+    {
+        int errno = Errno(fremovexattr(file, "system.posix_acl_access"));
+        return errno is ENODATA or EOPNOTSUPP ? 0 : errno;
+    }
 
     public static uint EffectiveUser() => geteuid();
 
@@ -171,6 +179,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fchown(SafeFileHandle file, uint user, uint group);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int fremovexattr(SafeFileHandle file, string name);
 
     [LibraryImport("libc")]
     private static partial uint geteuid();

@@ -1,3 +1,4 @@
+using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
 using RemoteExec.Storage;
 
@@ -70,7 +71,10 @@ internal sealed class InputAudit
         if (!await _store.TryLinkAsync(file.Digest, file.Executable, path, cancellationToken)) return true; // evicted: nobody gets it
         if (TryStat(path)?.Inode != TryStat($"{_root}/{file.Path}")?.Inode) return true;
 
-        using var handle = File.OpenHandle(path, options: FileOptions.SequentialScan);
+        // Not by File.OpenHandle, which wants flock(2): another action with the same input may hold that for as long as it likes.
+        int descriptor = Libc.Open(Libc.AtFdCwd, FileName.From(path).Terminated, Libc.OpenReadOnly | Libc.OpenCloseOnExec, 0);
+        if (descriptor < 0) throw FileSystemException.Last("open", path);
+        using var handle = new SafeFileHandle(descriptor, ownsHandle: true);
         using var hasher = DigestHasher.Create(file.Digest.Function);
         byte[] buffer = new byte[64 * 1024];
         for (long offset = 0; ;)
