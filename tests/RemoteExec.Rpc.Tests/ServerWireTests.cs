@@ -7,35 +7,16 @@ using Grpc.Core;
 namespace RemoteExec.Rpc.Tests;
 
 /// <summary>What the server does on the wire, against a peer that speaks raw frames.</summary>
-public sealed class ServerWireTests : EchoFixture
+public sealed class ServerWireTests : ServerWireFixture
 {
-    private const string UnaryPath = "/test.Echo/Unary";
-    private const string ClientStreamingPath = "/test.Echo/ClientStreaming";
-    private const string ServerStreamingPath = "/test.Echo/ServerStreaming";
-    private const string DuplexPath = "/test.Echo/Duplex";
-    private const string RawPath = "/test.Raw/Any";
-
-    private static readonly byte[] FramedHi =
-    [
-        0, // as is
-        0, 0, 0, 2, // length
-        (byte)'h', (byte)'i',
-    ];
-
-    private readonly ManualTime _time = new();
-    private RawServerMethod _raw = _ => Task.CompletedTask;
-
-    protected override RpcServerOptions Configure(RpcServerOptions options) => options with
+    protected override RpcServerOptions Configure(RpcServerOptions options) => base.Configure(options) with
     {
-        Time = _time,
         Http1Answer = "Speak HTTP/2 here.",
         Methods = new Dictionary<string, RpcMethodOptions>
         {
             [ClientStreamingPath] = new() { ReceiveIdleMax = TimeSpan.FromMinutes(1) },
         },
     };
-
-    protected override void AddMethods(RpcServer server) => server.AddRawMethod(RawPath, call => _raw(call));
 
     [Test]
     public async Task An_answer_is_headers_then_data_then_trailers()
@@ -137,7 +118,7 @@ public sealed class ServerWireTests : EchoFixture
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
 
-        _time.Advance(TimeSpan.FromSeconds(5));
+        Time.Advance(TimeSpan.FromSeconds(5));
         var trailers = await peer.ReadAsync();
         Assert.That(trailers.IsEndStream);
         Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "4")));
@@ -150,7 +131,7 @@ public sealed class ServerWireTests : EchoFixture
         await peer.StartCallAsync(1, DuplexPath, ("grpc-timeout", "3S"));
         await peer.SendDataAsync(1, isEnd: false, FramedHi);
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
-        _time.Advance(TimeSpan.FromSeconds(3));
+        Time.Advance(TimeSpan.FromSeconds(3));
         var trailers = await peer.ReadAsync(frame => frame.IsEndStream);
         Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "4")));
     }
@@ -184,7 +165,7 @@ public sealed class ServerWireTests : EchoFixture
         await peer.StartCallAsync(1, DuplexPath);
         await isWaiting.Task;
         await peer.SendResetAsync(1, Http2Error.Cancel);
-        await isCancelled.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await isCancelled.Task.WaitAsync(Patience);
         await AssertServesAsync(peer, 3);
         Assert.That(Log.RpcErrors, Is.Empty, "cancellation by the client is not an error");
     }
@@ -210,7 +191,7 @@ public sealed class ServerWireTests : EchoFixture
         await peer.StartCallAsync(1, DuplexPath);
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
         await peer.SendResetAsync(1, Http2Error.Cancel);
-        await isRead.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await isRead.Task.WaitAsync(Patience);
         await AssertServesAsync(peer, 3);
         Assert.That(Log.RpcErrors, Is.Empty, "cancellation by the client is not an error");
     }
@@ -218,7 +199,7 @@ public sealed class ServerWireTests : EchoFixture
     [Test]
     public async Task A_message_that_the_handler_leaves_half_written_ends_in_a_reset()
     {
-        _raw = call =>
+        Raw = call =>
         {
             call.Responses.BeginMessage(100);
             call.Responses.Write("only this"u8);
@@ -235,7 +216,7 @@ public sealed class ServerWireTests : EchoFixture
     public async Task A_deadline_resets_a_stream_whose_client_takes_nothing()
     {
         var isEnded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _raw = async call =>
+        Raw = async call =>
         {
             try
             {
@@ -249,15 +230,15 @@ public sealed class ServerWireTests : EchoFixture
         using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
         await peer.StartCallAsync(1, RawPath, ("grpc-timeout", "1S"));
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
-        _time.Advance(TimeSpan.FromSeconds(1));
-        await isEnded.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        Time.Advance(TimeSpan.FromSeconds(1));
+        await isEnded.Task.WaitAsync(Patience);
     }
 
     [Test]
     public async Task A_client_that_takes_nothing_is_reset_after_the_stall_limit()
     {
         var isEnded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _raw = async call =>
+        Raw = async call =>
         {
             try
             {
@@ -274,12 +255,12 @@ public sealed class ServerWireTests : EchoFixture
         while (!answer.IsCompleted)
         {
             // Several writes may wait for a moment each before the one that waits for ever.
-            await Task.WhenAny(answer, _time.WaitForTimerAsync(new RpcServerOptions().SendStallMax));
-            _time.Advance(new RpcServerOptions().SendStallMax);
+            await Task.WhenAny(answer, Time.WaitForTimerAsync(new RpcServerOptions().SendStallMax));
+            Time.Advance(new RpcServerOptions().SendStallMax);
         }
 
         Assert.That((await answer).Reset, Is.EqualTo(Http2Error.Cancel));
-        await isEnded.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await isEnded.Task.WaitAsync(Patience);
     }
 
     [Test]
@@ -287,8 +268,8 @@ public sealed class ServerWireTests : EchoFixture
     {
         using var peer = await ConnectAsync();
         await peer.StartCallAsync(1, ClientStreamingPath);
-        await _time.WaitForTimerAsync(TimeSpan.FromMinutes(1));
-        _time.Advance(TimeSpan.FromMinutes(1));
+        await Time.WaitForTimerAsync(TimeSpan.FromMinutes(1));
+        Time.Advance(TimeSpan.FromMinutes(1));
         AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.DeadlineExceeded);
     }
 
@@ -321,7 +302,7 @@ public sealed class ServerWireTests : EchoFixture
         var answer = await peer.ReadAnswerAsync(1);
         AssertStatus(answer, StatusCode.OK);
         Assert.That(answer.Data, Is.EqualTo(FramedHi));
-        await stopped.WaitAsync(TimeSpan.FromSeconds(60));
+        await stopped.WaitAsync(Patience);
     }
 
     [Test]
@@ -339,10 +320,10 @@ public sealed class ServerWireTests : EchoFixture
         await peer.StartCallAsync(1, DuplexPath);
         await isRunning.Task;
         var stopped = Server.StopAsync(CancellationToken.None);
-        await _time.WaitForTimerAsync(new RpcServerOptions().DrainMax);
-        _time.Advance(new RpcServerOptions().DrainMax);
-        await isCancelled.Task.WaitAsync(TimeSpan.FromSeconds(60));
-        await stopped.WaitAsync(TimeSpan.FromSeconds(60));
+        await Time.WaitForTimerAsync(new RpcServerOptions().DrainMax);
+        Time.Advance(new RpcServerOptions().DrainMax);
+        await isCancelled.Task.WaitAsync(Patience);
+        await stopped.WaitAsync(Patience);
     }
 
     [TestCase("AAEC_w==", false)]
@@ -447,12 +428,9 @@ public sealed class ServerWireTests : EchoFixture
         await client.ConnectAsync(Server.EndPoint);
         await client.GetStream().WriteAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray());
         using var reader = new StreamReader(client.GetStream());
-        string answer = await reader.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        string answer = await reader.ReadToEndAsync().WaitAsync(Patience);
         Assert.That(answer, Does.StartWith("HTTP/1.1 400 ").And.Contain("Speak HTTP/2 here."));
     }
-
-    private static void AssertStatus(Http2Answer answer, StatusCode expected) =>
-        Assert.That(answer["grpc-status"], Is.EqualTo($"{(int)expected}"), answer["grpc-message"]);
 
     private static byte[] Gzip(ReadOnlySpan<byte> message)
     {
@@ -461,15 +439,4 @@ public sealed class ServerWireTests : EchoFixture
         byte[] body = compressed.ToArray();
         return [1, (byte)(body.Length >> 24), (byte)(body.Length >> 16), (byte)(body.Length >> 8), (byte)body.Length, .. body];
     }
-
-    /// <summary>The connection has survived: another call on it is served.</summary>
-    private async Task AssertServesAsync(Http2Peer peer, int streamId)
-    {
-        Echo.Unary = (request, _) => Task.FromResult(request);
-        await peer.StartCallAsync(streamId, UnaryPath);
-        await peer.SendDataAsync(streamId, isEnd: true, FramedHi);
-        Assert.That((await peer.ReadAnswerAsync(streamId)).Data, Is.EqualTo(FramedHi));
-    }
-
-    private Task<Http2Peer> ConnectAsync(params (short Id, int Value)[] settings) => Http2Peer.ConnectAsync(Server.EndPoint, settings);
 }

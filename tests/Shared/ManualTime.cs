@@ -46,14 +46,17 @@ internal sealed class ManualTime : TimeProvider
     }
 
     /// <summary>Completes when some timer is set to go off after exactly that time.</summary>
-    public async Task WaitForTimerAsync(TimeSpan after)
+    public Task WaitForTimerAsync(TimeSpan after) => WaitForTimerAsync(after, after);
+
+    /// <summary>Completes when some timer is set to go off after that time, give or take: for waits with a random part.</summary>
+    public async Task WaitForTimerAsync(TimeSpan atLeast, TimeSpan atMost)
     {
         while (true)
         {
             Task armed;
             lock (_gate)
             {
-                if (_timers.Any(timer => timer.Due == _now + after)) return;
+                if (_timers.Any(timer => timer.Due >= _now + atLeast && timer.Due <= _now + atMost)) return;
                 armed = _armed.Task;
             }
 

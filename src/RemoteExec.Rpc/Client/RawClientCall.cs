@@ -33,8 +33,9 @@ public sealed class RawClientCall : IDisposable
     private readonly Lock _gate = new();
     private volatile bool _isPastDeadline;
     private MessageReader? _responses;
-    private Status? _status;
-    private Metadata _trailers = [];
+    private HttpResponseMessage? _openResponse;
+    private bool _isReleased;
+    private volatile Ending? _ending;
 
     internal RawClientCall(RpcChannel channel, string method, CallOptions options, ReadOnlyMemory<byte>? framedRequest)
     {
@@ -51,7 +52,7 @@ public sealed class RawClientCall : IDisposable
         }
         else
         {
-            _requestPipe = new RequestPipe();
+            _requestPipe = new RequestPipe(Cancel);
             _requests = new MessageWriter(_requestPipe, channel.Options.CompressRequests, stall: null);
         }
 
@@ -78,13 +79,13 @@ public sealed class RawClientCall : IDisposable
     /// <summary>Completes when the server's headers are there; fails when the call ends without any.</summary>
     public Task<Metadata> ResponseHeadersAsync => _responseHeaders.Task;
 
-    internal bool IsFinished => _status is not null;
+    internal bool IsFinished => _ending is not null;
 
     /// <summary>The status, once the call has ended.</summary>
-    public Status GetStatus() => _status ?? throw new InvalidOperationException("the call has not ended");
+    public Status GetStatus() => _ending?.Status ?? throw new InvalidOperationException("the call has not ended");
 
     /// <summary>The trailers, once the call has ended.</summary>
-    public Metadata GetTrailers() => _status is null ? throw new InvalidOperationException("the call has not ended") : _trailers;
+    public Metadata GetTrailers() => _ending?.Trailers ?? throw new InvalidOperationException("the call has not ended");
 
     /// <summary>Says that no more requests follow.</summary>
     public void CompleteRequests() => _requestPipe?.Complete();
@@ -112,8 +113,7 @@ public sealed class RawClientCall : IDisposable
             _responses?.Complete();
         }
 
-        var status = GetStatus();
-        return status.StatusCode == StatusCode.OK ? false : throw new RpcException(status, _trailers);
+        return GetStatus().StatusCode == StatusCode.OK ? false : throw new RpcException(GetStatus(), GetTrailers());
     }
 
     /// <summary>Ends the call with a status of our own, for a server that breaks the rules.</summary>
@@ -121,7 +121,7 @@ public sealed class RawClientCall : IDisposable
     {
         Finish(status, []);
         Cancel();
-        return new RpcException(GetStatus(), _trailers);
+        return new RpcException(GetStatus(), GetTrailers());
     }
 
     /// <summary>Cancels the call if it is still running.</summary>
@@ -133,15 +133,10 @@ public sealed class RawClientCall : IDisposable
             Finish(new Status(StatusCode.Cancelled, "the call was given up"), []);
         }
 
-        _response.ContinueWith(Release, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        Release();
     }
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
-
-    private static void Release(Task<HttpResponseMessage?> response)
-    {
-        if (response.IsCompletedSuccessfully) response.GetAwaiter().GetResult()?.Dispose();
-    }
 
     private TimeSpan Remaining(DateTime deadline) => deadline.ToUniversalTime() - _channel.Options.Time.GetUtcNow().UtcDateTime;
 
@@ -149,13 +144,35 @@ public sealed class RawClientCall : IDisposable
     {
         _cancellation.Cancel();
         // The token reaches as far as the response headers; from there on, giving the response back resets the stream.
-        ReleaseResponse();
+        Release();
     }
 
-    private void ReleaseResponse()
+    private void Release()
     {
-        // Null only while the constructor runs.
-        if (_response is { IsCompletedSuccessfully: true }) Release(_response);
+        HttpResponseMessage? response;
+        lock (_gate)
+        {
+            _isReleased = true;
+            response = _openResponse;
+            _openResponse = null;
+        }
+
+        response?.Dispose();
+    }
+
+    /// <summary>Keeps the response for whoever releases it; one that comes too late for that goes at once.</summary>
+    private void Keep(HttpResponseMessage response)
+    {
+        lock (_gate)
+        {
+            if (!_isReleased)
+            {
+                _openResponse = response;
+                return;
+            }
+        }
+
+        response.Dispose();
     }
 
     private void OnDeadline(object? state)
@@ -173,11 +190,15 @@ public sealed class RawClientCall : IDisposable
             Metadata trailers = [];
             TimeSpan? pushback = null;
             HttpResponseMessage? response = null;
+            StreamedContent? streamed = null;
             try
             {
-                response = await _channel.Http.SendAsync(CreateRequest(attempt), _cancellation.Token);
+                var request = CreateRequest(attempt);
+                streamed = request.Content as StreamedContent;
+                response = await _channel.Http.SendAsync(request, _cancellation.Token);
                 if (!TryReadEnd(response, out status))
                 {
+                    Keep(response);
                     _responseHeaders.TrySetResult(ReadMetadata(response.Headers));
                     return response;
                 }
@@ -189,36 +210,40 @@ public sealed class RawClientCall : IDisposable
             {
                 status = StatusOf(exception);
             }
+            finally
+            {
+                streamed?.EndAttempt();
+            }
 
             response?.Dispose();
-            if (!await MayRetryAsync(attempt, status, pushback))
+            if (!MayRetry(attempt, status, pushback))
             {
                 Finish(status, trailers);
+                return null;
+            }
+
+            try
+            {
+                await Task.Delay(pushback ?? _channel.Options.Retry.DelayAfter(attempt, Random.Shared.NextDouble()),
+                    _channel.Options.Time, _cancellation.Token);
+            }
+            catch (OperationCanceledException exception)
+            {
+                var end = StatusOf(exception);
+                Finish(end with { Detail = $"{end.Detail}; before that: {status.Detail}" }, trailers);
                 return null;
             }
         }
     }
 
-    private async ValueTask<bool> MayRetryAsync(int attempt, Status status, TimeSpan? pushback)
+    private bool MayRetry(int attempt, Status status, TimeSpan? pushback)
     {
         var retry = _channel.Options.Retry;
-        bool isUncommitted = _requestPipe is not { IsConnected: true };
-        bool isWaitForReady = _options.IsWaitForReady && status.StatusCode == StatusCode.Unavailable && _options.Deadline is not null;
-        if (!isUncommitted
-            || _cancellation.IsCancellationRequested
-            || !(isWaitForReady || (retry.Codes.Contains(status.StatusCode) && attempt < retry.AttemptsMax))
-            || pushback < TimeSpan.Zero)
-            return false;
-
-        try
-        {
-            await Task.Delay(pushback ?? retry.DelayAfter(attempt, Random.Shared.NextDouble()), _channel.Options.Time, _cancellation.Token);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return false; // the status of the last attempt says more than that time ran out
-        }
+        bool isWaitForReady = _options.IsWaitForReady && TransportFailures.IsConnectFailure(status.DebugException)
+            && (_options.Deadline is not null || _options.CancellationToken.CanBeCanceled); // an end to the waiting
+        return (isWaitForReady || (retry.Codes.Contains(status.StatusCode) && attempt < retry.AttemptsMax))
+            && !(pushback < TimeSpan.Zero)
+            && _requestPipe?.TryDisconnect() != false; // what was sent is not kept
     }
 
     private HttpRequestMessage CreateRequest(int attempt)
@@ -305,12 +330,7 @@ public sealed class RawClientCall : IDisposable
 
     private void Finish(Status status, Metadata trailers)
     {
-        lock (_gate)
-        {
-            if (_status is not null) return;
-            _trailers = trailers;
-            _status = status;
-        }
+        if (Interlocked.CompareExchange(ref _ending, new Ending(status, trailers), null) is not null) return;
 
         _deadlineTimer?.Dispose();
         _userRegistration.Unregister();
@@ -324,4 +344,6 @@ public sealed class RawClientCall : IDisposable
             _responses?.TotalBytes ?? 0, _requests?.TotalBytes ?? _sentBytes);
         foreach (var observer in _channel.Options.Observers) observer.CallFinished(report);
     }
+
+    private sealed record Ending(Status Status, Metadata Trailers);
 }

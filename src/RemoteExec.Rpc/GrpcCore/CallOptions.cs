@@ -6,7 +6,10 @@ public readonly record struct CallOptions(
 {
     public WriteOptions? WriteOptions { get; init; }
 
-    /// <summary>Wait while the server cannot be reached, until the deadline, rather than fail soon.</summary>
+    /// <summary>
+    /// Wait while the server cannot be reached, until the deadline or the cancellation, rather than fail soon. Without
+    /// either, the channel's retry policy is the end of it.
+    /// </summary>
     public bool IsWaitForReady { get; init; }
 
     public CallOptions WithHeaders(Metadata headers) => this with { Headers = headers };

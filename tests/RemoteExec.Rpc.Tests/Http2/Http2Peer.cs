@@ -24,6 +24,9 @@ internal sealed class Http2Peer : IDisposable
         _stream = new NetworkStream(socket, ownsSocket: true);
     }
 
+    /// <summary>False: a PING is a frame like any other, which a test reads and need not answer.</summary>
+    public bool AnswersPings { get; set; } = true;
+
     /// <summary>Frames that were read while another was looked for: they are looked at first.</summary>
     private List<Http2Frame> Unread { get; } = [];
 
@@ -38,14 +41,14 @@ internal sealed class Http2Peer : IDisposable
     }
 
     /// <summary>The server's side of a connection that a client has made.</summary>
-    public static async Task<Http2Peer> AcceptAsync(Socket listener)
+    public static async Task<Http2Peer> AcceptAsync(Socket listener, params (short Id, int Value)[] settings)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var peer = new Http2Peer(await listener.AcceptAsync(patience.Token));
         byte[] preface = new byte[Preface.Length];
         await peer._stream.ReadExactlyAsync(preface, patience.Token);
         Assert.That(preface, Is.EqualTo(Preface));
-        await peer.SendSettingsAsync([(0x1, 0)]);
+        await peer.SendSettingsAsync([(0x1, 0), .. settings]);
         return peer;
     }
 
@@ -69,6 +72,14 @@ internal sealed class Http2Peer : IDisposable
     public Task SendResetAsync(int streamId, Http2Error error) =>
         SendAsync(Http2FrameType.ResetStream, 0, streamId, [0, 0, 0, (byte)error]);
 
+    public Task SendGoAwayAsync(int lastStreamId, Http2Error error)
+    {
+        byte[] payload = new byte[8];
+        BinaryPrimitives.WriteInt32BigEndian(payload, lastStreamId);
+        BinaryPrimitives.WriteInt32BigEndian(payload.AsSpan(4), (int)error);
+        return SendAsync(Http2FrameType.GoAway, 0, 0, payload);
+    }
+
     /// <summary>The headers of a gRPC call, and whatever else a test wants in them.</summary>
     public Task StartCallAsync(int streamId, string path, params (string Name, string Value)[] more) =>
         SendHeadersAsync(streamId, false,
@@ -90,6 +101,8 @@ internal sealed class Http2Peer : IDisposable
                 (Http2FrameType)header[3], header[4], BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(5)), payload);
             switch (frame.Type)
             {
+                case Http2FrameType.Ping when !AnswersPings:
+                    return frame;
                 case Http2FrameType.Settings or Http2FrameType.Ping when (frame.Flags & Http2Frame.Ack) == 0:
                     await SendAsync(frame.Type, Http2Frame.Ack, 0, frame.Type == Http2FrameType.Ping ? payload : []);
                     break;
@@ -118,6 +131,13 @@ internal sealed class Http2Peer : IDisposable
             if (isWanted(frame)) return frame;
             Unread.Add(frame);
         }
+    }
+
+    /// <summary>The error of the RST_STREAM that comes on a stream, whatever comes before it.</summary>
+    public async Task<Http2Error> ReadResetAsync(int streamId)
+    {
+        var frame = await ReadAsync(frame => frame.Type == Http2FrameType.ResetStream && frame.StreamId == streamId);
+        return (Http2Error)BinaryPrimitives.ReadInt32BigEndian(frame.Payload);
     }
 
     /// <summary>Everything on one stream, to its end or its reset.</summary>

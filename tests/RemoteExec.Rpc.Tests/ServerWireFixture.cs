@@ -1,0 +1,52 @@
+using Grpc.Core;
+
+namespace RemoteExec.Rpc.Tests;
+
+/// <summary>A real server whose clock a test moves, for a peer that speaks raw frames.</summary>
+public abstract class ServerWireFixture : EchoFixture
+{
+    protected const string UnaryPath = "/test.Echo/Unary";
+    protected const string ClientStreamingPath = "/test.Echo/ClientStreaming";
+    protected const string ServerStreamingPath = "/test.Echo/ServerStreaming";
+    protected const string DuplexPath = "/test.Echo/Duplex";
+    protected const string RawPath = "/test.Raw/Any";
+
+    protected static readonly byte[] FramedHi =
+    [
+        0, // as is
+        0, 0, 0, 2, // length
+        (byte)'h', (byte)'i',
+    ];
+
+    /// <summary>What comes over a real connection may take as long as a busy machine needs; this is for ever.</summary>
+    protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    internal ManualTime Time { get; private set; } = new();
+
+    /// <summary>The handler of <see cref="RawPath"/>.</summary>
+    protected RawServerMethod Raw { get; set; } = _ => Task.CompletedTask;
+
+    protected override RpcServerOptions Configure(RpcServerOptions options)
+    {
+        Time = new ManualTime(); // called once for each test
+        return options with { Time = Time };
+    }
+
+    protected override void AddMethods(RpcServer server) => server.AddRawMethod(RawPath, call => Raw(call));
+
+    internal static void AssertStatus(Http2Answer answer, StatusCode expected) =>
+        Assert.That(answer["grpc-status"], Is.EqualTo($"{(int)expected}"), answer["grpc-message"]);
+
+    /// <summary>The connection has survived: another call on it is served.</summary>
+    internal async Task AssertServesAsync(Http2Peer peer, int streamId)
+    {
+        Echo.Unary = (request, _) => Task.FromResult(request);
+        await peer.StartCallAsync(streamId, UnaryPath);
+        await peer.SendDataAsync(streamId, isEnd: true, FramedHi);
+        Assert.That((await peer.ReadAnswerAsync(streamId)).Data, Is.EqualTo(FramedHi));
+    }
+
+    internal Task<Http2Peer> ConnectAsync(params (short Id, int Value)[] settings) => Http2Peer.ConnectAsync(Server.EndPoint, settings);
+
+    protected static TaskCompletionSource NewEvent() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
