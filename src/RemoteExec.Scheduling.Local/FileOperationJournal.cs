@@ -8,6 +8,7 @@ namespace RemoteExec.Scheduling.Local;
 /// <code>
 /// append -> open group -.                             (callers)
 ///                       '-> write frame -> fsync -> everyone in the group   (the flusher)
+///                               ^ no room: wait, then the same frame to the same place
 /// </code>
 /// </summary>
 public sealed class FileOperationJournal(FileOperationJournalOptions options) : IOperationJournal
@@ -17,6 +18,11 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
 
     // The state is written in frames of about this size, so that reading it back needs no huge buffer.
     private const int StateFrameBytes = 1 << 20;
+
+    // errno(3): ENOSPC and, on Linux, EDQUOT; HRESULT of ERROR_DISK_FULL.
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+    private const int WindowsDiskFull = unchecked((int)0x80070070);
 
     private readonly object _gate = new();
     private readonly Queue<Work> _work = new();
@@ -31,6 +37,8 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     private bool _isStopping;
     private long _lengthBytes;
     private long _compactedBytes;
+
+    public event Action<string?>? StallChanged;
 
     /// <summary>What a crash left unfinished at the end of the file, and recovery cut off: nobody had been told of it.</summary>
     public long TornBytes { get; private set; }
@@ -144,10 +152,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         {
             try
             {
-                if (work.State is { } state)
-                    Replace(state);
-                else
-                    Append(work);
+                WriteWhenThereIsRoom(work);
             }
             catch (Exception exception)
             {
@@ -180,6 +185,49 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         }
     }
 
+    /// <summary>
+    /// A write that found no room has promised nothing, so the same bytes go to the same place again, and a crash in
+    /// between leaves a torn tail that nobody was told of. Not so once fsync has begun: see <see cref="Fail"/>.
+    /// </summary>
+    private void WriteWhenThereIsRoom(Work work)
+    {
+        bool isStalled = false;
+        while (true)
+        {
+            try
+            {
+                if (work.State is { } state)
+                    Replace(state);
+                else
+                    Append(work);
+                break;
+            }
+            catch (IOException full) when (IsRoomMissing(full))
+            {
+                if (!isStalled)
+                    StallChanged?.Invoke($"the disk of the operation journal in {options.Directory} is full: no action is accepted or finished until there is room; free some space there");
+                isStalled = true;
+                if (!WaitToRetry()) throw;
+            }
+        }
+
+        if (isStalled) StallChanged?.Invoke(null);
+    }
+
+    // The base library passes on errno, and on Windows its own code.
+    private static bool IsRoomMissing(IOException failure) =>
+        failure.HResult is NoSpace or QuotaExceeded or WindowsDiskFull;
+
+    /// <summary>False when the journal is being closed: then nobody waits for room any more.</summary>
+    private bool WaitToRetry()
+    {
+        lock (_gate)
+        {
+            if (!_isStopping) Monitor.Wait(_gate, options.RoomRetryInterval);
+            return !_isStopping;
+        }
+    }
+
     private void Append(Work group)
     {
         if (group.Payload.WrittenCount == 0) return;
@@ -207,7 +255,8 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     /// </summary>
     private void Fail(Work work, Exception exception)
     {
-        var failure = new JournalException($"{_segment!.Path} cannot be written: {exception.Message}", exception);
+        var failure = exception as JournalException
+            ?? new JournalException($"{_segment!.Path} cannot be written: {exception.Message}", exception);
         Work[] waiting;
         lock (_gate)
         {

@@ -10,4 +10,7 @@ public sealed record FileOperationJournalOptions
     /// so the file stays within about twice the live state plus this, and each byte is rewritten once on average.
     /// </summary>
     public long CompactAfterBytes { get; init; } = 32 << 20;
+
+    /// <summary>How often a full disk is asked whether it has room again: soon enough for those who wait, seldom enough to cost nothing.</summary>
+    public TimeSpan RoomRetryInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

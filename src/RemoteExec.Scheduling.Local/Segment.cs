@@ -59,6 +59,8 @@ internal sealed class Segment : IDisposable
         catch
         {
             segment.Dispose();
+            // On a full disk it would keep the room that is missing.
+            File.Delete(unfinished);
             throw;
         }
     }
@@ -101,7 +103,18 @@ internal sealed class Segment : IDisposable
         LengthBytes += header.Length + payload.Length;
     }
 
-    public void Flush() => RandomAccess.FlushToDisk(_file);
+    /// <exception cref="JournalException">Whatever went wrong, a full disk included: an fsync is not tried twice.</exception>
+    public void Flush()
+    {
+        try
+        {
+            RandomAccess.FlushToDisk(_file);
+        }
+        catch (IOException failed)
+        {
+            throw new JournalException($"fsync of {Path} failed: {failed.Message}", failed);
+        }
+    }
 
     public void Dispose() => _file.Dispose();
 

@@ -16,11 +16,15 @@ public sealed class Scheduler : IAsyncDisposable
     // An action cache write takes milliseconds; a shutdown does not wait for a dead disk.
     private static readonly TimeSpan HookPatience = TimeSpan.FromSeconds(5);
 
+    // A disk that is full is rarely given room within a second; a client that is told less asks for nothing.
+    private static readonly TimeSpan StallRetryAfter = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly BuildQueue _queue;
     private readonly IOperationJournal _journal;
     private readonly TimeProvider _time;
     private readonly Func<CompletedExecution, CancellationToken, ValueTask>? _onCompleted;
+    private readonly Action<string?>? _onFaultChanged;
     private readonly SchedulingMetrics _metrics;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _stopping = new();
@@ -36,23 +40,28 @@ public sealed class Scheduler : IAsyncDisposable
     private DateTimeOffset? _armedFor;
     private Phase _phase = Phase.Created;
     private SchedulingException? _fault;
+    private volatile string? _stall;
 
     /// <param name="onCompleted">
     /// Runs once for each execution that ends, after its end is durable and before its waiters know: the action cache
     /// is written here, so that a client that asks again finds the result. Until it returns, equal requests still join
     /// the execution. Its failure is counted and costs the cache entry, not the result.
     /// </param>
+    /// <param name="onFaultChanged">Told each change of <see cref="Fault"/>; returns at once and does not throw.</param>
     public Scheduler(
         SchedulerOptions options,
         IOperationJournal journal,
         TimeProvider time,
-        Func<CompletedExecution, CancellationToken, ValueTask>? onCompleted = null)
+        Func<CompletedExecution, CancellationToken, ValueTask>? onCompleted = null,
+        Action<string?>? onFaultChanged = null)
     {
         Options = options;
         _queue = new BuildQueue(options, RandomBits);
         _journal = journal;
         _time = time;
         _onCompleted = onCompleted;
+        _onFaultChanged = onFaultChanged;
+        _journal.StallChanged += OnStallChanged;
         _metrics = new SchedulingMetrics(this, time);
         _timer = time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -67,8 +76,8 @@ public sealed class Scheduler : IAsyncDisposable
 
     public SchedulerOptions Options { get; }
 
-    /// <summary>Why nothing is accepted any more; null while all is well. For readiness.</summary>
-    public string? Fault => _fault?.Message;
+    /// <summary>Why nothing is accepted, for now or until a restart; null while all is well. For readiness.</summary>
+    public string? Fault => _fault?.Message ?? _stall;
 
     /// <summary>Recovers what was acknowledged before; nothing is accepted earlier.</summary>
     /// <exception cref="JournalException">The journal cannot be read or is damaged.</exception>
@@ -95,6 +104,8 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate)
         {
             ThrowUnless(Phase.Serving);
+            // Whoever is in already waits for room; a line at the door would only grow.
+            if (_stall is { } stall) throw new SchedulingException(OutcomeCode.Unavailable, stall, StallRetryAfter);
             var operation = _queue.Submit(request, Now);
             name = operation.Name;
             if (operation.IsMerged) _metrics.Merged();
@@ -216,12 +227,20 @@ public sealed class Scheduler : IAsyncDisposable
 
         await _timer.DisposeAsync();
         foreach (var (_, session) in _sessions) session.Tell(new WorkerCommand.End("the coordinator shuts down"));
+        var outOfPatience = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using (var patience = new CancellationTokenSource(HookPatience, _time))
         await using (patience.Token.Register(_stopping.Cancel))
+        await using (patience.Token.Register(outOfPatience.SetResult))
         {
-            while (UnderWay() is { } task) await task;
+            while (UnderWay() is { } task)
+            {
+                // A full disk may stay full. What waits for it is not acknowledged: whoever asked will ask again.
+                if (await Task.WhenAny(task, outOfPatience.Task) == outOfPatience.Task && _stall is not null) break;
+                await task;
+            }
         }
 
+        _journal.StallChanged -= OnStallChanged;
         _metrics.Dispose();
         _stopping.Dispose();
     }
@@ -266,7 +285,8 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate)
         {
             if (_phase == Phase.Stopped) return;
-            _queue.Heartbeat(session.WorkerId, session.Number, running, Now);
+            // While the journal waits for room our offers wait too: a worker that does not name them has not lost them.
+            _queue.Heartbeat(session.WorkerId, session.Number, _stall is null ? running : null, Now);
             _ = Enqueue();
         }
     }
@@ -328,10 +348,22 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate)
         {
             _armedFor = null;
-            if (_phase is Phase.Created or Phase.Stopped) return;
+            // Time stands still while the journal waits for room: silence and absence are not held against those we cannot answer.
+            if (_phase is Phase.Created or Phase.Stopped || _stall is not null) return;
             _queue.Tick(Now);
             _ = Enqueue();
         }
+    }
+
+    private void OnStallChanged(string? reason)
+    {
+        lock (_gate)
+        {
+            _stall = reason;
+            if (reason is null) Arm();
+        }
+
+        _onFaultChanged?.Invoke(reason);
     }
 
     private void ThrowUnless(Phase allowed, Phase alsoAllowed = Phase.Serving)
@@ -426,9 +458,12 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate)
         {
             _fault = fault;
+            _stall = null;
             _isCommitting = false;
             (open, _open) = (_open, new Commit());
         }
+
+        _onFaultChanged?.Invoke(fault.Message);
 
         commit.Fail(fault);
         open.Fail(fault);

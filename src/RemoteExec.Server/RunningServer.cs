@@ -15,6 +15,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     private readonly ILogger _log = logs.CreateLogger("RemoteExec.Server");
     private readonly Stack<object> _owned = new();
     private readonly CancellationTokenSource _workerDrain = new();
+    private readonly Lock _showing = new();
     private Scheduler? _scheduler;
     private ServicesComposition? _services;
     private RpcServer? _rpc;
@@ -48,9 +49,17 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         _hasWorker = worker is not null;
         if (worker is not null)
             _working = worker.RunAsync(_workerDrain.Token);
-        services.Health.SetServing(true);
         Health.Ready(() => scheduler?.Fault);
+        ShowHealth();
         Ready(Environment.ProcessId);
+    }
+
+    /// <summary>The scheduler has begun to refuse work, with its reason, or takes it again: one line each, and gRPC health follows readiness.</summary>
+    public void SchedulerFaultChanged(string? reason)
+    {
+        if (reason is null) ReadyAgain();
+        else NotReady(reason);
+        ShowHealth();
     }
 
     /// <summary>Serves until told to stop, then drains. Fails when the local worker does.</summary>
@@ -86,7 +95,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     {
         Draining(options.DrainMax.TotalSeconds);
         Health.Draining();
-        _services?.Health.SetServing(false);
+        ShowHealth();
         _scheduler?.BeginDrain();
         await _workerDrain.CancelAsync();
         await _working;
@@ -102,8 +111,20 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         Stopped();
     }
 
+    // What is shown last must be what was read last.
+    private void ShowHealth()
+    {
+        lock (_showing) _services?.Health.SetServing(Health.IsReady);
+    }
+
     [LoggerMessage(Level = LogLevel.Information, EventName = "ready", Message = "ready, process {Process}")]
     private partial void Ready(int process);
+
+    [LoggerMessage(Level = LogLevel.Error, EventName = "not_ready", Message = "not ready: {Reason}")]
+    private partial void NotReady(string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "ready_again", Message = "ready again: actions are accepted and finish")]
+    private partial void ReadyAgain();
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "draining", Message = "draining for at most {Seconds} s")]
     private partial void Draining(double seconds);

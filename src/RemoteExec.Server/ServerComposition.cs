@@ -72,7 +72,8 @@ internal static class ServerComposition
                     {
                         history.Add(completed);
                         return actionCacheWriter.OnCompletedAsync(completed, cancellation);
-                    }))
+                    },
+                    running.SchedulerFaultChanged))
                 : null;
             if (scheduler is not null)
                 await scheduler.StartAsync(cancellationToken);

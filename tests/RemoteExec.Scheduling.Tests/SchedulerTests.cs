@@ -207,6 +207,60 @@ internal sealed class SchedulerTests
     }
 
     [Test]
+    public async Task While_the_journal_waits_for_room_nothing_is_acknowledged_and_nobody_is_given_up()
+    {
+        var journal = new StallingJournal();
+        var faults = new List<string?>();
+        await using var scheduler = new Scheduler(new SchedulerOptions { AbandonedGrace = TimeSpan.FromSeconds(1) }, journal, _time, onFaultChanged: faults.Add);
+        await scheduler.StartAsync(default);
+        await using var worker = scheduler.Join(Build.Worker());
+        using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+
+        journal.Stall("the disk is full");
+        var finishing = worker.FinishedAsync(lease.Id, Build.Ok("late"), default).AsTask();
+        var refused = Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(2), default));
+        // Far beyond the silence that would lose the worker.
+        _time.Advance(TimeSpan.FromHours(1));
+
+        Assert.That((refused!.Code, refused.Message), Is.EqualTo((OutcomeCode.Unavailable, "the disk is full")));
+        Assert.That(scheduler.Fault, Is.EqualTo("the disk is full"));
+        Assert.That(finishing.IsCompleted, Is.False);
+        Assert.That(feed.Current.IsDone, Is.False);
+        Assert.That(scheduler.Snapshot().Workers, Has.Count.EqualTo(1));
+
+        journal.GoOn();
+        Assert.That(await finishing, Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That(Encoding.UTF8.GetString((await feed.WaitAsync(default))!.Outcome!.Response.Span), Is.EqualTo("late"));
+        Assert.That(scheduler.Snapshot().Workers, Has.Count.EqualTo(1), "it was we who did not listen");
+        using var accepted = await scheduler.SubmitAsync(Build.Request(2), default);
+        Assert.That(faults, Is.EqualTo(new[] { "the disk is full", null }));
+    }
+
+    [Test]
+    public async Task A_shutdown_does_not_wait_for_room_for_ever()
+    {
+        var journal = new StallingJournal();
+        var scheduler = new Scheduler(new SchedulerOptions(), journal, _time);
+        await scheduler.StartAsync(default);
+        await using var worker = scheduler.Join(Build.Worker());
+        using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+        journal.Stall("the disk is full");
+        var waiting = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+
+        var ending = scheduler.DisposeAsync().AsTask();
+        while (!ending.IsCompleted)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+
+        await ending;
+        Assert.That(waiting.IsCompleted, Is.False, "what is not durable is not acknowledged");
+    }
+
+    [Test]
     public async Task What_was_acknowledged_is_there_after_a_restart()
     {
         var journal = new MemoryOperationJournal();
@@ -249,8 +303,47 @@ internal sealed class SchedulerTests
         await _scheduler.DeleteAsync(feed.Name, default);
     }
 
+    /// <summary>Keeps appends waiting between two words of its test.</summary>
+    private sealed class StallingJournal : IOperationJournal
+    {
+        private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public StallingJournal() => _room.SetResult();
+
+        public event Action<string?>? StallChanged;
+
+        public bool WantsCompaction => false;
+
+        public void Stall(string reason)
+        {
+            _room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            StallChanged?.Invoke(reason);
+        }
+
+        public void GoOn()
+        {
+            StallChanged?.Invoke(null);
+            _room.SetResult();
+        }
+
+        public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) =>
+            ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
+
+        public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) => new(_room.Task);
+
+        public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken) => new(_room.Task);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
     private sealed class FailingJournal(int appendsBefore) : IOperationJournal
     {
+        public event Action<string?>? StallChanged
+        {
+            add { }
+            remove { }
+        }
+
         private int _appends;
 
         public bool WantsCompaction => false;

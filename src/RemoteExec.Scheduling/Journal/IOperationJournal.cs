@@ -6,6 +6,12 @@ namespace RemoteExec.Scheduling;
 /// </summary>
 public interface IOperationJournal : IAsyncDisposable
 {
+    /// <summary>
+    /// Why appends wait, in one sentence with the remedy; null when they go on. What waits is neither lost nor acknowledged. Handlers
+    /// return at once.
+    /// </summary>
+    event Action<string?>? StallChanged;
+
     /// <summary>Enough is obsolete that writing the live state anew pays.</summary>
     bool WantsCompaction { get; }
 
@@ -15,8 +21,8 @@ public interface IOperationJournal : IAsyncDisposable
 
     /// <summary>
     /// Returns when the records are durable, all of them or, after a crash, none. Calls take their place in the order
-    /// in which they were made. After a failure the journal accepts nothing more: what reached the disk is unknown,
-    /// so a retry could only pretend.
+    /// in which they were made. A journal without room waits for room. After a failure it accepts nothing more: what reached
+    /// the disk is unknown, so a retry could only pretend.
     /// </summary>
     /// <exception cref="JournalException">The records may not be durable.</exception>
     ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken);

@@ -10,6 +10,13 @@ public sealed class MemoryOperationJournal : IOperationJournal
     private List<JournalRecord> _records = [];
     private int _compactAfter = CompactAfterMin;
 
+    // Memory that runs out ends the process.
+    public event Action<string?>? StallChanged
+    {
+        add { }
+        remove { }
+    }
+
     public bool WantsCompaction
     {
         get

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using NUnit.Framework;
 
-namespace RemoteExec.Storage.Tests;
+namespace RemoteExec.Testing;
 
 /// <summary>A file system of the test's own. Needs root, which the tests' machine has; a failure says so.</summary>
 internal sealed class Mount : IDisposable

@@ -1,0 +1,114 @@
+using NUnit.Framework;
+using RemoteExec.Scheduling.Local;
+
+namespace RemoteExec.Scheduling.Tests;
+
+/// <summary>A journal on a disk of its own, which is full and gets room again.</summary>
+[TestFixture]
+internal sealed class FullDiskJournalTests
+{
+    // Far beyond any retry; a hang becomes a failure.
+    private static readonly TimeSpan Within = TimeSpan.FromSeconds(60);
+
+    private TaskCompletionSource<string> _stalled = new();
+    private TaskCompletionSource _goesOn = new();
+    private string _directory = "";
+    private Mount? _disk;
+
+    private string Filler => Path.Combine(_directory, "filler");
+
+    private string Journal => Path.Combine(_directory, "journal");
+
+    [SetUp]
+    public void MountDisk()
+    {
+        _directory = Directory.CreateTempSubdirectory("rexec-full-disk-").FullName;
+        _disk = Mount.Tmpfs(_directory, "size=1m");
+        _stalled = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _goesOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    [TearDown]
+    public void Unmount()
+    {
+        _disk?.Dispose();
+        Directory.Delete(_directory);
+    }
+
+    [TestCase(false, TestName = "An_append_waits_for_room_and_is_durable_when_it_returns")]
+    [TestCase(true, TestName = "A_compaction_waits_for_room_and_keeps_none_meanwhile")]
+    public async Task What_finds_no_room_waits_and_then_goes_on(bool compacts)
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([Record(1)], default);
+            FillDisk();
+
+            var waiting = compacts
+                ? journal.CompactAsync([Record(1), Record(2)], default).AsTask()
+                : journal.AppendAsync([Record(2)], default).AsTask();
+            string reason = await _stalled.Task.WaitAsync(Within);
+            Assert.That(reason, Does.Contain("full").And.Contains(Journal).And.Contains("free some space"));
+            Assert.That(waiting.IsCompleted, Is.False);
+            Assert.That(Directory.GetFiles(Journal, "*.tmp"), Is.Empty);
+
+            File.Delete(Filler);
+            await waiting.WaitAsync(Within);
+            await _goesOn.Task.WaitAsync(Within);
+            await journal.AppendAsync([Record(3)], default);
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { Record(1), Record(2), Record(3) }));
+    }
+
+    [Test]
+    public async Task A_journal_that_is_closed_while_it_waits_acknowledges_nothing_and_keeps_the_rest()
+    {
+        var journal = await OpenAsync();
+        await journal.AppendAsync([Record(1)], default);
+        FillDisk();
+        var waiting = journal.AppendAsync([Record(2)], default).AsTask();
+        await _stalled.Task.WaitAsync(Within);
+
+        await journal.DisposeAsync();
+
+        Assert.ThrowsAsync<JournalException>(() => waiting);
+        File.Delete(Filler);
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { Record(1) }));
+    }
+
+    private async Task<FileOperationJournal> OpenAsync()
+    {
+        var journal = new FileOperationJournal(new FileOperationJournalOptions
+        {
+            Directory = Journal,
+            RoomRetryInterval = TimeSpan.FromMilliseconds(10),
+        });
+        journal.StallChanged += reason =>
+        {
+            if (reason is null) _goesOn.SetResult();
+            else _stalled.SetResult(reason);
+        };
+        await journal.RecoverAsync(default);
+        return journal;
+    }
+
+    private async Task<IReadOnlyList<JournalRecord>> RecoverAsync()
+    {
+        await using var journal = new FileOperationJournal(new FileOperationJournalOptions { Directory = Journal });
+        return await journal.RecoverAsync(default);
+    }
+
+    // Larger than a page: what is left of the last one takes a part of it, and a part is what must not count.
+    private static JournalRecord.OperationForgotten Record(int number) => new(new string((char)('0' + number), 10_000));
+
+    private void FillDisk()
+    {
+        byte[] piece = new byte[4096];
+        using var filler = File.OpenHandle(Filler, FileMode.Create, FileAccess.Write);
+        Assert.Throws<IOException>(() =>
+        {
+            for (long end = 0; ; end += piece.Length) RandomAccess.Write(filler, piece, end);
+        });
+    }
+}

@@ -1,0 +1,64 @@
+using System.Net;
+using Grpc.Core;
+using Grpc.Health.V1;
+using static Grpc.Health.V1.HealthCheckResponse.Types;
+
+namespace RemoteExec.Server.Tests;
+
+/// <summary>A server whose disk is full says so once, refuses what it cannot promise, and goes on by itself when there is room.</summary>
+public sealed class FullDiskTests
+{
+    // Far beyond what any of it takes; a hang becomes a failure.
+    private static readonly TimeSpan Within = TimeSpan.FromSeconds(60);
+
+    [Test]
+    public async Task A_full_journal_disk_ends_readiness_and_room_brings_it_back()
+    {
+        using var folder = new TemporaryFolder();
+        string journal = folder.Combine("journal");
+        using var disk = Mount.Tmpfs(journal, "size=1m");
+        await using var server = ServerProgram.Start("--data-dir", folder.Path);
+        using var client = new RemoteClient(await server.ReadyAsync());
+        using var http = new HttpClient { BaseAddress = server.HttpAddress };
+        using var watch = client.Health.Watch(new HealthCheckRequest(), new CallOptions());
+        Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.Serving));
+
+        string filler = Path.Combine(journal, "filler");
+        Fill(filler);
+        // Its result is larger than what is left of the journal's last page.
+        var running = client.RunAsync("head -c 4000 /dev/zero; head -c 4000 /dev/zero >&2");
+        Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.NotServing));
+        using var during = await http.GetAsync("readyz");
+        Assert.That(during.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+        Assert.That(await during.Content.ReadAsStringAsync(), Does.Contain(journal).And.Contains("full"));
+
+        File.Delete(filler);
+        Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.Serving));
+        using var after = await http.GetAsync("readyz");
+        Assert.That(after.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        Assert.That((await running.WaitAsync(Within)).Result.StderrRaw.Length, Is.EqualTo(4000), "what was under way is lost to nobody");
+
+        server.Terminate();
+        Assert.That(await server.ExitedAsync(), Is.Zero, () => server.Error);
+        string[] lines = [.. server.Error.Split('\n').Where(line => line.Contains("ready", StringComparison.Ordinal))];
+        Assert.That(lines, Has.Length.EqualTo(3), () => server.Error);
+        Assert.That(lines[1], Does.Contain("\"not_ready\"").And.Contains(journal).And.Contains("free some space"));
+        Assert.That(lines[2], Does.Contain("\"ready_again\""));
+    }
+
+    private static async Task<ServingStatus> NextAsync(AsyncServerStreamingCall<HealthCheckResponse> watch)
+    {
+        Assert.That(await watch.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(Within));
+        return watch.ResponseStream.Current.Status;
+    }
+
+    private static void Fill(string path)
+    {
+        byte[] piece = new byte[4096];
+        using var file = File.OpenHandle(path, FileMode.Create, FileAccess.Write);
+        Assert.Throws<IOException>(() =>
+        {
+            for (long end = 0; ; end += piece.Length) RandomAccess.Write(file, piece, end);
+        });
+    }
+}
