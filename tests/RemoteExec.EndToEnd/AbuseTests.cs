@@ -24,7 +24,7 @@ public sealed class AbuseTests
     {
         _data = Lab.NewFolder("server");
         _server = await ServerProcess.StartAsync(_data);
-        _client = new RawClient(_server.GrpcAddress);
+        _client = new RawClient(_server.GrpcAddress, TimeSpan.FromSeconds(30));
     }
 
     [OneTimeTearDown]

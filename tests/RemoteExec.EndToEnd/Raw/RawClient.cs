@@ -6,16 +6,14 @@ using System.Net.Http.Headers;
 namespace RemoteExec.EndToEnd;
 
 /// <summary>gRPC over plain HTTP/2 with nothing between a test and the wire: it says what it is told to, however wrong.</summary>
-internal sealed class RawClient(string address) : IDisposable
+internal sealed class RawClient(string address, TimeSpan answerWithin) : IDisposable
 {
-    private const int PrefixBytes = 5;
-
-    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
+    public const int PrefixBytes = 5;
 
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false })
     {
         BaseAddress = new Uri($"http://{address}"),
-        Timeout = AnswerWithin,
+        Timeout = answerWithin,
     };
 
     /// <summary>Sends all messages, closes, and answers the status and the bytes of the whole answer.</summary>

@@ -6,6 +6,7 @@ internal enum RawStatus
     Ok = 0,
     Unknown = 2,
     InvalidArgument = 3,
+    DeadlineExceeded = 4,
     NotFound = 5,
     ResourceExhausted = 8,
     FailedPrecondition = 9,

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 
 namespace RemoteExec.EndToEnd;
 
@@ -67,6 +68,16 @@ internal sealed class ServerProcess : IAsyncDisposable
     {
         var page = PrometheusPage.Parse(await _http.GetStringAsync(new Uri("/metrics", UriKind.Relative)));
         return page.Sum(name, labels);
+    }
+
+    /// <summary>Why this wall does not stand around the actions of the local worker; null when it does.</summary>
+    public async Task<string?> WhyNotAsync(string wall)
+    {
+        await Eventually.TrueAsync(() => "the local worker has joined", ReadyWithin, async () => await MetricAsync("remoteexec_pool_slots") > 0);
+        using var status = JsonDocument.Parse(await _http.GetStringAsync(new Uri("/api/v1/status", UriKind.Relative)));
+        var walls = status.RootElement.GetProperty("workers").EnumerateArray().Single().GetProperty("walls").EnumerateArray();
+        var found = walls.Single(each => each.GetProperty("name").GetString() == wall);
+        return found.GetProperty("enforced").GetBoolean() ? null : found.GetProperty("reason").GetString();
     }
 
     public async ValueTask DisposeAsync()

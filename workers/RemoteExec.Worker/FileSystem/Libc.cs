@@ -23,6 +23,7 @@ internal static unsafe partial class Libc
     public const ulong ResolveBeneath = 0x08;
 
     public const int ENOENT = 2;
+    public const int EACCES = 13;
     public const int EEXIST = 17;
     public const int EXDEV = 18;
     public const int ENOTDIR = 20;

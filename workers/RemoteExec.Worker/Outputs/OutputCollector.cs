@@ -100,7 +100,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
             return;
         }
 
-        using var handle = root.TryOpenFile(FileName.From(file.Path))
+        using var handle = OutputSurvey.Readable(file.Path, () => root.TryOpenFile(FileName.From(file.Path)))
             ?? throw RpcErrors.Of(StatusCode.FailedPrecondition, $"the output {Printable.Quote(file.Path)} vanished while it was collected");
         file.Digest = mayTakeFiles
             ? await store.TakeFileAsync(function, handle, cancellationToken)

@@ -66,7 +66,7 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
     {
         if (depth == limits.DepthMax)
             throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the outputs are deeper than {limits.DepthMax} directories");
-        using var child = directory.TryOpenDirectory(name)
+        using var child = Readable(path, () => directory.TryOpenDirectory(name))
             ?? throw Refuse(path, "vanished while it was collected");
         return LookInto(child, path, depth + 1);
     }
@@ -81,6 +81,19 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
             if (LookAt(directory, name, childPath, depth) is { } child) node.Children.Add((text, child));
         }
         return node;
+    }
+
+    /// <summary>Where the worker is no more than the action was, the action can shut it out: its own fault, on any worker.</summary>
+    public static T? Readable<T>(string path, Func<T?> open) where T : class
+    {
+        try
+        {
+            return open();
+        }
+        catch (FileSystemException shut) when (shut.Error is Libc.EACCES)
+        {
+            throw Refuse(path, "may not be read: the command took away the permission");
+        }
     }
 
     private OutputFileNode AddFile(string path, FileStatus status)

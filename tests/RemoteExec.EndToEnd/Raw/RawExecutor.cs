@@ -1,0 +1,60 @@
+using System.Buffers.Binary;
+using NUnit.Framework;
+using static RemoteExec.EndToEnd.RawMessage;
+
+namespace RemoteExec.EndToEnd;
+
+/// <summary>Stores, reads and executes at a server, by gRPC and protobuf alone.</summary>
+internal sealed class RawExecutor(string address) : IDisposable
+{
+    // More than an action's own timeout.
+    private readonly RawClient _client = new(address, TimeSpan.FromMinutes(2));
+
+    public async Task<RawBlob> StoreAsync(byte[] content)
+    {
+        await StoreAllAsync([content]);
+        return RawBlob.Of(content);
+    }
+
+    public async Task StoreAllAsync(params IReadOnlyList<byte[]> contents)
+    {
+        var requests = contents.Select(content => (2, (object?)Of((1, RawBlob.Of(content).ToMessage()), (2, content))));
+        var (status, detail, answer) = await _client.CallAsync(
+            "build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs", [Of([.. requests])]);
+        Assert.That(status, Is.EqualTo(RawStatus.Ok), detail);
+        var stored = Messages(answer).Single().Messages(1).Select(each => each.Message(2)).ToList();
+        Assert.That(stored.Select(each => each.Number(1)), Is.All.Zero, () => string.Join("; ", stored.Select(each => each.Text(2))));
+    }
+
+    /// <summary>The bytes as the server sends them; the status says why there are none.</summary>
+    public async Task<(RawStatus Status, byte[] Content)> ReadAsync(RawBlob blob)
+    {
+        var (status, _, answer) = await _client.CallAsync("google.bytestream.ByteStream/Read", [Of((1, blob.ResourceName))]);
+        return (status, [.. Messages(answer).SelectMany(message => message.Bytes(10).ToArray())]);
+    }
+
+    /// <summary>Runs an action, past every cache.</summary>
+    public async Task<RawResult> ExecuteAsync(RawAction action)
+    {
+        var blobs = action.ToBlobs();
+        await StoreAllAsync(blobs);
+        var (status, detail, answer) = await _client.CallAsync(
+            "build.bazel.remote.execution.v2.Execution/Execute", [Of((3, true), (6, RawBlob.Of(blobs[^1]).ToMessage()))]);
+        Assert.That(status, Is.EqualTo(RawStatus.Ok), detail);
+
+        // google.longrunning.Operation: done, and a response that is an Any.
+        var operation = Messages(answer).Last();
+        Assert.That(operation.Number(3), Is.EqualTo(1), "the stream ended before the operation");
+        return RawResult.From(operation.Message(5).Message(2));
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private static IEnumerable<RawFields> Messages(ReadOnlyMemory<byte> frames)
+    {
+        for (; !frames.IsEmpty; frames = frames[(RawClient.PrefixBytes + Length(frames))..])
+            yield return RawFields.Parse(frames.Slice(RawClient.PrefixBytes, Length(frames)));
+
+        static int Length(ReadOnlyMemory<byte> frame) => BinaryPrimitives.ReadInt32BigEndian(frame.Span[1..]);
+    }
+}

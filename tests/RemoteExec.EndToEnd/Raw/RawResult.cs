@@ -1,0 +1,21 @@
+namespace RemoteExec.EndToEnd;
+
+/// <summary>How an action ended: ExecuteResponse, as far as these tests look at it.</summary>
+/// <param name="Outputs">Files only.</param>
+internal sealed record RawResult(
+    RawStatus Status, string Message, long ExitCode, string Stdout, RawBlob? StdoutBlob, IReadOnlyDictionary<string, RawBlob> Outputs)
+{
+    /// <param name="response">build.bazel.remote.execution.v2.ExecuteResponse</param>
+    public static RawResult From(RawFields response)
+    {
+        var result = response.Message(1);
+        var status = response.Message(3);
+        return new RawResult(
+            (RawStatus)status.Number(1),
+            $"{status.Text(2)} {response.Text(5)}".Trim(),
+            result.Number(4),
+            result.Text(5),
+            result.Bytes(6).IsEmpty ? null : RawBlob.From(result.Message(6)),
+            result.Messages(2).ToDictionary(file => file.Text(1), file => RawBlob.From(file.Message(2))));
+    }
+}
