@@ -264,8 +264,8 @@ public sealed class RawClientCall : IDisposable
         if (attempt > 1)
             headers.TryAddWithoutValidation(WireNames.PreviousAttempts, (attempt - 1).ToString(CultureInfo.InvariantCulture));
         foreach (var entry in _options.Headers ?? Metadata.Empty)
-            if (!WireNames.IsReserved(entry.Key))
-                headers.TryAddWithoutValidation(entry.Key, MetadataWire.ToHeaderValue(entry));
+            if (MetadataWire.TryToHeaderValue(entry, out string? value))
+                headers.TryAddWithoutValidation(entry.Key, value);
         return request;
     }
 

@@ -8,8 +8,8 @@ internal static partial class CallFailures
 {
     public static Status ToStatus(Exception exception, ServerCall call, ILogger log)
     {
-        // Once the client is gone, whatever broke inside broke because of it. Nobody reads this status but us.
-        if (call.IsAborted) return new Status(StatusCode.Cancelled, "the client has left", exception);
+        // Once the stream is gone, whatever broke inside broke because of it.
+        if (call.IsAborted) return OfAborted(call, exception);
 
         switch (exception)
         {
@@ -30,6 +30,15 @@ internal static partial class CallFailures
                 LogBug(log, call.Method, exception);
                 return new Status(StatusCode.Internal, "internal error; the server's log has more", exception);
         }
+    }
+
+    /// <summary>What became of a call whose stream was reset, by either side. Nobody reads this status but us.</summary>
+    public static Status OfAborted(ServerCall call, Exception? exception)
+    {
+        if (call.IsPastDeadline) return new Status(StatusCode.DeadlineExceeded, "the deadline has passed", exception);
+        return call.HasStalled
+            ? new Status(StatusCode.DeadlineExceeded, "the client has taken nothing for too long", exception)
+            : new Status(StatusCode.Cancelled, "the client has left", exception);
     }
 
     [LoggerMessage(1, LogLevel.Error, "rpc failed unexpectedly: {Method}")]

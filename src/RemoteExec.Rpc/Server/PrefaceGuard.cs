@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace RemoteExec.Rpc;
 
@@ -25,6 +26,9 @@ internal sealed class PrefaceGuard(RpcServerOptions options)
     private async Task<bool> StartsWithPrefaceAsync(ConnectionContext connection)
     {
         using var patience = new CancellationTokenSource(FirstBytesMax, options.Time);
+        // A drain does not wait for those who have not said a word.
+        using var drain = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested
+            .UnsafeRegister(static patience => ((CancellationTokenSource)patience!).Cancel(), patience);
         var input = connection.Transport.Input;
         try
         {

@@ -51,7 +51,7 @@ internal sealed class RpcApplication(RpcServerOptions options, IReadOnlyDictiona
     {
         headers.ContentType = WireNames.ContentType;
         headers.GrpcStatus = ((int)status.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        headers.GrpcMessage = PercentEncoding.Encode(status.Detail);
+        headers.GrpcMessage = PercentEncoding.Encode(status.Detail, WireNames.MessageCharactersMax);
     }
 
     private async Task ServeAsync(IFeatureCollection context, BoundMethod method)

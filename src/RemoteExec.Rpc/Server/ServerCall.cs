@@ -94,6 +94,9 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
 
     public bool IsPastDeadline => _isPastDeadline;
 
+    /// <summary>The client took nothing for so long that its stream was reset.</summary>
+    public bool HasStalled => _sendStall.HasFired;
+
     public bool IsAborted => _features.Get<IHttpRequestLifetimeFeature>()?.RequestAborted.IsCancellationRequested == true;
 
     protected override string MethodCore => _method.FullName;
@@ -152,7 +155,8 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
             if (Refusal is { } refusal) throw new RpcException(refusal);
             if (_isPastDeadline) throw new OperationCanceledException();
             await _method.InvokeAsync(this);
-            status = _status;
+            // A handler that does not mind has not succeeded for all that: its client will never know.
+            status = IsAborted ? CallFailures.OfAborted(this, exception: null) : _status;
         }
         catch (Exception exception)
         {
@@ -225,8 +229,8 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
     private static void AppendMetadata(IHeaderDictionary headers, Metadata metadata)
     {
         foreach (var entry in metadata)
-            if (!WireNames.IsReserved(entry.Key))
-                headers.Append(entry.Key, MetadataWire.ToHeaderValue(entry));
+            if (MetadataWire.TryToHeaderValue(entry, out string? value))
+                headers.Append(entry.Key, value);
     }
 
     /// <summary>
@@ -237,7 +241,8 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
     {
         if (Responses.IsInsideMessage)
         {
-            _features.Get<IHttpResetFeature>()?.Reset(Http2InternalError);
+            bool isGivenUp = status.StatusCode is StatusCode.Cancelled or StatusCode.DeadlineExceeded;
+            _features.Get<IHttpResetFeature>()?.Reset(isGivenUp ? Http2Cancel : Http2InternalError);
             return;
         }
 
@@ -246,7 +251,7 @@ internal sealed class ServerCall : ServerCallContext, IDisposable
             ? _response.Headers
             : _features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers;
         trailers.GrpcStatus = StatusText(status.StatusCode);
-        if (status.Detail.Length > 0) trailers.GrpcMessage = PercentEncoding.Encode(status.Detail);
+        if (status.Detail.Length > 0) trailers.GrpcMessage = PercentEncoding.Encode(status.Detail, WireNames.MessageCharactersMax);
         if (_responseTrailers is not null) AppendMetadata(trailers, _responseTrailers);
         if (failureTrailers is not null && failureTrailers != _responseTrailers) AppendMetadata(trailers, failureTrailers);
     }

@@ -54,7 +54,8 @@ internal static class TransportLimits
 
         // Headers: bombs by size, by count, by compression (the table) and by slowness. Bearer tokens with many
         // groups reach 16 KiB, REAPI's RequestMetadata a few; one of 64 KiB, in base64, is still ignored rather than
-        // refused, because what is too large ends the whole connection and with it every call of that client.
+        // refused. Beyond the total or the count a call is answered with HTTP status 431; one field beyond its own limit ends
+        // the whole connection, and with it every call of that client.
         limits.MaxRequestHeadersTotalSize = 128 * KiB;
         limits.Http2.MaxRequestHeaderFieldSize = 96 * KiB;
         limits.MaxRequestHeaderCount = 100;

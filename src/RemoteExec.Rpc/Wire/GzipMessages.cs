@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Pipelines;
 using Grpc.Core;
@@ -27,10 +28,23 @@ internal static class GzipMessages
         }
         catch (InvalidDataException)
         {
-            throw new RpcException(new Status(StatusCode.Internal, "message is not valid gzip"));
+            throw Broken("message is not valid gzip");
         }
 
+        // GZipStream takes the end of its input for the end of the data, wherever it comes.
+        if (!EndsWithLength(compressed, output.WrittenCount)) throw Broken("message ends inside its gzip data");
         return new ReadOnlySequence<byte>(output.WrittenMemory);
+    }
+
+    private static RpcException Broken(string detail) => new(new Status(StatusCode.Internal, detail));
+
+    /// <summary>RFC 1952 section 2.3.1, ISIZE. Of several members, which no gRPC library writes, it would be the last one's.</summary>
+    private static bool EndsWithLength(in ReadOnlySequence<byte> compressed, int lengthBytes)
+    {
+        if (compressed.Length < sizeof(uint)) return false;
+        Span<byte> size = stackalloc byte[sizeof(uint)];
+        compressed.Slice(compressed.Length - sizeof(uint)).CopyTo(size);
+        return BinaryPrimitives.ReadUInt32LittleEndian(size) == (uint)lengthBytes;
     }
 
     public static ReadOnlyMemory<byte> Compress(ReadOnlySpan<byte> message)

@@ -63,18 +63,16 @@ public sealed class MessageReader
         while (true)
         {
             var result = await ReadAsync(cancellationToken);
-            bool isWhole = TryTake(result.Buffer);
-            if (isWhole && !result.Buffer.Slice(_currentEnd).IsEmpty)
-                throw Broken("more than one message where one was expected");
             if (result.IsCompleted)
             {
-                if (isWhole) return;
-                throw Broken(result.Buffer.IsEmpty ? "no message where one was expected" : "the stream ends inside a message");
+                if (!TryTake(result.Buffer)) throw Broken(result.Buffer.IsEmpty ? "no message where one was expected" : "the stream ends inside a message");
+                if (!result.Buffer.Slice(_currentEnd).IsEmpty) throw MoreThanOne();
+                return;
             }
 
-            // The message is kept until the end is seen: usually that is the same read.
-            if (isWhole) TotalBytes -= Current.Length;
-            _holdsMessage = false;
+            // The message is taken with the end of the stream: usually that is the same read. Until then only its
+            // length is looked at.
+            if (TryReadHeader(result.Buffer, out int lengthBytes, out _) && result.Buffer.Length > HeaderBytes + lengthBytes) throw MoreThanOne();
             _pipe.AdvanceTo(result.Buffer.Start, result.Buffer.End);
         }
     }
@@ -95,6 +93,8 @@ public sealed class MessageReader
         _pipe.Complete();
     }
 
+    private static RpcException MoreThanOne() => Broken("more than one message where one was expected");
+
     private static RpcException Broken(string detail) => new(new Status(StatusCode.Internal, detail));
 
     private ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken)
@@ -107,9 +107,17 @@ public sealed class MessageReader
 
     private async ValueTask<ReadResult> WaitAsync(ValueTask<ReadResult> read)
     {
+        ReadResult result;
         _stall?.Arm();
-        var result = await read;
-        _stall?.Disarm();
+        try
+        {
+            result = await read;
+        }
+        finally
+        {
+            _stall?.Disarm(); // a wait that was cancelled is over as well
+        }
+
         if (!result.IsCanceled) return result;
         if (_stall is { HasFired: true }) // the idle limit, not the deadline
             throw new RpcException(new Status(StatusCode.DeadlineExceeded, "the client has sent nothing for too long"));
@@ -118,24 +126,33 @@ public sealed class MessageReader
 
     private bool TryTake(in ReadOnlySequence<byte> buffer)
     {
-        if (buffer.Length < HeaderBytes) return false;
-
-        Span<byte> header = stackalloc byte[HeaderBytes];
-        buffer.Slice(0, HeaderBytes).CopyTo(header);
-        uint lengthBytes = BinaryPrimitives.ReadUInt32BigEndian(header[1..]);
-        if (header[0] > 1) throw Broken($"compressed flag is {header[0]}");
-        if (header[0] == 1 && !_isGzip) throw Broken("compressed message in a stream without grpc-encoding");
-        // Refuse on the announcement: waiting for the bytes would let a peer fill our memory.
-        if (lengthBytes > (uint)_messageBytesMax)
-            throw new RpcException(new Status(StatusCode.ResourceExhausted,
-                $"message of {lengthBytes} bytes is over the limit of {_messageBytesMax}"));
-        if (buffer.Length - HeaderBytes < lengthBytes) return false;
+        if (!TryReadHeader(buffer, out int lengthBytes, out bool isCompressed) || buffer.Length - HeaderBytes < lengthBytes) return false;
 
         var message = buffer.Slice(HeaderBytes, lengthBytes);
         _currentEnd = message.End;
         _holdsMessage = true;
         TotalBytes += lengthBytes;
-        Current = header[0] == 1 ? GzipMessages.Decompress(message, _messageBytesMax) : message;
+        Current = isCompressed ? GzipMessages.Decompress(message, _messageBytesMax) : message;
+        return true;
+    }
+
+    private bool TryReadHeader(in ReadOnlySequence<byte> buffer, out int lengthBytes, out bool isCompressed)
+    {
+        lengthBytes = 0;
+        isCompressed = false;
+        if (buffer.Length < HeaderBytes) return false;
+
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        buffer.Slice(0, HeaderBytes).CopyTo(header);
+        uint announcedBytes = BinaryPrimitives.ReadUInt32BigEndian(header[1..]);
+        if (header[0] > 1) throw Broken($"compressed flag is {header[0]}");
+        if (header[0] == 1 && !_isGzip) throw Broken("compressed message in a stream without grpc-encoding");
+        // Refuse on the announcement: waiting for the bytes would let a peer fill our memory.
+        if (announcedBytes > (uint)_messageBytesMax)
+            throw new RpcException(new Status(StatusCode.ResourceExhausted,
+                $"message of {announcedBytes} bytes is over the limit of {_messageBytesMax}"));
+        lengthBytes = (int)announcedBytes;
+        isCompressed = header[0] == 1;
         return true;
     }
 }

@@ -123,9 +123,17 @@ public sealed class MessageWriter : IBufferWriter<byte>
 
     private async ValueTask<bool> WaitAsync(ValueTask<FlushResult> flush)
     {
+        FlushResult result;
         _stall?.Arm();
-        var result = await flush;
-        _stall?.Disarm();
+        try
+        {
+            result = await flush;
+        }
+        finally
+        {
+            _stall?.Disarm(); // a wait that was cancelled is over as well
+        }
+
         return result.IsCanceled ? throw new OperationCanceledException("the call ended during a write") : !result.IsCompleted;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Grpc.Core;
 
 namespace RemoteExec.Rpc;
@@ -23,8 +24,15 @@ internal static class MetadataWire
             metadata.Add(new Metadata.Entry(name, FromBase64(name, value.AsSpan()[part].Trim())));
     }
 
-    public static string ToHeaderValue(Metadata.Entry entry) =>
-        entry.IsBinary ? Convert.ToBase64String(entry.ValueBytes).TrimEnd('=') : entry.Value;
+    /// <summary>
+    /// False for what is left out: names that are not metadata, and a received value that is passed on although it
+    /// is no printable ASCII. It would spoil the whole header block.
+    /// </summary>
+    public static bool TryToHeaderValue(Metadata.Entry entry, [NotNullWhen(true)] out string? value)
+    {
+        value = entry.IsBinary ? Convert.ToBase64String(entry.ValueBytes).TrimEnd('=') : entry.Value;
+        return !WireNames.IsReserved(entry.Key) && !value.AsSpan().ContainsAnyExceptInRange(' ', '~');
+    }
 
     private static byte[] FromBase64(string name, ReadOnlySpan<char> text)
     {

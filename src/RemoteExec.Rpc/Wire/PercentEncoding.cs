@@ -10,8 +10,21 @@ namespace RemoteExec.Rpc;
 /// </summary>
 internal static class PercentEncoding
 {
+    private const string Ellipsis = "...";
+
     private static readonly SearchValues<char> Plain =
         SearchValues.Create(" !\"#$&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~");
+
+    /// <summary>Not more than <paramref name="charactersMax"/>: what is cut is cut between characters, and says so.</summary>
+    public static string Encode(string text, int charactersMax)
+    {
+        string encoded = Encode(text);
+        if (encoded.Length <= charactersMax) return encoded;
+
+        int end = charactersMax - Ellipsis.Length;
+        while (end > 0 && !IsCharacterStart(encoded, end)) end--;
+        return string.Concat(encoded.AsSpan(0, end), Ellipsis);
+    }
 
     public static string Encode(string text)
     {
@@ -26,6 +39,11 @@ internal static class PercentEncoding
 
         return encoded.ToString();
     }
+
+    // Not inside %XX, and not before a byte that continues a UTF-8 sequence: 0x80 to 0xBF.
+    private static bool IsCharacterStart(string encoded, int index) =>
+        encoded[index - 1] != '%' && (index < 2 || encoded[index - 2] != '%')
+        && !(encoded[index] == '%' && encoded[index + 1] is '8' or '9' or 'A' or 'B');
 
     public static string Decode(string text)
     {

@@ -13,6 +13,13 @@ internal static class WireNames
     public const string PreviousAttempts = "grpc-previous-rpc-attempts";
     public const string Identity = "identity";
     public const string Gzip = "gzip";
+
+    /// <summary>
+    /// The longest grpc-message that is sent. Clients refuse trailers beyond 8 KiB (grpc-java, Bazel's) and then know
+    /// not even the code; details of up to 4 KiB take 5.5 of them in base64.
+    /// </summary>
+    public const int MessageCharactersMax = 1536;
+
     public const string AcceptedEncodings = "identity,gzip";
 
     /// <summary>True for names that belong to HTTP or to gRPC itself: they are not metadata.</summary>

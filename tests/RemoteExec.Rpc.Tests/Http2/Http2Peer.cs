@@ -28,7 +28,7 @@ internal sealed class Http2Peer : IDisposable
     public bool AnswersPings { get; set; } = true;
 
     /// <summary>Frames that were read while another was looked for: they are looked at first.</summary>
-    private List<Http2Frame> Unread { get; } = [];
+    public List<Http2Frame> Unread { get; } = [];
 
     public static async Task<Http2Peer> ConnectAsync(IPEndPoint server, params (short Id, int Value)[] settings)
     {
@@ -87,6 +87,55 @@ internal sealed class Http2Peer : IDisposable
             (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"),
             ("content-type", "application/grpc"), ("te", "trailers"), .. more,
         ]);
+
+    /// <summary>Headers that need more than one frame (RFC 9113 section 6.10).</summary>
+    public async Task SendLongHeadersAsync(int streamId, params (string Name, string Value)[] more)
+    {
+        const int frameBytes = 16 * 1024;
+        byte[] block = Hpack.Encode(
+        [
+            (":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "test"),
+            ("content-type", "application/grpc"), ("te", "trailers"), .. more,
+        ]);
+        try
+        {
+            for (int start = 0; start < block.Length; start += frameBytes)
+            {
+                int end = Math.Min(start + frameBytes, block.Length);
+                await SendAsync(start == 0 ? Http2FrameType.Headers : Http2FrameType.Continuation,
+                    end == block.Length ? Http2Frame.EndHeaders : (byte)0, streamId, block[start..end]);
+            }
+        }
+        catch (IOException)
+        {
+            // A server need not listen to the end.
+        }
+    }
+
+    /// <summary>Completes when the other end has looked at everything that was sent before.</summary>
+    public async Task PingAsync()
+    {
+        bool answersPings = AnswersPings;
+        AnswersPings = false;
+        await SendAsync(Http2FrameType.Ping, 0, 0, new byte[8]);
+        await ReadAsync(frame => frame.Type == Http2FrameType.Ping && (frame.Flags & Http2Frame.Ack) != 0);
+        AnswersPings = answersPings;
+    }
+
+    /// <summary>All frames until the other end closes the connection.</summary>
+    public async Task<List<Http2Frame>> ReadToEndAsync()
+    {
+        var frames = new List<Http2Frame>(Unread);
+        Unread.Clear();
+        try
+        {
+            while (true) frames.Add(await ReadAsync());
+        }
+        catch (IOException) // EndOfStreamException is one
+        {
+            return frames;
+        }
+    }
 
     /// <summary>The next frame that is not about the connection's own upkeep.</summary>
     public async Task<Http2Frame> ReadAsync()

@@ -1,0 +1,145 @@
+using System.Buffers;
+using Grpc.Core;
+
+namespace RemoteExec.Rpc.Tests;
+
+/// <summary>How a call ends before its time, as frames: RST_STREAM by either side, and what must come before or instead.</summary>
+public sealed class ServerResetTests : ServerWireFixture
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+    private static readonly (string, string) InTime = ("grpc-timeout", "5S");
+
+    protected override RpcServerOptions Configure(RpcServerOptions options) => base.Configure(options) with
+    {
+        Methods = new Dictionary<string, RpcMethodOptions> { [RawPath] = new() { ReceiveIdleMax = Limit } },
+    };
+
+    [Test]
+    public async Task A_deadline_says_so_in_trailers_and_stops_the_client_that_still_sends()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath, InTime);
+        await peer.SendDataAsync(1, isEnd: false, FramedHi);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+
+        Time.Advance(Limit);
+        var trailers = await peer.ReadAsync();
+        Assert.That(trailers.IsEndStream);
+        Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "4")));
+        // RFC 9113 section 8.1: a complete response, and no need for the rest of the request.
+        Assert.That(await peer.ReadResetAsync(1), Is.EqualTo(Http2Error.NoError));
+        await AssertServesAsync(peer, 3);
+    }
+
+    [Test]
+    public async Task A_deadline_resets_a_stream_whose_client_takes_nothing()
+    {
+        var isEnded = NewEvent();
+        Raw = async call =>
+        {
+            try
+            {
+                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
+            }
+            finally
+            {
+                isEnded.SetResult();
+            }
+        };
+        using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
+        await peer.StartCallAsync(1, RawPath, InTime);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
+        Time.Advance(Limit);
+        Assert.That(await peer.ReadResetAsync(1), Is.EqualTo(Http2Error.Cancel));
+        await isEnded.Task.WaitAsync(Patience);
+    }
+
+    [Test]
+    public async Task A_deadline_inside_a_message_resets_the_stream_with_cancel()
+    {
+        Raw = async call =>
+        {
+            call.Responses.BeginMessage(100);
+            call.Responses.Write(new byte[50]);
+            await call.Responses.FlushAsync(CancellationToken.None);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, call.Context.CancellationToken);
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, RawPath, InTime);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        Time.Advance(Limit);
+        Assert.That(await peer.ReadResetAsync(1), Is.EqualTo(Http2Error.Cancel));
+        await AssertServesAsync(peer, 3);
+    }
+
+    [Test]
+    public async Task A_deadline_before_the_request_is_whole_is_trailers_only()
+    {
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath, InTime);
+        await peer.SendDataAsync(1, isEnd: false, FramedHi[..6]);
+        await peer.PingAsync(); // the server has the call
+        Time.Advance(Limit);
+        var answer = await peer.ReadAnswerAsync(1);
+        Assert.That(answer.IsTrailersOnly);
+        AssertStatus(answer, StatusCode.DeadlineExceeded);
+        Assert.That(await peer.ReadResetAsync(1), Is.EqualTo(Http2Error.NoError));
+    }
+
+    [Test]
+    public async Task A_stream_that_its_client_resets_gets_not_one_frame_more()
+    {
+        var isReset = NewEvent();
+        var hasWritten = NewEvent();
+        Echo.Duplex = async (_, responses, context) =>
+        {
+            context.CancellationToken.Register(isReset.SetResult);
+            await responses.WriteAsync("before");
+            await isReset.Task;
+            try
+            {
+                await responses.WriteAsync("after");
+            }
+            finally
+            {
+                hasWritten.SetResult();
+            }
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+        await hasWritten.Task.WaitAsync(Patience);
+        await AssertServesAsync(peer, 3);
+        Assert.That(peer.Unread.Where(frame => frame.StreamId == 1), Is.Empty);
+        Assert.That(Log.RpcErrors, Is.Empty, "cancellation by the client is not an error");
+    }
+
+    [Test]
+    public async Task A_read_that_was_cancelled_is_not_measured_against_the_idle_limit()
+    {
+        var isGivenUp = NewEvent();
+        var goOn = NewEvent();
+        using var cancellation = new CancellationTokenSource();
+        Raw = async call =>
+        {
+            var read = call.Requests.MoveNextAsync(cancellation.Token).AsTask();
+            await cancellation.CancelAsync();
+            Assert.That(async () => await read, Throws.InstanceOf<OperationCanceledException>());
+            isGivenUp.SetResult();
+            await goOn.Task; // work of its own, for which nothing need be sent
+            Assert.That(await call.Requests.MoveNextAsync(CancellationToken.None), Is.True);
+            await call.Responses.WriteAsync(call.Requests.Current.ToArray(), CancellationToken.None);
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, RawPath);
+        await isGivenUp.Task.WaitAsync(Patience);
+        Time.Advance(Limit);
+        goOn.SetResult();
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        var answer = await peer.ReadAnswerAsync(1);
+        AssertStatus(answer, StatusCode.OK);
+        Assert.That(answer.Data, Is.EqualTo(FramedHi));
+    }
+}
