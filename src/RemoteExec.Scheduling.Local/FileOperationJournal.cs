@@ -31,6 +31,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     // The live segment belongs to the flusher once it runs.
     private Segment? _segment;
     private Thread? _flusher;
+    private JournalMetrics? _metrics;
     private Work? _open;
     private Work? _spare;
     private JournalException? _failure;
@@ -68,6 +69,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         }
 
         _lengthBytes = _segment.LengthBytes;
+        _metrics = new JournalMetrics(() => Volatile.Read(ref _lengthBytes));
         _flusher = new Thread(Flush) { IsBackground = true, Name = "journal flusher" };
         _flusher.Start();
         return ValueTask.FromResult<IReadOnlyList<JournalRecord>>(records);
@@ -121,6 +123,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
 
         if (_flusher is not null) await _flusherEnded.Task;
         _segment?.Dispose();
+        _metrics?.Dispose();
     }
 
     private static List<ReadOnlyMemory<byte>> Encode(IReadOnlyList<JournalRecord> state)
@@ -233,7 +236,9 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         if (group.Payload.WrittenCount == 0) return;
 
         _segment!.Write(group.Payload.WrittenMemory);
+        long start = options.Time.GetTimestamp();
         _segment.Flush();
+        _metrics!.Flushed(options.Time.GetElapsedTime(start)); // made before the flusher runs
         Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
     }
 

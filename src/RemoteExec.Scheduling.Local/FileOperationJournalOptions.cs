@@ -11,6 +11,9 @@ public sealed record FileOperationJournalOptions
     /// </summary>
     public long CompactAfterBytes { get; init; } = 32 << 20;
 
+    /// <summary>Times the flushes.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>How often a full disk is asked whether it has room again: soon enough for those who wait, seldom enough to cost nothing.</summary>
     public TimeSpan RoomRetryInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -182,7 +182,8 @@ public sealed class Scheduler : IAsyncDisposable
         {
             ThrowUnless(Phase.Serving, Phase.Draining);
             long number = _queue.Join(description, Now);
-            var session = new WorkerSession(this, description.Id, number);
+            var session = new WorkerSession(this, description, number);
+            _metrics.Connected(description.Pool);
             // Before the commands go out, or the first one would find nobody.
             _sessions[number] = session;
             _ = Enqueue();
@@ -303,7 +304,7 @@ public sealed class Scheduler : IAsyncDisposable
 
     internal void Disconnect(WorkerSession session)
     {
-        _sessions.TryRemove(session.Number, out _);
+        if (_sessions.TryRemove(session.Number, out _)) _metrics.Disconnected(session.Pool);
         lock (_gate)
         {
             // When we are the ones who leave, nothing is lost: the journal keeps the leases for when workers rejoin.

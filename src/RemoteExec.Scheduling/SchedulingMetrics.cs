@@ -22,6 +22,8 @@ internal sealed class SchedulingMetrics : IDisposable
     private readonly Counter<long> _unsatisfiable;
     private readonly Counter<long> _staleReports;
     private readonly Counter<long> _hookFailures;
+    private readonly Counter<long> _connections;
+    private readonly Counter<long> _disconnections;
     private readonly Histogram<double> _stages;
     private readonly Histogram<double> _wait;
     private QueueSnapshot? _snapshot;
@@ -36,6 +38,8 @@ internal sealed class SchedulingMetrics : IDisposable
         _unsatisfiable = _meter.CreateCounter<long>("remoteexec_queue_unsatisfiable_total", null, "Executions refused because no worker offers what they ask.");
         _staleReports = _meter.CreateCounter<long>("remoteexec_worker_stale_reports_total", null, "Reports about attempts that had been taken back.");
         _hookFailures = _meter.CreateCounter<long>("remoteexec_completion_failures_total", null, "Results that could not be handed to the action cache.");
+        _connections = _meter.CreateCounter<long>("remoteexec_worker_connections_total", null, "Times that a worker said hello.");
+        _disconnections = _meter.CreateCounter<long>("remoteexec_worker_disconnections_total", null, "Connections of workers that ended, for whatever reason.");
         // Seconds: a no-op takes milliseconds, a link step minutes.
         var seconds = new InstrumentAdvice<double>
         {
@@ -46,12 +50,17 @@ internal sealed class SchedulingMetrics : IDisposable
 
         _meter.CreateObservableGauge("remoteexec_queue_operations", Executions, null, "Executions by state.");
         _meter.CreateObservableGauge("remoteexec_queue_oldest_operation_age_seconds", OldestAge, null, "Age of the execution that waits longest.");
+        _meter.CreateObservableGauge("remoteexec_queue_demand_slots", Demand, null, "Slots that all that waits and runs would take at once.");
         _meter.CreateObservableGauge("remoteexec_pool_slots", () => Slots(worker => worker.Description.Slots), null, "Slots of connected workers.");
         _meter.CreateObservableGauge("remoteexec_pool_slots_used", () => Slots(worker => worker.SlotsUsed), null, "Slots in use.");
         _meter.CreateObservableGauge("remoteexec_workers", Workers, null, "Workers by state.");
     }
 
     public void Merged() => _merged.Add(1);
+
+    public void Connected(string pool) => _connections.Add(1, Tag("pool", pool));
+
+    public void Disconnected(string pool) => _disconnections.Add(1, Tag("pool", pool));
 
     public void StaleReport() => _staleReports.Add(1);
 
@@ -118,6 +127,10 @@ internal sealed class SchedulingMetrics : IDisposable
             yield return new Measurement<long>(platforms.Sum(platform => platform.Running), Tag("pool", pool), Tag("state", "running"));
         }
     }
+
+    // An action takes one slot.
+    private IEnumerable<Measurement<long>> Demand() => Pools().Select(pool => new Measurement<long>(
+        pool.Platforms.Sum(platform => platform.Queued + platform.Leased + platform.Running), Tag("pool", pool.Pool)));
 
     private IEnumerable<Measurement<double>> OldestAge()
     {

@@ -40,6 +40,7 @@ internal static class ServerComposition
             // Observability first: the rooms below count from their first moment.
             var metrics = running.Own(new MetricsRegistry());
             var rpcMetrics = running.Own(new RpcMetrics());
+            running.Own(new ProcessMetrics(running.Health, string.Join(',', options.Roles.Select(role => role.ToString().ToLowerInvariant()).Order())));
             var totals = running.Own(new CounterTotals(new Dictionary<string, string>
             {
                 ["remoteexec_operations_total"] = "result",

@@ -40,6 +40,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
                 var digest = WireDigests.FromWire(item.Digest, function, "digest");
                 Door.CheckBlobSize(digest, options);
                 var data = Decode(item, digest, ref decompressedMax);
+                ServicesMetrics.BlobReceived(item.Data.Length, isCompressed: item.Compressor != WireCompressor.Identity);
                 if (data.Length != digest.SizeBytes) throw RpcErrors.Invalid($"the data has {data.Length} bytes, its digest says {digest.SizeBytes}");
                 accepted.Add((digest, data));
                 pending.Add(answer);
@@ -108,6 +109,8 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
         {
             answer.Data = UnsafeByteOperations.UnsafeWrap(data); // read for this message alone
         }
+
+        ServicesMetrics.BlobSent(answer.Data.Length, isCompressed: answer.Compressor != WireCompressor.Identity);
     }
 
     /// <summary>The plain bytes of one entry. A bomb is cut at the size of its digest, and all of a batch together have a bound.</summary>

@@ -7,6 +7,7 @@ namespace RemoteExec.Storage;
 /// <param name="Blobs">Number of distinct digests.</param>
 /// <param name="OldestUse">Last use of the blob that would be evicted first; null when the store is empty.</param>
 /// <param name="EvictedBytes">Evicted since the store was opened.</param>
+/// <param name="EvictedAge">How long the blob that was evicted last had not been used: what the store can remember; null when nothing was.</param>
 /// <param name="IsSuspect">The disk has failed a flush: what it says since then is not to be trusted.</param>
 public sealed record BlobStoreUsage(
     long UsedBytes,
@@ -15,4 +16,5 @@ public sealed record BlobStoreUsage(
     long Blobs,
     DateTimeOffset? OldestUse,
     long EvictedBytes,
+    TimeSpan? EvictedAge,
     bool IsSuspect);

@@ -16,6 +16,7 @@ public static class StorageMetrics
         Meter.CreateObservableGauge("remoteexec_cas_size_bytes", () => Observe(usage => usage.UsedBytes), description: "Bytes of stored blobs");
         Meter.CreateObservableGauge("remoteexec_cas_limit_bytes", () => Observe(usage => usage.LimitBytes), description: "What the store may hold");
         Meter.CreateObservableGauge("remoteexec_cas_blobs", () => Observe(usage => usage.Blobs), description: "Distinct blobs");
+        Meter.CreateObservableGauge("remoteexec_cas_retention_seconds", Retentions, null, "How long the blob that was evicted last had not been used");
         Meter.CreateObservableGauge("remoteexec_cas_suspect", () => Observe(usage => usage.IsSuspect ? 1 : 0), description: "1 after the disk failed a flush");
     }
 
@@ -24,6 +25,10 @@ public static class StorageMetrics
 
     internal static Histogram<long> FindMissingBatch { get; } = Meter.CreateHistogram("remoteexec_cas_find_missing_batch_digests", null, "Digests asked about in one call", null,
         new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 10, 100, 1_000, 10_000, 100_000] });
+
+    /// <summary>Labels: op=read|write, tier.</summary>
+    internal static Histogram<long> BlobBytes { get; } = Meter.CreateHistogram("remoteexec_cas_blob_bytes", null, "Sizes of blobs that were opened or stored", null,
+        new InstrumentAdvice<long> { HistogramBucketBoundaries = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000] });
 
     internal static Histogram<double> FlushSeconds { get; } = Meter.CreateHistogram("remoteexec_cas_fsync_seconds", null, "Time that one flush to disk took", null,
         // From a good SSD to a disk that is about to be replaced.
@@ -54,6 +59,12 @@ public static class StorageMetrics
 
     private static IEnumerable<Measurement<long>> Observe(Func<BlobStoreUsage, long> value) =>
         Stores.Keys.Select(store => new Measurement<long>(value(store.Usage()), Tier(store.Name)));
+
+    private static IEnumerable<Measurement<double>> Retentions() =>
+        from store in Stores.Keys
+        let retention = store.Usage().EvictedAge
+        where retention is not null
+        select new Measurement<double>(retention.Value.TotalSeconds, Tier(store.Name));
 
     private sealed class Tracked(string name, Func<BlobStoreUsage> usage) : IDisposable
     {

@@ -26,6 +26,7 @@ public abstract class RetentionContract : BlobStoreContract
 
         Assert.That(await Store.FindMissingAsync(digests, default), Is.EqualTo(new[] { digests[3], digests[4] }));
         Assert.That(Usage.EvictedBytes, Is.EqualTo(2 * MebiByte));
+        Assert.That(Usage.EvictedAge, Is.EqualTo(Retention), "they had not been used for so long");
     }
 
     [Test]

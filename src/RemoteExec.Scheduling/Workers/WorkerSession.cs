@@ -14,10 +14,11 @@ public sealed class WorkerSession : IAsyncDisposable
     private readonly Channel<WorkerCommand> _commands =
         Channel.CreateUnbounded<WorkerCommand>(new UnboundedChannelOptions { SingleReader = true });
 
-    internal WorkerSession(Scheduler scheduler, string workerId, long number)
+    internal WorkerSession(Scheduler scheduler, WorkerDescription worker, long number)
     {
         _scheduler = scheduler;
-        WorkerId = workerId;
+        WorkerId = worker.Id;
+        Pool = worker.Pool;
         Number = number;
     }
 
@@ -27,6 +28,8 @@ public sealed class WorkerSession : IAsyncDisposable
     public ChannelReader<WorkerCommand> Commands => _commands.Reader;
 
     internal long Number { get; }
+
+    internal string Pool { get; }
 
     /// <summary>The command is about to run.</summary>
     public ValueTask<ReportVerdict> StartedAsync(LeaseId lease, CancellationToken cancellationToken) =>

@@ -34,6 +34,7 @@ internal sealed class BlobSender(MessageWriter responses)
                 left -= read;
             }
 
+            ServicesMetrics.BlobSent(piece, isCompressed: false);
             // False: the client has heard enough.
             if (!await responses.EndMessageAsync(cancellationToken)) return;
             bytes -= piece;
@@ -51,6 +52,7 @@ internal sealed class BlobSender(MessageWriter responses)
             {
                 Begin(count);
                 responses.Write(piece.AsSpan(0, count));
+                ServicesMetrics.BlobSent(count, isCompressed: true);
                 if (!await responses.EndMessageAsync(cancellationToken)) return;
             }
         }

@@ -22,6 +22,7 @@ internal sealed class PlainBlobReceiver(UploadTurn turn, IBlobWriter writer) : B
         // As soon as it is known (REAPI BW7), not when the gathered bytes are handed over.
         if (data.Length > SizeBytes - ExpectedOffset)
             throw Broken(RpcErrors.Invalid($"the upload has more than the {SizeBytes} bytes of its digest"));
+        ServicesMetrics.BlobReceived(data.Length, isCompressed: false);
         await _gathered.AppendAsync(data, cancellationToken);
     }
 

@@ -37,6 +37,7 @@ internal sealed class ZstdBlobReceiver : BlobReceiver
     protected override async ValueTask TakeDataAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
     {
         _receivedBytes += data.Length;
+        ServicesMetrics.BlobReceived(data.Length, isCompressed: true);
         await _gathered.AppendAsync(data, cancellationToken);
     }
 

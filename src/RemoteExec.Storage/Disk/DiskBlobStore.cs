@@ -103,6 +103,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
         var file = TryOpen(digest);
         StorageMetrics.Requests.Add(
             1, StorageMetrics.Op("read"), StorageMetrics.Result(file is null ? "miss" : "hit"), StorageMetrics.Tier(TierName));
+        if (file is not null) StorageMetrics.BlobBytes.Record(digest.SizeBytes, StorageMetrics.Op("read"), StorageMetrics.Tier(TierName));
         return ValueTask.FromResult<IBlobReader?>(file is null ? null : new DiskBlobReader(file, digest, offset));
     }
 

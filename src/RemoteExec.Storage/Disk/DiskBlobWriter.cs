@@ -74,6 +74,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlob
         _isCommitted = result == PublishResult.Published;
         StorageMetrics.Requests.Add(
             1, StorageMetrics.Op("write"), StorageMetrics.Result(_isCommitted ? "stored" : "present"), StorageMetrics.Tier(DiskBlobStore.TierName));
+        if (_isCommitted) StorageMetrics.BlobBytes.Record(digest.SizeBytes, StorageMetrics.Op("write"), StorageMetrics.Tier(DiskBlobStore.TierName));
     }
 
     public ValueTask DisposeAsync()

@@ -22,6 +22,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     private long _usedBytes;
     private long _reservedBytes;
     private long _evictedBytes;
+    private long? _evictedAgeMs;
     private long _clockMs;
 
     /// <summary>Held around every change; a store takes it to make a file operation and its entry one step.</summary>
@@ -77,6 +78,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
                 evict(victim);
                 Forget(victim);
                 _evictedBytes += victim.AccountedBytes;
+                _evictedAgeMs = nowMs - victim.LastUseMs;
             }
 
             _reservedBytes += bytes;
@@ -196,6 +198,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
                 _entries.Count,
                 _oldest is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(_oldest.LastUseMs),
                 _evictedBytes,
+                _evictedAgeMs is { } ageMs ? TimeSpan.FromMilliseconds(ageMs) : null,
                 isSuspect);
         }
     }
