@@ -10,8 +10,6 @@ public abstract class RetentionContract : BlobStoreContract
 
     private const int MebiByte = 1 << 20;
 
-    private IPinningBlobStore Pinning => (IPinningBlobStore)Store;
-
     [Test]
     public async Task A_full_store_evicts_the_least_recently_used_whose_promise_ended()
     {
@@ -76,23 +74,6 @@ public abstract class RetentionContract : BlobStoreContract
         await writer.DisposeAsync();
 
         await Store.PutAsync(second);
-    }
-
-    [Test]
-    public async Task A_pinned_blob_outlives_its_retention_until_the_pin_ends()
-    {
-        var digests = await FillAsync();
-        var absent = Blobs.DigestOf(Blobs.Of(99, 10));
-        using (var pin = Pinning.Pin([.. digests, absent]))
-        {
-            Assert.That(pin.Missing, Is.EqualTo(new[] { absent }));
-            Time.Advance(Retention * 10);
-            await RefusedAsync(StatusCode.ResourceExhausted, async () => await Store.PutAsync(Blobs.Of(100, MebiByte)));
-        }
-
-        Time.Advance(Retention);
-        await Store.PutAsync(Blobs.Of(100, MebiByte));
-        Assert.That(await Store.FindMissingAsync(digests, default), Has.Count.EqualTo(1));
     }
 
     [Test]

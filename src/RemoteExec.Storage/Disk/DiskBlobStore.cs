@@ -12,7 +12,7 @@ namespace RemoteExec.Storage;
 /// The walk of an upload: reserve (<see cref="BlobIndex"/>) → temp, hashed and counted (<see cref="DiskBlobWriter"/>)
 /// → compare → flush → name without replacing → flush the directory → index → acknowledge (<see cref="GroupCommit"/>).
 /// </remarks>
-public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDisposable
+public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 {
     internal const string TierName = "disk";
 
@@ -129,13 +129,6 @@ public sealed class DiskBlobStore : ILocalBlobStore, IPinningBlobStore, IAsyncDi
         _importer.TakeAsync(function, file, cancellationToken);
 
     public void PutAside(Digest digest) => Quarantine(digest);
-
-    public BlobPin Pin(IReadOnlyList<Digest> digests)
-    {
-        var pin = Index.Pin(digests, _time.GetUtcNow(), _time);
-        RememberUses();
-        return pin;
-    }
 
     /// <summary>Lets commits end, writes the order of use down and gives the directory back.</summary>
     public async ValueTask DisposeAsync()

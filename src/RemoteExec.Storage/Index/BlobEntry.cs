@@ -15,8 +15,6 @@ internal sealed class BlobEntry(Digest digest, long accountedBytes)
     /// <summary>The use that a restart will remember; never later than <see cref="LastUseMs"/>.</summary>
     public long RecordedUseMs { get; set; }
 
-    public int Pins { get; set; }
-
     /// <summary>There is a second file of this blob, without the executable bit.</summary>
     public bool HasVariant { get; set; }
 

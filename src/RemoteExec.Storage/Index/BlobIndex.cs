@@ -10,7 +10,7 @@ namespace RemoteExec.Storage;
 /// <remarks>
 /// Every use promises the blob for the same retention time (D4), so the order of last uses is also the order in which
 /// promises end: if the least recently used blob is still promised, all are. Eviction therefore looks at one end of
-/// one list, however many promises stand. Pinned blobs leave the list while they are pinned.
+/// one list, however many promises stand.
 /// </remarks>
 internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder)
 {
@@ -162,31 +162,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
-    public BlobPin Pin(IReadOnlyList<Digest> digests, DateTimeOffset now, TimeProvider time)
-    {
-        var held = new List<BlobEntry>(digests.Count);
-        var missing = new List<Digest>();
-        lock (Gate)
-        {
-            long nowMs = Clock(now);
-            foreach (var digest in digests)
-            {
-                if (digest.IsEmpty) continue;
-                if (!_entries.TryGetValue(digest, out var entry))
-                {
-                    missing.Add(digest);
-                    continue;
-                }
-
-                Use(entry, nowMs);
-                if (entry.Pins++ == 0) Unlink(entry);
-                held.Add(entry);
-            }
-        }
-
-        return new BlobPin(missing, () => Unpin(held, time.GetUtcNow()));
-    }
-
     public BlobStoreUsage Usage(bool isSuspect)
     {
         lock (Gate)
@@ -210,9 +185,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         {
             for (var entry = _oldest; entry is not null; entry = entry.Newer)
                 RecordUse(entry, into);
-            // The pinned are in no list, and are in use now.
-            foreach (var entry in _entries.Values)
-                if (entry.Pins > 0) RecordUse(entry, into);
         }
     }
 
@@ -220,23 +192,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         into.Record(entry.Digest, entry.LastUseMs);
         entry.RecordedUseMs = entry.LastUseMs;
-    }
-
-    private void Unpin(List<BlobEntry> held, DateTimeOffset now)
-    {
-        lock (Gate)
-        {
-            long nowMs = Clock(now);
-            foreach (var entry in held)
-            {
-                if (--entry.Pins > 0) continue;
-                // A blob found bad while it was pinned is no longer ours to list.
-                if (!_entries.TryGetValue(entry.Digest, out var current) || current != entry) continue;
-
-                Append(entry);
-                Use(entry, nowMs);
-            }
-        }
     }
 
     private void Use(BlobEntry entry, long nowMs)
@@ -248,7 +203,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
             recorder?.Record(entry.Digest, nowMs);
         }
 
-        if (entry.Pins > 0 || entry == _newest) return;
+        if (entry == _newest) return;
         Unlink(entry);
         Append(entry);
     }
@@ -257,7 +212,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         _entries.Remove(entry.Digest);
         _usedBytes -= entry.AccountedBytes;
-        if (entry.Pins == 0) Unlink(entry);
+        Unlink(entry);
     }
 
     private void Append(BlobEntry entry)

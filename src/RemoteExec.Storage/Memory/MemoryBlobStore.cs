@@ -5,7 +5,7 @@ using RemoteExec.Core;
 namespace RemoteExec.Storage;
 
 /// <summary>Blobs in memory: for tests, and as a small fast tier. The same promises as on disk, for as long as the process lives.</summary>
-public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeProvider time) : IPinningBlobStore
+public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeProvider time) : IBlobStore
 {
     private readonly BlobIndex _index = new(limitBytes, retention, useGranularity: TimeSpan.Zero, recorder: null);
     private readonly ConcurrentDictionary<Digest, byte[]> _blobs = new();
@@ -45,8 +45,6 @@ public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimePro
         if (reservation.Result != ReservationResult.Granted) throw StorageErrors.NoRoom(reservation, digest.SizeBytes, limitBytes);
         return ValueTask.FromResult<IBlobWriter>(new Writer(this, digest));
     }
-
-    public BlobPin Pin(IReadOnlyList<Digest> digests) => _index.Pin(digests, Now, time);
 
     private sealed class Writer(MemoryBlobStore store, Digest digest) : IBlobWriter
     {
