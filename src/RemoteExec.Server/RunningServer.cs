@@ -62,6 +62,13 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         ShowHealth();
     }
 
+    /// <summary>Blobs cannot be stored, with the reason, or can again. Reads and hits go on, so the server stays ready.</summary>
+    public void StoreFaultChanged(string? reason)
+    {
+        if (reason is null) StoringAgain();
+        else NotStoring(reason);
+    }
+
     /// <summary>Serves until told to stop, then drains. Fails when the local worker does.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -125,6 +132,12 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "ready_again", Message = "ready again: actions are accepted and finish")]
     private partial void ReadyAgain();
+
+    [LoggerMessage(Level = LogLevel.Error, EventName = "not_storing", Message = "blobs cannot be stored: {Reason}. Uploads and outputs are refused, reads go on; it is tried again with each upload")]
+    private partial void NotStoring(string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "storing_again", Message = "blobs are stored again")]
+    private partial void StoringAgain();
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "draining", Message = "draining for at most {Seconds} s")]
     private partial void Draining(double seconds);

@@ -55,6 +55,7 @@ internal static class ServerComposition
                     Directory = paths.Blobs,
                     LimitBytes = options.MaxCasSizeBytes ?? DataDirectory.DefaultLimitBytes(paths.DataDirectory, paths.Blobs),
                     Retention = options.Retention,
+                    WriteFaultChanged = running.StoreFaultChanged,
                 },
                 time, cancellationToken));
             var blobs = new CoalescingBlobStore(disk, UploadStallMax, time);

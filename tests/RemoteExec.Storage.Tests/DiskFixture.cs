@@ -24,7 +24,7 @@ public abstract class DiskFixture
     [TearDown]
     public void DeleteScratch() => Scratch.Dispose();
 
-    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDiskFlush? flush = null, string? directory = null) =>
+    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDiskFlush? flush = null, string? directory = null, Action<string?>? writeFaultChanged = null) =>
         DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
@@ -32,6 +32,7 @@ public abstract class DiskFixture
                 LimitBytes = limitBytes,
                 Retention = Retention,
                 Flush = flush ?? new DiskFlush(),
+                WriteFaultChanged = writeFaultChanged,
             },
             Time,
             default);

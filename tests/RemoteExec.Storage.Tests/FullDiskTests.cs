@@ -67,6 +67,24 @@ public sealed class FullDiskTests : DiskFixture
     }
 
     [Test]
+    public async Task A_full_disk_is_told_once_and_so_is_its_end()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");
+        var told = new List<string?>();
+        await using var store = await OpenAsync(limitBytes: 1 << 30, directory: mount.Path, writeFaultChanged: told.Add);
+        for (int i = 0; i < 3; i++)
+            Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(i, 3 << 20)));
+        await store.PutAsync(Blobs.Of(10, 100));
+        Assert.That(told, Has.Count.EqualTo(1), "one small blob that fits is not the end of it");
+        Assert.That(told[0], Does.Contain("full").And.Contains(mount.Path).And.Contains("free some space"));
+
+        Time.Advance(TimeSpan.FromMinutes(1));
+        await store.PutAsync(Blobs.Of(11, 100));
+
+        Assert.That(told, Is.EqualTo(new[] { told[0], null }));
+    }
+
+    [Test]
     public async Task A_disk_that_turns_read_only_refuses_uploads_and_says_why()
     {
         using var mount = Mount.Tmpfs(Scratch.Sub("ro"), "size=8m");

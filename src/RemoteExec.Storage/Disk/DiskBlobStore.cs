@@ -33,7 +33,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Files = files;
         Index = index;
         Uses = uses;
-        Commits = new GroupCommit(files, index, uses, options.Flush, time);
+        WriteHealth = new DiskWriteHealth(options.WriteFaultChanged, time);
+        Commits = new GroupCommit(files, index, uses, options.Flush, WriteHealth, time);
         _importer = new FileImporter(this);
         _linker = new FileLinker(this);
         _tracking = StorageMetrics.Track(TierName, () => Usage);
@@ -50,6 +51,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal UseLog Uses { get; }
 
     internal GroupCommit Commits { get; }
+
+    internal DiskWriteHealth WriteHealth { get; }
 
     /// <summary>Takes the directory for this process and finds what is there.</summary>
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>

@@ -18,6 +18,12 @@ public sealed record DiskBlobStoreOptions
     /// <summary>How exactly uses are remembered across a kill; a promise is only ever prolonged by it.</summary>
     public TimeSpan UseGranularity { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// Told each change: why nothing can be stored, in the words that clients read, and null when blobs have been stored again for a while.
+    /// Returns at once.
+    /// </summary>
+    public Action<string?>? WriteFaultChanged { get; init; }
+
     /// <summary>The flush to disk, replaced by tests that let it fail or count it.</summary>
     internal IDiskFlush Flush { get; init; } = new DiskFlush();
 }

@@ -125,7 +125,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlob
     private RpcException Broken(int errno, string step)
     {
         _isBroken = true;
-        return StorageErrors.FromErrno(errno, step, store.Files.Root);
+        return store.WriteHealth.Failed(StorageErrors.FromErrno(errno, step, store.Files.Root));
     }
 
     private async ValueTask AppendLargeAsync(SafeFileHandle file, ReadOnlyMemory<byte> data, long offset)

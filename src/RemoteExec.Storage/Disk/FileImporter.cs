@@ -115,7 +115,7 @@ internal sealed class FileImporter(DiskBlobStore store)
         }
         catch (IOException failed)
         {
-            throw StorageErrors.FromErrno(failed.HResult, "importing a file", store.Files.Root);
+            throw store.WriteHealth.Failed(StorageErrors.FromErrno(failed.HResult, "importing a file", store.Files.Root));
         }
         finally
         {

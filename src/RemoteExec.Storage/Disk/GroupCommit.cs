@@ -12,7 +12,7 @@ namespace RemoteExec.Storage;
 /// every acknowledged upload is covered by flushes that began after its own bytes were written.
 /// Only this class gives blobs their names, one batch after the other.
 /// </remarks>
-internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses, IDiskFlush disk, TimeProvider time)
+internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses, IDiskFlush disk, DiskWriteHealth health, TimeProvider time)
 {
     // Bounds how long the first of a batch waits for the last.
     private const int BatchMax = 512;
@@ -93,6 +93,7 @@ internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses,
         foreach (var commit in named)
             index.Add(commit.Digest, commit.Digest.SizeBytes, time.GetUtcNow());
         uses.Flush();
+        if (named.Count > 0) health.Succeeded();
         foreach (var commit in named) commit.Complete(PublishResult.Published);
         // What is left found its blob present, or came second in this batch and is covered by the first one's flushes.
         foreach (var commit in batch) commit.Complete(PublishResult.AlreadyPresent);
@@ -170,7 +171,7 @@ internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses,
             }
             else
             {
-                commit.Fail(StorageErrors.FromErrno(errno, "naming a blob", files.Root));
+                commit.Fail(health.Failed(StorageErrors.FromErrno(errno, "naming a blob", files.Root)));
             }
         }
 
@@ -225,6 +226,6 @@ internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses,
     {
         // fsync reports an error once and may then call the lost pages clean (fsync(2)): trying again would lie.
         _isSuspect = true;
-        return StorageErrors.FromErrno(errno, step, files.Root);
+        return health.Failed(StorageErrors.FromErrno(errno, step, files.Root));
     }
 }
