@@ -125,6 +125,20 @@ internal sealed class BuildQueueTests : QueueFixture
         Assert.That(IsTaken("Pool=default"));
     }
 
+    [TestCase("OSFamily=linus\u001b[31m\r\n", "asks for OSFamily=linus\\u001b[31m\\u000d\\u000a, the nearest")]
+    [TestCase("gpu\u202e=1\a", "asks for gpu\\u202e=1\\u0007, which no worker offers")]
+    public void A_refusal_is_one_line_whatever_a_client_calls_its_properties(string property, string says)
+    {
+        long session = Join(Build.Worker("w1", 1, "OSFamily=linux"));
+        var operation = Submit(Build.Request(1, property));
+
+        KeepAlive(session, Options.UnsatisfiableMax);
+        PublishEnded();
+
+        Assert.That(operation.Outcome!.Message, Does.Contain(says));
+        Assert.That(operation.Outcome.Message.Any(char.IsControl), Is.False);
+    }
+
     [Test]
     public void What_nobody_offers_fails_in_time_and_names_the_nearest_known_value()
     {
