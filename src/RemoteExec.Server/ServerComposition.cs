@@ -140,7 +140,10 @@ internal static class ServerComposition
         ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
-        WebAddress = http.Port == 0 ? null : new Uri($"http://{options.Http}"),
+        // A port that is not known yet and an address that is nobody's own (0.0.0.0) make no link; a machine has a name.
+        WebAddress = http.Port == 0 ? null : http.Address.Equals(IPAddress.Any) || http.Address.Equals(IPAddress.IPv6Any)
+            ? new Uri($"http://{Dns.GetHostName()}:{http.Port}")
+            : new Uri($"http://{options.Http}"),
     };
 
     private static SchedulerOptions SchedulerOptionsOf(ServerOptions options) => new()

@@ -24,6 +24,7 @@ internal sealed class StatusReader(WebSources sources)
             (now - sources.Health.StartedAt).TotalSeconds,
             sources.Health.IsReady,
             sources.Health.Phase == ServerPhase.Draining,
+            sources.Health.Fault ?? "",
             sources.GrpcAddress,
             queue.Queued,
             queue.Leased + queue.Running,

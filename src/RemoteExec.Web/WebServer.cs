@@ -200,10 +200,19 @@ public sealed class WebServer : IAsyncDisposable
             await context.Response.WriteAsJsonAsync(view, WebJson.Default.ActionView, contentType: null, context.RequestAborted);
     }
 
-    private async ValueTask<ActionView?> FindActionAsync(HttpContext context) =>
-        ExecutionId.TryParse(context.GetRouteValue("id") as string, out var id)
-            ? await _actions.ReadAsync(id, context.RequestAborted)
-            : null;
+    /// <summary>By the id of an execution, or by HASH-SIZE of an action: then the latest execution of it.</summary>
+    private async ValueTask<ActionView?> FindActionAsync(HttpContext context)
+    {
+        string name = context.GetRouteValue("id") as string ?? "";
+        if (!ExecutionId.TryParse(name, out var id))
+        {
+            if (name.Split('-') is not [var hash, var size] || !long.TryParse(size, out long sizeBytes)) return null;
+            if (_sources.History.FindLatest(hash, sizeBytes) is not { } latest) return null;
+            id = latest.Id;
+        }
+
+        return await _actions.ReadAsync(id, context.RequestAborted);
+    }
 
     private async Task BlobAsync(HttpContext context)
     {

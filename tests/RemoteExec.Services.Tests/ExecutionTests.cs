@@ -81,7 +81,8 @@ internal sealed class ExecutionTests : ServicesFixture
         var times = response.Result.ExecutionMetadata;
         Assert.That(times, Is.EqualTo(ScriptedWorker.Times(queuedAt)));
         Assert.That(lease.QueuedTimestamp, Is.EqualTo(Timestamp.FromDateTimeOffset(queuedAt)));
-        Assert.That(response.Message, Is.EqualTo("ran on w1 after 3.000 s in the queue - http://127.0.0.1:8981/"));
+        Assert.That(response.Message, Is.EqualTo(
+            $"ran on w1 after 3.000 s in the queue - http://127.0.0.1:8981/action/{lease.Lease_.ExecutionId}"));
     }
 
     [Test] // REAPI E10, A7

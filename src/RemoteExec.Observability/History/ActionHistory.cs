@@ -36,6 +36,22 @@ public sealed class ActionHistory(int recordsMax, long responseBytesMax)
             return _byId.GetValueOrDefault(id);
     }
 
+    /// <summary>The latest execution of the action that has this hash and size.</summary>
+    public CompletedExecution? FindLatest(ReadOnlySpan<char> hash, long sizeBytes)
+    {
+        lock (_lock)
+        {
+            CompletedExecution? latest = null;
+            foreach (var completed in _oldestFirst)
+            {
+                var action = completed.Request.Action;
+                if (action.SizeBytes == sizeBytes && hash.SequenceEqual(action.Hash)) latest = completed;
+            }
+
+            return latest;
+        }
+    }
+
     public IReadOnlyList<CompletedExecution> Newest(int count)
     {
         lock (_lock)

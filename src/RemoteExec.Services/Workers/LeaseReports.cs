@@ -38,7 +38,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         {
             Result = result,
             Status = status,
-            Message = ExecutionStory.OfRun(worker, lease.Id.Attempt, leasedAt - lease.QueuedAt, report.Message, options.WebAddress),
+            Message = ExecutionStory.OfRun(lease.Id.Execution, worker, lease.Id.Attempt, leasedAt - lease.QueuedAt, report.Message, options.WebAddress),
         };
         bool ran = status.Code == (int)StatusCode.OK;
         return new ExecutionOutcome

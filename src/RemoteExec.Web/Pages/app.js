@@ -76,6 +76,7 @@ function overview() {
   const slots = s.workers.reduce((n, w) => n + w.slots, 0);
   const used = s.workers.reduce((n, w) => n + w.slotsUsed, 0);
   return [
+    s.fault ? el('p', { class: 'bad', role: 'alert' }, s.fault) : null,
     el('div', { class: 'tiles' },
       tile(s.queued, 'queued'), tile(used + ' / ' + slots, 'slots running'), tile(s.workers.length, 'workers', s.workers.length ? null : 'bad'),
       tile(s.operationsCompleted, 'operations completed'),
@@ -155,8 +156,8 @@ function actionView(a) {
 const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceAll("'", "'\\''") + "'";
 
 function show() {
-  live.textContent = status.draining ? 'draining' : 'live';
-  live.className = 'pill ' + (status.draining ? 'warn' : 'good');
+  live.textContent = status.draining ? 'draining' : status.fault ? 'not ready' : 'live';
+  live.className = 'pill ' + (status.draining ? 'warn' : status.fault ? 'bad' : 'good');
   summary.textContent = 'version ' + status.version + ' · up ' + seconds(Math.floor(status.uptimeSeconds)) + ' · ' + status.grpcAddress;
   if (!actionId) render(overview());
 }

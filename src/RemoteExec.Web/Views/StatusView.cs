@@ -6,6 +6,7 @@ public sealed record StatusView(
     double UptimeSeconds,
     bool Ready,
     bool Draining,
+    string Fault,
     string GrpcAddress,
     int Queued,
     int Running,

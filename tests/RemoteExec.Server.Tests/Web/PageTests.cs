@@ -66,6 +66,16 @@ public sealed class PageTests
     }
 
     [Test]
+    public async Task An_action_is_found_by_its_digest_too()
+    {
+        string digest = (await StatusAsync()).GetProperty("actions")[0].GetProperty("actionDigest").GetString()!;
+
+        var action = await Server.Http.GetFromJsonAsync<JsonElement>($"api/v1/actions/{digest.Replace('/', '-')}");
+
+        Assert.That(action.GetProperty("id").GetString(), Is.EqualTo(_id));
+    }
+
+    [Test]
     public async Task A_blob_is_plain_text_whatever_it_is()
     {
         var action = await Server.Http.GetFromJsonAsync<JsonElement>($"api/v1/actions/{_id}");
