@@ -111,15 +111,14 @@ public sealed class TamperingTests(string configuration)
     }
 
     [Test]
-    public async Task A_copy_is_the_actions_own()
+    public async Task Only_a_copy_is_the_actions_own()
     {
-        if (IsLinked) Assert.Ignore("there are no copies here");
         var target = await Executor.StoreAsync("to be written to"u8.ToArray());
 
         var tampering = await Executor.ExecuteAsync(With(target, false, "./" + HostileProgram.Name, "tamper", "chmod, then write"));
 
-        // So the attempts above did reach what they were given.
-        Assert.That(tampering.Stdout, Is.EqualTo("1 ok\n"), tampering.ToString());
+        // What is the same attempt reaches its aim where there is less to protect: so it is one.
+        Assert.That(tampering.Stdout, Is.EqualTo(IsLinked ? "2 EPERM\n" : "1 ok\n"), tampering.ToString());
         await AssertIntactAsync(target);
     }
 
@@ -162,7 +161,7 @@ public sealed class TamperingTests(string configuration)
         var holding = Executor.ExecuteAsync(With(target, true, "./" + HostileProgram.Name, "hold"));
         int holder = 0;
         await Eventually.TrueAsync("an action holds the lock", SeenWithin, () =>
-            Holders().FirstOrDefault() is var found and not 0 && Locks(holder = found));
+            HostileProgram.Running("hold") is [var found, ..] && Locks(holder = found));
 
         await AssertIntactAsync(target, executable: true);
 
@@ -171,10 +170,6 @@ public sealed class TamperingTests(string configuration)
 
         static bool Locks(int process) => File.ReadLines("/proc/locks").Any(line => line.Contains($" {process} ", StringComparison.Ordinal));
     }
-
-    private static IEnumerable<int> Holders() =>
-        ProcessTable.WithArgument("hold").Where(process => process.Contains(HostileProgram.Name, StringComparison.Ordinal))
-            .Select(process => int.Parse(process[..process.IndexOf(':', StringComparison.Ordinal)]));
 
     private static byte[] ContentOf(string kind, TamperAttempt attempt) =>
         kind == "empty" ? [] : Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat($"{kind} {TamperAttempt.All.IndexOf(attempt)}\n", 500)));

@@ -18,12 +18,19 @@ internal sealed class RawExecutor(string address) : IDisposable
 
     public async Task StoreAllAsync(params IReadOnlyList<byte[]> contents)
     {
+        var (status, detail) = await TryStoreAsync(contents);
+        Assert.That(status, Is.EqualTo(RawStatus.Ok), detail);
+    }
+
+    /// <summary>The first status that is not OK, of the call or of one of the blobs.</summary>
+    public async Task<(RawStatus Status, string Detail)> TryStoreAsync(params IReadOnlyList<byte[]> contents)
+    {
         var requests = contents.Select(content => (2, (object?)Of((1, RawBlob.Of(content).ToMessage()), (2, content))));
         var (status, detail, answer) = await _client.CallAsync(
             "build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs", [Of([.. requests])]);
-        Assert.That(status, Is.EqualTo(RawStatus.Ok), detail);
-        var stored = Messages(answer).Single().Messages(1).Select(each => each.Message(2)).ToList();
-        Assert.That(stored.Select(each => each.Number(1)), Is.All.Zero, () => string.Join("; ", stored.Select(each => each.Text(2))));
+        if (status != RawStatus.Ok) return (status, detail);
+        var failed = Messages(answer).Single().Messages(1).Select(each => each.Message(2)).FirstOrDefault(each => each.Number(1) != 0);
+        return failed is null ? (RawStatus.Ok, "") : ((RawStatus)failed.Number(1), failed.Text(2));
     }
 
     /// <summary>The bytes as the server sends them; the status says why there are none.</summary>

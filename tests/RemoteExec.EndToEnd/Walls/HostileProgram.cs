@@ -12,6 +12,13 @@ internal static class HostileProgram
 
     public static byte[] Bytes => s_bytes.Value;
 
+    /// <summary>Its processes, as the host numbers them, that were started with this argument.</summary>
+    public static IReadOnlyList<int> Running(string argument) =>
+    [
+        .. ProcessTable.WithArgument(argument).Where(process => process.Contains(Name, StringComparison.Ordinal))
+            .Select(process => int.Parse(process[..process.IndexOf(':', StringComparison.Ordinal)])),
+    ];
+
     private static byte[] Compile()
     {
         string program = Lab.NewFolder(Name);

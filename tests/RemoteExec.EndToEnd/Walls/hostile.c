@@ -4,6 +4,7 @@
  *   hostile tamper HOW   tries to alter ./target, an input that may be a hard link of the store's own file
  *   hostile take WHAT    takes all there is of something
  *   hostile hold         locks ./target and keeps it
+ *   hostile keep FOLDER  fills a folder and stays
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -396,6 +397,11 @@ int main(int count, char **words)
         return say(tamper(words[2]));
     }
     if (count == 3 && strcmp(words[1], "take") == 0) return take(words[2]);
+    if (count == 3 && strcmp(words[1], "keep") == 0) {
+        fill(words[2]);
+        for (;;)
+            pause();
+    }
     if (count == 3 && strcmp(words[1], "size") == 0) return tell_size(words[2]);
     if (count == 4 && strcmp(words[1], "list") == 0) return say(set_list(words[2], (unsigned short)atoi(words[3])));
     if (count == 2 && strcmp(words[1], "hold") == 0) {
