@@ -22,6 +22,9 @@ internal static class ServerComposition
     private const int HistoryRecordsMax = 2000;
     private const long HistoryBytesMax = 16 << 20;
 
+    // Long enough for all actions of one build that share inputs.
+    private static readonly TimeSpan CompleteTreeMemoryMax = TimeSpan.FromMinutes(10);
+
     // A stalled uploader holds up others of the same blob for so long, then the next one goes on.
     private static readonly TimeSpan UploadStallMax = TimeSpan.FromSeconds(10);
 
@@ -140,6 +143,8 @@ internal static class ServerComposition
         ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
+        // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.
+        CompleteTreeMemory = options.Retention / 2 < CompleteTreeMemoryMax ? options.Retention / 2 : CompleteTreeMemoryMax,
         // A port that is not known yet and an address that is nobody's own (0.0.0.0) make no link; a machine has a name.
         WebAddress = http.Port == 0 ? null : http.Address.Equals(IPAddress.Any) || http.Address.Equals(IPAddress.IPv6Any)
             ? new Uri($"http://{Dns.GetHostName()}:{http.Port}")
