@@ -36,11 +36,13 @@ function seconds(s) {
   return Math.floor(s / 3600) + ' h ' + Math.floor(s % 3600 / 60) + ' m';
 }
 
+const uptime = s => s < 60 ? Math.floor(s) + ' s' : seconds(s);
+
 function table(columns, rows, empty) {
   if (rows.length === 0) return el('p', { class: 'quiet' }, empty);
   return el('div', { class: 'scroll' }, el('table', {},
     el('thead', {}, el('tr', {}, columns.map(c => el('th', { class: c.number ? 'number' : null, scope: 'col' }, c.title)))),
-    el('tbody', {}, rows.map(r => el('tr', {}, columns.map(c => el('td', { class: c.number ? 'number' : c.wide ? 'wide' : null }, c.cell(r))))))));
+    el('tbody', {}, rows.map(r => el('tr', {}, columns.map(c => el('td', { class: c.number ? 'number' : c.wide ? 'wide' : null, 'data-label': c.title }, c.cell(r))))))));
 }
 
 const tile = (value, label, kind) => el('div', { class: 'tile' }, el('b', { class: kind || null }, value), el('span', {}, label));
@@ -95,7 +97,7 @@ function overview() {
       { title: 'Worker', cell: w => w.id },
       { title: 'Pool', cell: w => w.pool },
       { title: 'State', cell: w => el('span', { class: w.state === 'ready' ? 'good' : 'warn' }, w.state) },
-      { title: 'Slots', cell: w => [fill(w.slots ? w.slotsUsed / w.slots : 0), w.slotsUsed + ' of ' + w.slots] },
+      { title: 'Slots', cell: w => [fill(w.slots ? w.slotsUsed / w.slots : 0), el('span', {}, w.slotsUsed + ' of ' + w.slots)] },
       { title: 'Properties', wide: true, cell: w => w.properties.join('  ') },
       { title: 'Walls', wide: true, cell: w => walls(w) },
     ], s.workers, 'No worker is connected. Start one: rexec-worker --coordinator HOST:8980'),
@@ -129,7 +131,7 @@ function actionView(a) {
   const files = (list, empty) => table([
     { title: 'Path', wide: true, cell: f => el('span', { class: 'mono' }, f.path) },
     { title: 'Kind', cell: f => f.kind },
-    { title: 'Size', number: true, cell: f => f.kind === 'symlink' ? '→ ' + f.target : bytes(f.sizeBytes) },
+    { title: 'Size', number: true, cell: f => f.kind === 'symlink' ? '→ ' + f.target : f.kind === 'directory' ? '' : bytes(f.sizeBytes) },
     { title: 'Digest', cell: f => f.blobUrl ? el('a', { href: f.blobUrl, class: 'mono' }, f.digest.slice(0, 12)) : '' },
   ], list, empty);
   return [
@@ -158,7 +160,7 @@ const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replaceA
 function show() {
   live.textContent = status.draining ? 'draining' : status.fault ? 'not ready' : 'live';
   live.className = 'pill ' + (status.draining ? 'warn' : status.fault ? 'bad' : 'good');
-  summary.textContent = 'version ' + status.version + ' · up ' + seconds(Math.floor(status.uptimeSeconds)) + ' · ' + status.grpcAddress;
+  summary.textContent = 'version ' + status.version + ' · up ' + uptime(status.uptimeSeconds) + ' · ' + status.grpcAddress;
   if (!actionId) render(overview());
 }
 

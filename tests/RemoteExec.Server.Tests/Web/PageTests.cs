@@ -131,7 +131,7 @@ public sealed class PageTests
     {
         string page = await RenderAsync("");
 
-        Assert.That(page, Does.Contain("<td>local</td>").And.Contains($"/action/{_id}\"").And.Contains("exit 3"));
+        Assert.That(page, Does.Contain(">local</td>").And.Contains($"/action/{_id}\"").And.Contains("exit 3"));
     }
 
     [Test]
