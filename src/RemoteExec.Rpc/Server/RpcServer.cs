@@ -99,16 +99,19 @@ public sealed class RpcServer : IAsyncDisposable
         if (_kestrel is null || _listener is null) return;
         await _draining.CancelAsync();
         await _listener.UnbindAsync(CancellationToken.None);
+        using var time = new CancellationTokenSource(_options.DrainMax, _options.Time);
+        using var cut = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);
         try
         {
-            await _connections.CloseAsync().WaitAsync(_options.DrainMax, _options.Time, cancellationToken);
+            await _connections.CloseAsync().WaitAsync(cut.Token);
         }
-        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
+        catch (OperationCanceledException)
         {
             // Time is up: the rest is cut off.
         }
 
-        await _kestrel.StopAsync(new CancellationToken(canceled: true));
+        // Not cut off at once: the last bytes of connections that have ended well may still be on their way out.
+        await _kestrel.StopAsync(cut.Token);
     }
 
     public async ValueTask DisposeAsync()
