@@ -23,7 +23,7 @@ public sealed class FullDiskTests
 
         var (status, content) = await executor.ReadAsync(hostile);
         Assert.That((status, RawBlob.Of(content)), Is.EqualTo((RawStatus.Ok, hostile)));
-        var (refused, detail) = await executor.TryStoreAsync("no room for this"u8.ToArray());
+        var (refused, detail) = await executor.TryStoreAsync(new byte[1 << 20]);
         Assert.That((refused, detail.Contains("full", StringComparison.Ordinal)), Is.EqualTo((RawStatus.ResourceExhausted, true)), detail);
 
         using (var keeper = Process.GetProcessById(HostileProgram.Running("keep").Single())) keeper.Kill();

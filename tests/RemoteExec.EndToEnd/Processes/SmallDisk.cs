@@ -9,7 +9,8 @@ internal sealed class SmallDisk : IDisposable
 
     public string Path { get; }
 
-    public bool IsFull => new DriveInfo(Path).AvailableFreeSpace == 0;
+    /// <summary>But for a few pages: others give some back while one takes what there is.</summary>
+    public bool IsFull => new DriveInfo(Path).AvailableFreeSpace < 256 << 10;
 
     /// <summary>Null where we may not mount.</summary>
     public static SmallDisk? TryMount(string path, long sizeBytes)
