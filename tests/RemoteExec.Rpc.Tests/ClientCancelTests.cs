@@ -54,6 +54,7 @@ public sealed class ClientCancelTests : ClientWireFixture
         using var call = Duplex();
         using var server = await Http2Peer.AcceptAsync(Listener, (0x4, 4)); // INITIAL_WINDOW_SIZE
         int stream = (await ReadCallAsync(server)).StreamId;
+        await server.PingAsync(); // the client knows the window
         var write = call.RequestStream.WriteAsync("hi", cancellation.Token);
         var half = await server.ReadAsync(frame => frame.Type == Http2FrameType.Data);
         Assert.That(half.Payload, Is.EqualTo(FramedHi[..4]));

@@ -71,6 +71,7 @@ public sealed class ClientDeadlineTests : ClientWireFixture
         using var call = Duplex(InTime);
         using var server = await Http2Peer.AcceptAsync(Listener, (0x4, 4)); // INITIAL_WINDOW_SIZE
         int stream = (await ReadCallAsync(server)).StreamId;
+        await server.PingAsync(); // the client knows the window
         var write = call.RequestStream.WriteAsync("hi");
         var data = await server.ReadAsync(frame => frame.Type == Http2FrameType.Data);
         Assert.That(data.Payload, Is.EqualTo(FramedHi[..4]));
