@@ -1,190 +1,170 @@
 using System.Buffers;
-using System.Globalization;
-using System.IO.Enumeration;
 using Build.Bazel.Remote.Execution.V2;
-using Directory = System.IO.Directory;
+using Google.Protobuf;
+using Grpc.Core;
 
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// Results as small checksummed files, bounded in number and bytes, the least recently used evicted first.
+/// Results in an append-only log, bounded in number and bytes, the least recently used evicted first.
 /// </summary>
 /// <remarks>
-/// Not flushed: what a loss of power tears is a miss, and a miss is repaired by running the action again. A killed
-/// process loses nothing. The last use is kept as the file's modification time, which nobody else needs.
+/// A log and not a file for each result, because a put is on the way from a finished action to its client: an append takes some
+/// ten microseconds, a new inode up to a millisecond (ext4 without a journal searches past the ones deleted lately).
+/// Not flushed: what a loss of power tears is a miss, or lets an earlier result of the action answer again; a miss is repaired
+/// by running the action again. A killed process loses nothing. An eviction leaves no trace in the log: reading it again
+/// evicts by the same rule.
 /// </remarks>
-public sealed class DiskActionCache : IActionCache
+public sealed class DiskActionCache : IActionCache, IDisposable
 {
-    private const int ShardCount = 16;
-
-    private static readonly SearchValues<char> Hexadecimal = SearchValues.Create("0123456789abcdef");
+    // Few enough to keep all of them open; each small enough for the disk to follow the bound closely.
+    private const int SegmentsPerLimit = 16;
+    private const long SegmentBytesMin = 1 << 20;
+    private const long SegmentBytesMax = 64 << 20;
 
     private readonly DiskActionCacheOptions _options;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, LinkedListNode<Entry>> _entries = new(StringComparer.Ordinal);
-    private readonly LinkedList<Entry> _uses = new(); // first is the oldest
-    private long _usedBytes;
-    private long _lastTemp;
+    private readonly ResultIndex _index;
+    private readonly CacheLog _log;
+    private readonly LogCompaction _compaction;
 
     private DiskActionCache(DiskActionCacheOptions options, TimeProvider time)
     {
         _options = options;
         _time = time;
+        _index = new ResultIndex(options.EntriesMax, options.LimitBytes);
+        long segmentBytes = Math.Clamp(options.LimitBytes / SegmentsPerLimit, SegmentBytesMin, SegmentBytesMax);
+        _log = CacheLog.Open(options.Directory, segmentBytes, Found);
+        _compaction = new LogCompaction(_log, _index, segmentBytes);
+        _index.SortByUse();
+        _index.EvictSurplus();
     }
 
     public int Entries
     {
-        get { lock (_gate) return _entries.Count; }
+        get { lock (_gate) return _index.Count; }
     }
-
-    private string TempDirectory => Path.Combine(_options.Directory, "temp");
 
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
     public static DiskActionCache Open(DiskActionCacheOptions options, TimeProvider time)
     {
-        var cache = new DiskActionCache(options, time);
         try
         {
-            cache.Load();
+            return new DiskActionCache(options, time);
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
             throw new StorageDirectoryException($"The action cache directory {options.Directory} cannot be used: {failed.Message}", failed);
         }
-
-        return cache;
     }
 
     public ValueTask<ActionResult?> GetAsync(ActionCacheKey key, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        string name = ActionCacheEntry.FileNameOf(key);
-        if (!TryUse(name)) return ValueTask.FromResult<ActionResult?>(null);
+        var name = ResultName.Of(key);
+        CachedResult? result;
+        RecordPlace place;
+        lock (_gate)
+        {
+            result = _index.Use(name);
+            if (result is null) return ValueTask.FromResult<ActionResult?>(null);
 
+            RecordUse(result);
+            // Recording the use may have moved the result, or found it unreadable.
+            if (result.Place is not { } current) return ValueTask.FromResult<ActionResult?>(null);
+            place = current;
+            place.Segment.Hold();
+        }
+
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(place.Bytes);
         try
         {
-            if (ActionCacheEntry.TryRead(File.ReadAllBytes(PathOf(name)), key, out var result))
-                return ValueTask.FromResult<ActionResult?>(result);
-        }
-        catch (FileNotFoundException)
-        {
-            // Evicted in this instant, or deleted by somebody: a miss either way.
+            var record = buffer.AsSpan(0, place.Bytes);
+            if (place.Segment.Read(place.Offset, record) == record.Length && RecordFormat.IsResult(record, place.Segment.Marker, name))
+                return ValueTask.FromResult<ActionResult?>(ActionResult.Parser.ParseFrom(record[RecordFormat.HeadBytes..]));
         }
         catch (IOException failed)
         {
             throw StorageErrors.FromErrno(failed.HResult, "reading a cached result", _options.Directory);
         }
+        finally
+        {
+            place.Segment.LetGo();
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
 
-        lock (_gate) Drop(name);
+        lock (_gate)
+        {
+            // Unless a new result came meanwhile.
+            if (result.Place == place) _index.Drop(result);
+        }
+
         return ValueTask.FromResult<ActionResult?>(null);
     }
 
     public ValueTask PutAsync(ActionCacheKey key, ActionResult result, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        string name = ActionCacheEntry.FileNameOf(key);
-        byte[] bytes = ActionCacheEntry.Write(key, result);
-        string temp = Path.Combine(TempDirectory, Interlocked.Increment(ref _lastTemp).ToString("x", CultureInfo.InvariantCulture));
+        int payloadBytes = result.CalculateSize();
+        if (payloadBytes > RecordFormat.PayloadBytesMax)
+            throw StorageErrors.Create(StatusCode.ResourceExhausted, $"a result of {payloadBytes} bytes is too large to be cached");
+
+        var name = ResultName.Of(key);
+        var now = _time.GetUtcNow().UtcDateTime;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(RecordFormat.HeadBytes + payloadBytes);
         try
         {
-            File.WriteAllBytes(temp, bytes);
-            var now = _time.GetUtcNow().UtcDateTime;
-            File.SetLastWriteTimeUtc(temp, now);
+            var record = buffer.AsSpan(0, RecordFormat.HeadBytes + payloadBytes);
+            result.WriteTo(record[RecordFormat.HeadBytes..]);
+            RecordFormat.WriteHead(record, RecordKind.Result, name, now);
             lock (_gate)
             {
-                File.Move(temp, PathOf(name), overwrite: true);
-                Add(name, bytes.Length, now);
-                while (_usedBytes > _options.LimitBytes || _entries.Count > _options.EntriesMax) Drop(_uses.First!.Value.Name);
+                _index.Set(name, _log.Append(record), now);
+                _index.EvictSurplus();
+                _compaction.Pay(record.Length);
             }
         }
         catch (IOException failed)
         {
-            File.Delete(temp);
             throw StorageErrors.FromErrno(failed.HResult, "storing a result", _options.Directory);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
 
         return ValueTask.CompletedTask;
     }
 
-    private static string ShardName(int shard) => shard.ToString("x", CultureInfo.InvariantCulture);
-
-    private static bool IsEntryName(ReadOnlySpan<char> name) => name.Length == 64 && !name.ContainsAnyExcept(Hexadecimal);
-
-    private string PathOf(string name) => Path.Combine(_options.Directory, name[..1], name);
-
-    private void Load()
+    public void Dispose()
     {
-        Directory.CreateDirectory(TempDirectory);
-        foreach (string abandoned in Directory.EnumerateFiles(TempDirectory)) File.Delete(abandoned);
-
-        var found = new List<Entry>();
-        for (int shard = 0; shard < ShardCount; shard++)
-        {
-            string directory = Path.Combine(_options.Directory, ShardName(shard));
-            Directory.CreateDirectory(directory);
-            found.AddRange(new FileSystemEnumerable<Entry>(
-                directory,
-                static (ref FileSystemEntry file) => new Entry(file.FileName.ToString(), (int)file.Length) { LastUse = file.LastWriteTimeUtc.UtcDateTime })
-            {
-                ShouldIncludePredicate = static (ref FileSystemEntry file) => IsEntryName(file.FileName),
-            });
-        }
-
-        foreach (var entry in found.OrderBy(entry => entry.LastUse)) Add(entry.Name, entry.SizeBytes, entry.LastUse);
+        lock (_gate) _log.Dispose();
     }
 
-    private bool TryUse(string name)
+    private void Found(RecordHead head, RecordPlace place)
+    {
+        if (head.Kind == RecordKind.Result) _index.Set(head.Name, place, head.LastUse);
+        else if (_index.Use(head.Name) is { } used) used.LastUse = head.LastUse;
+    }
+
+    private void RecordUse(CachedResult result)
     {
         var now = _time.GetUtcNow().UtcDateTime;
-        lock (_gate)
-        {
-            if (!_entries.TryGetValue(name, out var node)) return false;
+        if (now - result.LastUse < _options.UseGranularity) return;
 
-            _uses.Remove(node);
-            _uses.AddLast(node);
-            if (now - node.Value.LastUse < _options.UseGranularity) return true;
-            node.Value.LastUse = now;
-        }
-
+        Span<byte> use = stackalloc byte[RecordFormat.HeadBytes];
+        RecordFormat.WriteHead(use, RecordKind.Use, result.Name, now);
         try
         {
-            File.SetLastWriteTimeUtc(PathOf(name), now);
+            _log.Append(use);
         }
         catch (IOException)
         {
-            // The reading that follows finds out what is wrong with the file, and says so.
+            return; // No room: the next use is recorded, or a restart takes this result for older than it is.
         }
 
-        return true;
-    }
-
-    private void Add(string name, int sizeBytes, DateTime lastUse)
-    {
-        if (_entries.Remove(name, out var known))
-        {
-            _uses.Remove(known);
-            _usedBytes -= known.Value.SizeBytes;
-        }
-
-        _entries[name] = _uses.AddLast(new Entry(name, sizeBytes) { LastUse = lastUse });
-        _usedBytes += sizeBytes;
-    }
-
-    private void Drop(string name)
-    {
-        if (!_entries.Remove(name, out var node)) return;
-        File.Delete(PathOf(name));
-        _uses.Remove(node);
-        _usedBytes -= node.Value.SizeBytes;
-    }
-
-    private sealed class Entry(string name, int sizeBytes)
-    {
-        public string Name => name;
-
-        public int SizeBytes => sizeBytes;
-
-        public DateTime LastUse { get; set; }
+        result.LastUse = now;
+        _compaction.Pay(use.Length);
     }
 }

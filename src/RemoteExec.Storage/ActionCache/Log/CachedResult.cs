@@ -1,0 +1,23 @@
+namespace RemoteExec.Storage;
+
+/// <summary>What memory knows of one result.</summary>
+internal sealed class CachedResult(ResultName name)
+{
+    public ResultName Name => name;
+
+    /// <summary>Null once the result is evicted.</summary>
+    public RecordPlace? Place { get; private set; }
+
+    /// <summary>The use that the log knows of.</summary>
+    public DateTime LastUse { get; set; }
+
+    public void MoveTo(in RecordPlace place)
+    {
+        Place = place;
+        place.Segment.Results.Enqueue(this);
+    }
+
+    public void Evict() => Place = null;
+
+    public bool IsIn(CacheSegment segment) => Place?.Segment == segment;
+}
