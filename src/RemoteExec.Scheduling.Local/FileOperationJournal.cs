@@ -291,6 +291,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
 
         public List<ReadOnlyMemory<byte>>? State { get; init; }
 
-        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>Completes on the flusher, and what waits for it goes on there.</summary>
+        public TaskCompletionSource Done { get; } = new();
     }
 }

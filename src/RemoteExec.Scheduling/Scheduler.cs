@@ -32,7 +32,7 @@ public sealed class Scheduler : IAsyncDisposable
     /// <summary>Only what is durable is here: who asks for an operation sees nothing that a crash could take back.</summary>
     private readonly ConcurrentDictionary<string, OperationCell> _operations = new();
     private readonly ConcurrentDictionary<long, WorkerSession> _sessions = new();
-    private readonly ConcurrentDictionary<ExecutionId, TaskCompletionSource> _hooks = new();
+    private readonly ConcurrentDictionary<ExecutionId, Task> _endings = new();
 
     private Commit _open = new();
     private Task _committing = Task.CompletedTask;
@@ -43,9 +43,9 @@ public sealed class Scheduler : IAsyncDisposable
     private volatile string? _stall;
 
     /// <param name="onCompleted">
-    /// Runs once for each execution that ends, after its end is durable and before its waiters know: the action cache
-    /// is written here, so that a client that asks again finds the result. Until it returns, equal requests still join
-    /// the execution. Its failure is counted and costs the cache entry, not the result.
+    /// Runs once for each execution that ends, while its end becomes durable and before its waiters know: the action
+    /// cache is written here, so that a client that asks again finds the result. Until it returns, equal requests still
+    /// join the execution. Its failure is counted and costs the cache entry, not the result.
     /// </param>
     /// <param name="onFaultChanged">Told each change of <see cref="Fault"/>; returns at once and does not throw.</param>
     public Scheduler(
@@ -321,7 +321,7 @@ public sealed class Scheduler : IAsyncDisposable
             if (_isCommitting) return _committing;
         }
 
-        return _hooks.IsEmpty ? null : Task.WhenAll(_hooks.Values.Select(hook => hook.Task));
+        return _endings.IsEmpty ? null : Task.WhenAll(_endings.Values);
     }
 
     private DateTimeOffset Now => _time.GetUtcNow();
@@ -392,8 +392,8 @@ public sealed class Scheduler : IAsyncDisposable
         if (!_isCommitting)
         {
             _isCommitting = true;
-            // On the pool, not here: the caller holds the lock.
-            _committing = Task.Run(CommitAllAsync);
+            // Gets as far as the journal, which takes the records and answers later; no thread is woken for less.
+            _committing = CommitAllAsync();
         }
 
         return commit.Done;
@@ -408,7 +408,10 @@ public sealed class Scheduler : IAsyncDisposable
         _timer.Change(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Commits until nothing is open. One at a time, which keeps the order; what comes meanwhile shares the next append.</summary>
+    /// <summary>
+    /// Commits until nothing is open. One at a time, which keeps the order; what comes meanwhile shares the next append.
+    /// Runs under the lock up to the first append and on the journal's thread after it, so it only hands things on.
+    /// </summary>
     private async Task CommitAllAsync()
     {
         while (true)
@@ -428,15 +431,17 @@ public sealed class Scheduler : IAsyncDisposable
                 if (commit.Records.Count > 0 && _journal.WantsCompaction) state = _queue.Export();
             }
 
+            var endings = StartHooks(commit);
             try
             {
                 if (state is not null)
-                    await _journal.CompactAsync(state, CancellationToken.None);
+                    await Task.Run(() => _journal.CompactAsync(state, CancellationToken.None).AsTask());
                 else if (commit.Records.Count > 0)
                     await _journal.AppendAsync(commit.Records, CancellationToken.None);
 
                 foreach (var record in commit.Records) _metrics.Recorded(record);
                 foreach (var effect in commit.Effects) Deliver(effect);
+                foreach (var (execution, hook) in endings) Track(execution, PublishAsync(execution, hook));
                 commit.Succeed();
             }
             catch (Exception exception)
@@ -493,9 +498,6 @@ public sealed class Scheduler : IAsyncDisposable
 
             case Effect.ExecutionEnded { Execution: var execution }:
                 _metrics.Ended(execution);
-                // In the table before it starts, out of it at its end: a shutdown awaits what is in it.
-                _hooks[execution.Id] = new TaskCompletionSource();
-                _ = CompleteAsync(execution);
                 break;
         }
     }
@@ -513,24 +515,49 @@ public sealed class Scheduler : IAsyncDisposable
         cell.Close(fault: null);
     }
 
-    private async Task CompleteAsync(CompletedExecution execution)
+    /// <summary>Beside the append, not after it: both take a disk's time, and the waiters wait for both.</summary>
+    private List<(ExecutionId Execution, Task Hook)> StartHooks(Commit commit)
+    {
+        var hooks = new List<(ExecutionId, Task)>();
+        foreach (var effect in commit.Effects)
+        {
+            if (effect is Effect.ExecutionEnded { Execution: var execution })
+                hooks.Add((execution.Id, _onCompleted is null ? Task.CompletedTask : Task.Run(() => CompleteAsync(_onCompleted, execution))));
+        }
+
+        return hooks;
+    }
+
+    private async Task CompleteAsync(Func<CompletedExecution, CancellationToken, ValueTask> onCompleted, CompletedExecution execution)
     {
         try
         {
-            if (_onCompleted is not null) await _onCompleted(execution, _stopping.Token);
+            await onCompleted(execution, _stopping.Token);
         }
         catch (Exception)
         {
             // The result is what clients wait for; a cache entry less costs one run later.
             _metrics.HookFailed();
         }
+    }
 
+    private async Task PublishAsync(ExecutionId execution, Task hook)
+    {
+        await hook;
         lock (_gate)
         {
-            _queue.Publish(execution.Id, Now);
+            _queue.Publish(execution, Now);
             _ = Enqueue();
         }
 
-        if (_hooks.TryRemove(execution.Id, out var ended)) ended.SetResult();
+        _endings.TryRemove(execution, out _);
+    }
+
+    /// <summary>A shutdown awaits what is in the table.</summary>
+    private void Track(ExecutionId execution, Task ending)
+    {
+        if (ending.IsCompleted) return;
+        _endings[execution] = ending;
+        if (ending.IsCompleted) _endings.TryRemove(execution, out _);
     }
 }

@@ -20,7 +20,7 @@ public sealed class TreeRemoverTests
         }
         current.Dispose();
 
-        TreeRemover.Remove(folder.Path, name, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, name, stock: null, CancellationToken.None);
 
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
@@ -35,7 +35,7 @@ public sealed class TreeRemoverTests
         Directory.CreateSymbolicLink(Path.Combine(tree, "link"), outside);
         File.CreateSymbolicLink(Path.Combine(tree, "dangling"), "nowhere");
 
-        TreeRemover.Remove(folder.Path, FileName.From("tree"), CancellationToken.None);
+        TreeRemover.Remove(folder.Path, FileName.From("tree"), stock: null, CancellationToken.None);
 
         Assert.That(Path.Exists(tree), Is.False);
         Assert.That(File.ReadAllText(Path.Combine(outside, "keep")), Is.EqualTo("kept"));
@@ -55,7 +55,7 @@ public sealed class TreeRemoverTests
         File.WriteAllText(Path.Combine(locked, "file"), "");
         _ = Libc.ChangeModeAt(Libc.AtFdCwd, FileName.From(locked).Terminated, 0, 0);
 
-        TreeRemover.Remove(folder.Path, FileName.From("tree"), CancellationToken.None);
+        TreeRemover.Remove(folder.Path, FileName.From("tree"), stock: null, CancellationToken.None);
 
         Assert.That(Path.Exists(tree), Is.False);
     }
@@ -64,6 +64,6 @@ public sealed class TreeRemoverTests
     public void Removing_what_is_not_there_is_no_error()
     {
         using var folder = new TemporaryFolder();
-        Assert.That(() => TreeRemover.Remove(folder.Path, FileName.From("nothing"), CancellationToken.None), Throws.Nothing);
+        Assert.That(() => TreeRemover.Remove(folder.Path, FileName.From("nothing"), stock: null, CancellationToken.None), Throws.Nothing);
     }
 }

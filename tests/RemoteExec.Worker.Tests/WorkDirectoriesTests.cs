@@ -12,7 +12,7 @@ public sealed class WorkDirectoriesTests
         string[] leftovers = ["7", "3", "7.deep-0", "stray"];
         foreach (string name in leftovers) folder.Sub($"work/{name}/root");
 
-        await using (var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), NullLogger.Instance))
+        await using (var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: false, NullLogger.Instance))
         {
             await using var taken = directories.Take();
             Assert.That(Path.GetFileName(taken.Path), Is.EqualTo("8"));
@@ -30,11 +30,11 @@ public sealed class WorkDirectoriesTests
         var name = FileName.From("tree");
 
         Assert.That(
-            () => TreeRemover.Remove(folder.Path, name, new CancellationToken(canceled: true)),
+            () => TreeRemover.Remove(folder.Path, name, stock: null, new CancellationToken(canceled: true)),
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Directory.Exists(Path.Combine(folder.Path, "tree/inner")));
 
-        TreeRemover.Remove(folder.Path, name, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, name, stock: null, CancellationToken.None);
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
 }

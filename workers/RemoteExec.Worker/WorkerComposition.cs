@@ -26,13 +26,14 @@ internal static class WorkerComposition
             : probe.Walls;
 
         // The stages of an action.
-        var workDirectories = WorkDirectories.Open(options.DataDirectory, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), log);
+        var workDirectories = WorkDirectories.Open(
+            options.DataDirectory, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), standing.HasFlag(DirectoryStock.WallsNeeded), log);
         var slots = new CommandSlots(options.Slots);
         var liveOutputs = new LiveOutputs(time);
         var runner = new ActionRunner(
             options,
             new ActionFetcher(new BlobFetcher(local, remote), options.InputLimits),
-            new InputMaterialiser(local, copies: sandbox.FileOwner is null),
+            new InputMaterialiser(local, workDirectories.Stock, copies: sandbox.FileOwner is null),
             sandbox, standing, slots, liveOutputs,
             // Without a process wall something of the action may live on, with its output open for writing.
             new OutputCollector(local, options.OutputLimits, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),

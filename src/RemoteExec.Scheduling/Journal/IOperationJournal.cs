@@ -22,7 +22,8 @@ public interface IOperationJournal : IAsyncDisposable
     /// <summary>
     /// Returns when the records are durable, all of them or, after a crash, none. Calls take their place in the order
     /// in which they were made. A journal without room waits for room. After a failure it accepts nothing more: what reached
-    /// the disk is unknown, so a retry could only pretend.
+    /// the disk is unknown, so a retry could only pretend. The call itself returns at once, since it is made under the
+    /// scheduler's lock; what awaits it may go on wherever the journal works, and must be short there.
     /// </summary>
     /// <exception cref="JournalException">The records may not be durable.</exception>
     ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken);

@@ -70,9 +70,9 @@ internal sealed class ActionBench : IAsyncDisposable
             OutputLimits = OutputLimits,
             InputLimits = InputLimits,
         };
-        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), NullLogger.Instance);
+        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), recycles: false, NullLogger.Instance);
         return new ActionRunner(
-            options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store, copies: false),
+            options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store, _workDirectories.Stock, copies: false),
             sandbox, walls, _slots, _liveOutputs, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
             Store, _workDirectories, Time, NullLogger.Instance);
     }

@@ -20,7 +20,6 @@ internal sealed partial class ActionRunner(
     WorkDirectories workDirectories, TimeProvider time, ILogger log)
 {
     private readonly long _scratchBytes = options.ActionScratchBytesMax ?? ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
-    private readonly uint _fileOwner = sandbox.FileOwner?.UserId ?? Libc.EffectiveUser();
 
     /// <summary>Answers the report. Cancellation kills the command and throws: nobody wants that report.</summary>
     public async ValueTask<LeaseFinished> RunAsync(Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
@@ -56,10 +55,10 @@ internal sealed partial class ActionRunner(
     private async ValueTask<InputAudit?> MaterialiseAsync(
         FetchedAction action, WorkDirectory directory, CancellationToken cancellationToken)
     {
-        var missing = await materialiser.MaterialiseAsync(action.Inputs, directory.InputRoot, _fileOwner, cancellationToken);
+        var missing = await materialiser.MaterialiseAsync(action.Inputs, directory.InputRoot, cancellationToken);
         // Present a moment ago, evicted since. The client still has them.
         if (missing.Count > 0) throw RpcErrors.MissingBlobsStatus(missing).ToException();
-        InputMaterialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot, _fileOwner);
+        materialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot);
         return action.Inputs.Files.Count == 0 || !materialiser.Links ? null : InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("check"));
     }
 

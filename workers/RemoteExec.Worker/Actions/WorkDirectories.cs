@@ -6,23 +6,25 @@ using Microsoft.Extensions.Logging;
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// The directories in which actions run. They are made ahead of the next action and removed behind the back of the
-/// last one, since an ext4 directory costs a third of a millisecond each way. An action may leave a million files, so
-/// neither a start nor an end waits for such a removal: what one process does not get done, the next one does.
+/// The directories in which actions run. They are made ahead of the next action and emptied behind the back of the
+/// last one. An action may leave a million files, so neither a start nor an end waits for such a removal: what one
+/// process does not get done, the next one does.
 /// </summary>
 internal sealed partial class WorkDirectories : IAsyncDisposable
 {
     // Removal lags behind under load; beyond this the next action waits for it rather than filling the disk.
     private const int OrdersMax = 64;
 
-    // As many as start within the time that one takes to make.
-    private const int ReadyMax = 4;
+    // As many as start within the time that one takes to make; and how many are kept after a burst.
+    private const int ReadyMin = 4;
+    private const int ReadyMax = 64;
 
     // Enough for what ordinary actions leave; the rest is for the next start.
     private static readonly TimeSpan RemovalAtEndMax = TimeSpan.FromSeconds(2);
 
+    private static readonly FileName InputRootName = FileName.From(WorkDirectory.InputRootName);
+
     private readonly string _parent;
-    private readonly uint _owner;
     private readonly ILogger _log;
     private readonly ConcurrentQueue<WorkDirectory> _ready = new();
     private readonly Channel<WorkDirectory?> _orders =
@@ -32,19 +34,24 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     private readonly Task _removalOfLeftovers;
     private long _made;
 
-    private WorkDirectories(string parent, uint owner, List<FileName> leftovers, ILogger log)
+    private WorkDirectories(string parent, long made, DirectoryStock stock, List<FileName> leftovers, ILogger log)
     {
         _parent = parent;
-        _owner = owner;
+        _made = made;
+        Stock = stock;
         _log = log;
-        _made = leftovers.Select(NumberOf).DefaultIfEmpty().Max(); // no name is used before it is free
+        for (int i = 0; i < ReadyMin; i++) _ready.Enqueue(Make());
         _housekeeper = Task.Run(KeepHouseAsync);
         _removalOfLeftovers = Task.Run(() => leftovers.ForEach(Remove));
     }
 
+    /// <summary>Where the directories of input roots come from and go to.</summary>
+    public DirectoryStock Stock { get; }
+
     /// <summary>Opens <c>work/</c> under the data directory, and begins to remove what an earlier process left there.</summary>
     /// <param name="owner">To whom input roots belong: the user that actions run as.</param>
-    public static WorkDirectories Open(string dataDirectory, uint owner, ILogger log)
+    /// <param name="recycles">The walls stand behind which an action's directories can be used again.</param>
+    public static WorkDirectories Open(string dataDirectory, uint owner, bool recycles, ILogger log)
     {
         string parent = Path.Combine(Path.GetFullPath(dataDirectory), "work");
         Directory.CreateDirectory(dataDirectory);
@@ -54,18 +61,22 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         using (var directory = DirectoryHandle.Open(parent))
             leftovers = directory.ReadNames(int.MaxValue);
 
-        var directories = new WorkDirectories(parent, owner, leftovers, log);
-        for (int i = 0; i < ReadyMax; i++)
-            directories._ready.Enqueue(directories.Make());
-        return directories;
+        // No name is used before it is free.
+        long made = leftovers.Select(NumberOf).DefaultIfEmpty().Max();
+        if (!recycles) return new WorkDirectories(parent, made, DirectoryStock.Without(owner), leftovers, log);
+
+        // Under a number of its own: what an earlier process kept goes with its leftovers.
+        string shelf = $"{parent}/{++made}";
+        Make(shelf, 0x1C0);
+        return new WorkDirectories(parent, made, DirectoryStock.Open(shelf, owner), leftovers, log);
     }
 
     /// <summary>An empty directory with the input root in it.</summary>
     public WorkDirectory Take()
     {
         bool isReady = _ready.TryDequeue(out var directory);
-        // One for the one taken. A full house is busy removing: then the next one is made when it is wanted.
-        _orders.Writer.TryWrite(null);
+        // A full house is busy emptying: then the next one is made when it is wanted.
+        if (_ready.Count < ReadyMin) _orders.Writer.TryWrite(null);
         return isReady ? directory! : Make();
     }
 
@@ -77,6 +88,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         await _housekeeper;
         await _removalOfLeftovers;
         while (_ready.TryDequeue(out var unused)) Remove(unused);
+        Stock.Dispose();
+        if (Stock.Path is { } shelf) Remove(FileName.From(Path.GetFileName(shelf)));
         _end.Dispose();
     }
 
@@ -87,13 +100,14 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         string name = Interlocked.Increment(ref _made).ToString(CultureInfo.InvariantCulture);
         var directory = new WorkDirectory(this, name, $"{_parent}/{name}");
         Make(directory.Path, 0x1ED /* 0755 */);
-        Make(directory.InputRoot, 0x1ED);
-        if (_owner != Libc.EffectiveUser()
-            && Libc.ChangeOwner(Libc.AtFdCwd, FileName.From(directory.InputRoot).Terminated, _owner, _owner, Libc.AtSymlinkNoFollow) != 0)
-        {
-            throw FileSystemException.Last("chown", directory.InputRoot);
-        }
+        MakeInputRoot(directory);
         return directory;
+    }
+
+    private void MakeInputRoot(WorkDirectory directory)
+    {
+        using var parent = DirectoryHandle.Open(directory.Path);
+        if (!Stock.TryMake(parent, InputRootName)) throw new FileSystemException("mkdir", directory.InputRoot, Libc.EEXIST);
     }
 
     private static void Make(string path, uint mode)
@@ -106,8 +120,12 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     {
         await foreach (var order in _orders.Reader.ReadAllAsync())
         {
-            if (order is not null) Remove(order);
-            else if (_ready.Count < ReadyMax) MakeAhead();
+            if (order is null)
+                MakeAhead();
+            else if (Stock.TakesBack && _ready.Count < ReadyMax)
+                Recycle(order);
+            else
+                Remove(order);
         }
     }
 
@@ -121,6 +139,20 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         {
             // An action that finds none ready makes its own, and fails with the reason if it still stands.
             LogNotMade(failure.Message);
+        }
+    }
+
+    private void Recycle(WorkDirectory directory)
+    {
+        try
+        {
+            TreeRemover.Empty(directory.Path, Stock, _end.Token);
+            MakeInputRoot(directory);
+            _ready.Enqueue(directory);
+        }
+        catch (Exception failure) when (failure is IOException or OperationCanceledException)
+        {
+            LogNotRemoved(directory.Name, failure.Message);
         }
     }
 
@@ -138,7 +170,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     {
         try
         {
-            TreeRemover.Remove(_parent, name, _end.Token);
+            TreeRemover.Remove(_parent, name, Stock, _end.Token);
         }
         catch (Exception failure) when (failure is IOException or OperationCanceledException)
         {

@@ -18,6 +18,8 @@ internal sealed class DirectoryHandle : IDisposable
     private const int RecordLengthOffset = 16;
     private const int RecordNameOffset = 19;
 
+    private const int OwnerRights = 0x1C0; // 0700
+
     private int _descriptor;
 
     private DirectoryHandle(int descriptor, string path)
@@ -71,6 +73,12 @@ internal sealed class DirectoryHandle : IDisposable
         _ = Libc.Close(descriptor);
         return true;
     }
+
+    /// <summary>What this directory itself is.</summary>
+    public FileStatus Stat() =>
+        Libc.Stat(_descriptor, "\0"u8, Libc.AtEmptyPath, FileStatus.BasicMask, out var status) == 0
+            ? status
+            : throw FileSystemException.Last("stat", Path);
 
     public static FileStatus Stat(SafeFileHandle file)
     {
@@ -141,8 +149,23 @@ internal sealed class DirectoryHandle : IDisposable
             throw FileSystemException.Last("rename", Join(name.ToString()));
     }
 
-    /// <summary>Gives the owner every right on a directory: an action may have taken them away.</summary>
-    public void Unlock(FileName name) => _ = Libc.ChangeModeAt(_descriptor, name.Terminated, 0x1C0 /* 0700 */, 0);
+    /// <summary>As <see cref="Move"/>; false when there is nothing to move, or something where it should go.</summary>
+    public bool TryMoveWithoutReplacing(FileName name, DirectoryHandle toDirectory, FileName to)
+    {
+        if (Libc.RenameWithoutReplacing(_descriptor, name.Terminated, toDirectory._descriptor, to.Terminated) == 0) return true;
+        int error = Marshal.GetLastPInvokeError();
+        return error is Libc.ENOENT or Libc.EEXIST ? false : throw new FileSystemException("rename", Join(name.ToString()), error);
+    }
+
+    /// <summary>Gives the owner every right on a directory, should an action have taken one away.</summary>
+    public void Unlock(FileName name)
+    {
+        if (TryStat(name) is { Kind: FileKind.Directory } status && (status.Mode & OwnerRights) != OwnerRights)
+            _ = Libc.ChangeModeAt(_descriptor, name.Terminated, OwnerRights, 0);
+    }
+
+    /// <summary>Lends the descriptor for a call that has no word here; it must not outlive this handle.</summary>
+    public int Descriptor => _descriptor;
 
     /// <summary>Reads the names from the start again: removal has changed them.</summary>
     public void Rewind()

@@ -33,7 +33,11 @@ internal static unsafe partial class Libc
 
     private const long GetDents64X64 = 217;
     private const long GetDents64Arm64 = 61;
+    private const long RenameAt2X64 = 316;
+    private const long RenameAt2Arm64 = 276;
     private const long OpenAt2 = 437; // one number everywhere: younger than the unified table
+
+    private const uint RenameNoReplace = 1;
 
     private static readonly bool IsArm64 = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
 
@@ -77,11 +81,27 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
     public static partial int Stat(int directory, ReadOnlySpan<byte> path, int flags, uint mask, out FileStatus status);
 
+    [LibraryImport("libc", EntryPoint = "flistxattr", SetLastError = true)]
+    public static partial nint ListAttributes(int descriptor, Span<byte> names, nuint namesBytes);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int GetFlags(int descriptor, nuint request, out long flags);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int GetExtendedFlags(int descriptor, nuint request, out ExtendedFlags flags);
+
+    /// <summary>futimens(3) with no times: both become now.</summary>
+    [LibraryImport("libc", EntryPoint = "futimens", SetLastError = true)]
+    public static partial int Touch(int descriptor, nint times);
+
     [LibraryImport("libc", EntryPoint = "geteuid")]
     public static partial uint EffectiveUser();
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial nint SystemCall(nint number, nint a, nint b, nint c, nint d);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint a, nint b, nint c, nint d, nint e);
 
     /// <summary>getdents64(2): raw directory records; 0 at the end.</summary>
     public static int ReadDirectory(int directory, Span<byte> buffer)
@@ -100,6 +120,17 @@ internal static unsafe partial class Libc
         fixed (byte* name = path)
         {
             return (int)SystemCall((nint)OpenAt2, directory, (nint)name, (nint)(&how), sizeof(OpenHow));
+        }
+    }
+
+    /// <summary>renameat2(2), Linux 3.15: EEXIST instead of replacing what is there.</summary>
+    public static int RenameWithoutReplacing(int fromDirectory, ReadOnlySpan<byte> from, int toDirectory, ReadOnlySpan<byte> to)
+    {
+        fixed (byte* source = from)
+        fixed (byte* target = to)
+        {
+            return (int)SystemCall(
+                (nint)(IsArm64 ? RenameAt2Arm64 : RenameAt2X64), fromDirectory, (nint)source, toDirectory, (nint)target, (nint)RenameNoReplace);
         }
     }
 

@@ -15,17 +15,16 @@ namespace RemoteExec.Worker;
 /// <param name="copies">
 /// The action will run as the owner of the stored files, so a link would give it the store's own bytes to change.
 /// </param>
-internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
+internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock stock, bool copies)
 {
     /// <summary>Inputs are hard links: whether the action altered one is worth a look afterwards.</summary>
     public bool Links => !copies;
 
     /// <summary>Fills the empty directory <paramref name="root"/>; answers the files that are not in the store.</summary>
-    public async ValueTask<IReadOnlyList<Digest>> MaterialiseAsync(
-        InputTree tree, string root, uint owner, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<Digest>> MaterialiseAsync(InputTree tree, string root, CancellationToken cancellationToken)
     {
-        MakeDirectories(tree, root, owner);
-        MakeSymlinks(tree, root, owner);
+        MakeDirectories(tree, root);
+        MakeSymlinks(tree, root);
         return tree.Files.Count == 0 ? [] : await store.LinkManyAsync(UnderRoot(tree, root, copies), cancellationToken);
     }
 
@@ -33,7 +32,7 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
     /// Makes the directories above every output, and those that legacy clients expect to exist (REAPI X5). A link
     /// or a file of the input tree in such a place is the action's mistake, told before it runs.
     /// </summary>
-    public static void MakeOutputParents(IEnumerable<string> directories, string root, uint owner)
+    public void MakeOutputParents(IEnumerable<string> directories, string root)
     {
         DirectoryHandle? top = null;
         try
@@ -42,7 +41,7 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
             {
                 if (path.Length == 0) continue;
                 top ??= DirectoryHandle.Open(root);
-                MakeDirectoryBeneath(top, path, owner);
+                MakeDirectoryBeneath(top, path);
             }
         }
         finally
@@ -51,22 +50,19 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
         }
     }
 
-    private static void MakeDirectories(InputTree tree, string root, uint owner)
+    private void MakeDirectories(InputTree tree, string root)
     {
-        bool chown = owner != Libc.EffectiveUser();
+        if (tree.Directories.Count == 0) return;
+        using var top = DirectoryHandle.Open(root);
         foreach (string path in tree.Directories)
         {
-            string full = $"{root}/{path}";
-            var name = FileName.From(full);
-            if (Libc.MakeDirectory(Libc.AtFdCwd, name.Terminated, 0x1ED /* 0755 */) != 0)
-                throw FileSystemException.Last("mkdir", path);
-            if (chown && Libc.ChangeOwner(Libc.AtFdCwd, name.Terminated, owner, owner, Libc.AtSymlinkNoFollow) != 0)
-                throw FileSystemException.Last("chown", path);
+            if (!stock.TryMake(top, FileName.From(path))) throw new FileSystemException("mkdir", path, Libc.EEXIST);
         }
     }
 
-    private static void MakeSymlinks(InputTree tree, string root, uint owner)
+    private void MakeSymlinks(InputTree tree, string root)
     {
+        uint owner = stock.Owner;
         bool chown = owner != Libc.EffectiveUser();
         foreach (var link in tree.Symlinks)
         {
@@ -86,7 +82,7 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
         return links;
     }
 
-    private static void MakeDirectoryBeneath(DirectoryHandle top, string path, uint owner)
+    private void MakeDirectoryBeneath(DirectoryHandle top, string path)
     {
         var current = top;
         try
@@ -94,7 +90,7 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, bool copies)
             foreach (string segment in path.Split('/'))
             {
                 var name = FileName.From(segment);
-                current.TryMakeDirectory(name, owner);
+                stock.TryMake(current, name);
                 var next = current.TryOpenDirectory(name)
                     ?? throw new FileSystemException("open", path, Libc.ENOENT);
                 if (current != top) current.Dispose();
