@@ -88,7 +88,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         await _housekeeper;
         await _removalOfLeftovers;
         while (_ready.TryDequeue(out var unused)) Remove(unused);
-        Stock.Dispose();
+        Stock.Close();
         if (Stock.Path is { } shelf) Remove(FileName.From(Path.GetFileName(shelf)));
         _end.Dispose();
     }

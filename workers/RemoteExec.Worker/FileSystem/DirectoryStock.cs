@@ -15,7 +15,7 @@ namespace RemoteExec.Worker;
 /// nobody can have kept it open: behind a process wall everything that ran is dead, behind a network wall nothing could
 /// be handed to another action before (SCM_RIGHTS over an abstract socket, unix(7)).
 /// </remarks>
-internal sealed class DirectoryStock : IDisposable
+internal sealed class DirectoryStock
 {
     /// <summary>Behind which nothing of an action is left that could reach its directories.</summary>
     public const SandboxWalls WallsNeeded = SandboxWalls.Processes | SandboxWalls.Network;
@@ -27,6 +27,7 @@ internal sealed class DirectoryStock : IDisposable
     private readonly DirectoryHandle? _shelf;
     private readonly DirectoryTraits? _fresh;
     private readonly ConcurrentStack<FileName> _names = new();
+    private volatile bool _isClosed;
     private int _kept;
     private long _made;
 
@@ -45,7 +46,7 @@ internal sealed class DirectoryStock : IDisposable
     public string? Path { get; }
 
     /// <summary>Whether directories come back at all here.</summary>
-    public bool TakesBack => _fresh is not null;
+    public bool TakesBack => _fresh is not null && !_isClosed;
 
     /// <summary>How many directories lie ready.</summary>
     public int Kept => Volatile.Read(ref _kept);
@@ -87,7 +88,7 @@ internal sealed class DirectoryStock : IDisposable
     /// <param name="directory">The entry itself, open and empty.</param>
     public bool TryTakeBack(DirectoryHandle parent, FileName name, DirectoryHandle directory)
     {
-        if (_fresh is null || Kept >= KeptMax || DirectoryTraits.TryRead(directory) != _fresh) return false;
+        if (!TakesBack || Kept >= KeptMax || DirectoryTraits.TryRead(directory) != _fresh) return false;
         // Unlike rmdir(2), a rename does not mind what is in it.
         directory.Rewind();
         if (directory.ReadNames(0).Count > 0) return false;
@@ -100,7 +101,13 @@ internal sealed class DirectoryStock : IDisposable
         return true;
     }
 
-    public void Dispose() => _shelf?.Dispose();
+    /// <summary>Takes nothing back any more; what is kept can be removed with <see cref="Path"/>.</summary>
+    public void Close()
+    {
+        _isClosed = true;
+        _names.Clear();
+        _shelf?.Dispose();
+    }
 
     private void Keep(FileName name)
     {
