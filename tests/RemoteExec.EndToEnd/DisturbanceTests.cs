@@ -13,10 +13,10 @@ public sealed class DisturbanceTests(string bazelVersion)
     private static readonly string[] Packages = ["steps", "gen", "cc", "app"];
     private static readonly IEnumerable<string> Work = Packages.Select(package => $"//{package}/...");
 
-    // By default Bazel tries for about 3 s: 0.1 s, then twice as long each time, five times. A restart takes a
-    // third of that where nothing else runs (eng/bench measures it), and longer beside a loaded test
-    // machine's other work; this is about what is lost, not about how fast a runtime starts.
-    private const string PatientRetries = "--remote_retries=9";
+    // By default Bazel tries for about 3 s: 0.1 s, then twice as long each time, five times. What is promised is a green
+    // build after a restart within 2 s; a machine that was too busy for that has not put it to the test.
+    private static readonly TimeSpan RestartMax = TimeSpan.FromSeconds(2);
+    private const int RoundsMax = 3;
 
     private readonly BazelVersion _version = Lab.Version(bazelVersion);
 
@@ -26,17 +26,24 @@ public sealed class DisturbanceTests(string bazelVersion)
     public async Task A_server_that_is_killed_twice_and_comes_back_does_not_break_the_build()
     {
         await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"));
-        await Bazel.CleanAsync();
-        await using var build = StartBuild(server);
-
-        foreach (int middle in (int[])[12, 40])
+        for (int round = 1; round <= RoundsMax; round++)
         {
-            await build.ActionsStartedAsync(middle);
-            await server.KillAsync();
-            await server.RestartAsync();
+            await Bazel.CleanAsync();
+            await using var build = StartBuild(server, $"--action_env=ROUND={round}");
+
+            var longest = await KillAndRestartAsync(server, build, 12);
+            longest = TimeSpan.FromTicks(Math.Max(longest.Ticks, (await KillAndRestartAsync(server, build, 40)).Ticks));
+
+            if (longest > RestartMax && round < RoundsMax)
+            {
+                await build.Result;
+                continue;
+            }
+
+            await AssertUndisturbedAsync(build);
+            break;
         }
 
-        await AssertUndisturbedAsync(build);
         await server.StopAsync();
     }
 
@@ -92,8 +99,17 @@ public sealed class DisturbanceTests(string bazelVersion)
         await server.StopAsync();
     }
 
-    private BazelRun StartBuild(ServerProcess server) => Bazel.Start(
-        "build", ["--config=remote", $"--remote_executor=grpc://{server.GrpcAddress}", PatientRetries, "--subcommands", .. Work]);
+    private static async Task<TimeSpan> KillAndRestartAsync(ServerProcess server, BazelRun build, int actionsStarted)
+    {
+        await build.ActionsStartedAsync(actionsStarted);
+        await server.KillAsync();
+        long start = TimeProvider.System.GetTimestamp();
+        await server.RestartAsync();
+        return TimeProvider.System.GetElapsedTime(start);
+    }
+
+    private BazelRun StartBuild(ServerProcess server, params string[] flags) => Bazel.Start(
+        "build", ["--config=remote", $"--remote_executor=grpc://{server.GrpcAddress}", "--subcommands", .. flags, .. Work]);
 
     private async Task<BazelResult> BuildAsync(ServerProcess server) => (await Bazel.RunAsync(
         "build", "--config=remote", $"--remote_executor=grpc://{server.GrpcAddress}", "//steps/...", "//gen/..."))
