@@ -236,6 +236,8 @@ static void read_record(struct action *action)
         } else {
             action->record = record;
             action->has_record = true;
+            /* Its end would be news all the time until the init is reaped, which waits for a processor that we would hold. */
+            forget(loop.epoll, &action->child.control);
         }
     }
 }

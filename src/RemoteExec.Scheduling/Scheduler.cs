@@ -432,6 +432,7 @@ public sealed class Scheduler : IAsyncDisposable
             }
 
             var endings = StartHooks(commit);
+            OfferNewWork(commit);
             try
             {
                 if (state is not null)
@@ -513,6 +514,25 @@ public sealed class Scheduler : IAsyncDisposable
         }
 
         cell.Close(fault: null);
+    }
+
+    /// <summary>
+    /// The one thing told before it is durable: to a worker, a lease on an execution that begins in this very commit. A
+    /// frame of the journal is there whole or not at all, so after a crash either both are known or neither, and nobody
+    /// asks for the report of a lease that never was. The client hears of its operation when it is durable.
+    /// </summary>
+    private void OfferNewWork(Commit commit)
+    {
+        if (commit.Effects.Count == 0 || !commit.Records.Exists(record => record is JournalRecord.ExecutionCreated)) return;
+
+        var created = commit.Records.OfType<JournalRecord.ExecutionCreated>().Select(record => record.Execution).ToHashSet();
+        for (int i = 0; i < commit.Effects.Count; i++)
+        {
+            if (commit.Effects[i] is not Effect.WorkerTold { Command: WorkerCommand.OfferLease offer } told
+                || !created.Contains(offer.Lease.Id.Execution)) continue;
+            Deliver(told);
+            commit.Effects.RemoveAt(i--);
+        }
     }
 
     /// <summary>Beside the append, not after it: both take a disk's time, and the waiters wait for both.</summary>

@@ -196,7 +196,7 @@ public sealed class WorkerLoopTests
         Assert.That(async () => await _running, Throws.InstanceOf<RpcException>());
     }
 
-    private async ValueTask<LeaseFinished> RunAttemptAsync(
+    private async ValueTask<FinishedAttempt> RunAttemptAsync(
         Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
     {
         var attempt = _attempts.GetOrAdd(
@@ -204,7 +204,7 @@ public sealed class WorkerLoopTests
         await reporter.StartedAsync(cancellationToken);
         var report = await attempt.Task.WaitAsync(cancellationToken);
         report.Lease = lease.Lease_;
-        return report;
+        return new FinishedAttempt(report, Remains: null);
     }
 
     private void Finish(string execution) => _attempts[execution].SetResult(new LeaseFinished { Status = new RpcStatus() });

@@ -48,7 +48,7 @@ internal static class WorkerComposition
     private static SandboxLauncherOptions LauncherOptions(WorkerOptions options)
     {
         var defaults = new SandboxLauncherOptions();
-        return defaults with { LauncherPath = options.LauncherPath ?? defaults.LauncherPath };
+        return defaults with { LauncherPath = options.LauncherPath ?? defaults.LauncherPath, SlotsMax = options.Slots };
     }
 
     private static SandboxWalls Choose(WorkerOptions options, SandboxProbe probe)

@@ -81,7 +81,7 @@ public sealed class RpcServer : IAsyncDisposable
         TransportLimits.Apply(kestrelOptions.Limits, _options);
         kestrelOptions.Listen(_options.EndPoint, Configure);
 
-        _listener = new ListenerHandle(new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _options.Log));
+        _listener = new ListenerHandle(new SocketTransportFactory(Options.Create(TransportLimits.Sockets), _options.Log));
         _kestrel = new KestrelServer(Options.Create(kestrelOptions), _listener, _options.Log);
         await _kestrel.StartAsync(new RpcApplication(_options, _table.Methods), cancellationToken);
 

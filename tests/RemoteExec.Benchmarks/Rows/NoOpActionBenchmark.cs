@@ -6,7 +6,8 @@ namespace RemoteExec.Benchmarks;
 /// </summary>
 internal sealed class NoOpActionBenchmark : IBenchmark
 {
-    private const int WarmUp = 200;
+    // Until the runtime has compiled anew what is used often; before that the server is not idle.
+    private const int WarmUp = 1000;
     private const int Rounds = 500;
 
     public string Name => "noop";

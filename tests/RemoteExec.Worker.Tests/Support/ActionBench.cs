@@ -77,8 +77,11 @@ internal sealed class ActionBench : IAsyncDisposable
             Store, _workDirectories, Time, NullLogger.Instance);
     }
 
-    public ValueTask<LeaseFinished> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default) =>
-        Runner(sandbox).RunAsync(lease, Reports, cancellationToken);
+    public async ValueTask<LeaseFinished> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default)
+    {
+        await using var attempt = await Runner(sandbox).RunAsync(lease, Reports, cancellationToken);
+        return attempt.Report;
+    }
 
     /// <summary>Waits until every work directory that was given back is removed.</summary>
     public ValueTask SettleAsync() => _workDirectories?.DisposeAsync() ?? ValueTask.CompletedTask;

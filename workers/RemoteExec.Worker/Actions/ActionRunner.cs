@@ -22,35 +22,49 @@ internal sealed partial class ActionRunner(
     private readonly long _scratchBytes = options.ActionScratchBytesMax ?? ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
 
     /// <summary>Answers the report. Cancellation kills the command and throws: nobody wants that report.</summary>
-    public async ValueTask<LeaseFinished> RunAsync(Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
+    public async ValueTask<FinishedAttempt> RunAsync(Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
     {
         var clock = new StageClock(options.WorkerId, lease.QueuedTimestamp, time);
         var report = new LeaseFinished { Lease = lease.Lease_, Usage = new Usage() };
+        WorkDirectory? directory = null;
         try
         {
-            await using var directory = workDirectories.Take();
-
-            clock.InputFetchStarted();
-            var action = await fetcher.FetchAsync(lease, cancellationToken);
-            var audit = await MaterialiseAsync(action, directory, cancellationToken);
-            clock.InputFetchCompleted();
-
-            var spec = Describe(lease, action, directory);
-            using var run = await RunCommandAsync(spec, directory, clock, lease.Lease_, reporter, cancellationToken);
-            Account(report.Usage, action, run.Report);
-
-            clock.OutputUploadStarted();
-            await CheckInputsAsync(audit, lease, cancellationToken);
-            await CollectAsync(report, spec, action, run, cancellationToken);
-            clock.OutputUploadCompleted();
+            directory = workDirectories.Take();
+            await RunAsync(lease, directory, report, clock, reporter, cancellationToken);
         }
-        catch (Exception failure) when (failure is RpcException or IOException or UnauthorizedAccessException)
+        catch (Exception failure) when (IsForReport(failure) && !cancellationToken.IsCancellationRequested)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             Blame(report, failure, lease);
         }
-        return Complete(report, clock);
+        catch (Exception)
+        {
+            if (directory is not null) await directory.DisposeAsync();
+            cancellationToken.ThrowIfCancellationRequested();
+            throw;
+        }
+        return new FinishedAttempt(Complete(report, clock), directory);
     }
+
+    /// <summary>The stages, in order.</summary>
+    private async ValueTask RunAsync(
+        Lease lease, WorkDirectory directory, LeaseFinished report, StageClock clock, ILeaseReporter reporter, CancellationToken cancellationToken)
+    {
+        clock.InputFetchStarted();
+        var action = await fetcher.FetchAsync(lease, cancellationToken);
+        var audit = await MaterialiseAsync(action, directory, cancellationToken);
+        clock.InputFetchCompleted();
+
+        var spec = Describe(lease, action, directory);
+        using var run = await RunCommandAsync(spec, directory, clock, lease.Lease_, reporter, cancellationToken);
+        Account(report.Usage, action, run.Report);
+
+        clock.OutputUploadStarted();
+        await CheckInputsAsync(audit, lease, cancellationToken);
+        await CollectAsync(report, spec, action, run, cancellationToken);
+        clock.OutputUploadCompleted();
+    }
+
+    private static bool IsForReport(Exception failure) => failure is RpcException or IOException or UnauthorizedAccessException;
 
     private async ValueTask<InputAudit?> MaterialiseAsync(
         FetchedAction action, WorkDirectory directory, CancellationToken cancellationToken)

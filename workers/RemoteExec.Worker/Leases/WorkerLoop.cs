@@ -141,27 +141,7 @@ internal sealed partial class WorkerLoop(
 
     private async Task RunAsync(HeldLease held, Lease lease)
     {
-        LeaseFinished report;
-        try
-        {
-            report = await runAttempt(lease, new Reporter(this, held.Key.ToWire()), held.Cancelled);
-        }
-        catch (OperationCanceledException) when (held.Cancelled.IsCancellationRequested)
-        {
-            _leases.Remove(held);
-            return;
-        }
-        catch (Exception bug)
-        {
-            // The execution must not hang on a mistake of ours: it is tried elsewhere, and this tells where to look.
-            LogAttemptCrashed(bug, held.Key.ExecutionId, held.Key.Attempt);
-            report = new LeaseFinished
-            {
-                Lease = held.Key.ToWire(),
-                Status = new RpcStatus { Code = (int)StatusCode.Internal, Message = $"worker {hello.WorkerId}: {bug.Message}" },
-            };
-        }
-
+        await using var attempt = await RunAttemptAsync(held, lease);
         if (held.Cancelled.IsCancellationRequested)
         {
             _leases.Remove(held);
@@ -170,10 +150,33 @@ internal sealed partial class WorkerLoop(
         IWorkerConnection? connection;
         lock (_connectionLock)
         {
-            _leases.SetReport(held, report);
+            _leases.SetReport(held, attempt.Report);
             connection = _connection;
         }
-        await TrySendAsync(connection, new WorkerMessage { LeaseFinished = report }, CancellationToken.None);
+        await TrySendAsync(connection, new WorkerMessage { LeaseFinished = attempt.Report }, CancellationToken.None);
+    }
+
+    private async ValueTask<FinishedAttempt> RunAttemptAsync(HeldLease held, Lease lease)
+    {
+        try
+        {
+            return await runAttempt(lease, new Reporter(this, held.Key.ToWire()), held.Cancelled);
+        }
+        catch (OperationCanceledException) when (held.Cancelled.IsCancellationRequested)
+        {
+            return default; // nobody wants that report
+        }
+        catch (Exception bug)
+        {
+            // The execution must not hang on a mistake of ours: it is tried elsewhere, and this tells where to look.
+            LogAttemptCrashed(bug, held.Key.ExecutionId, held.Key.Attempt);
+            var report = new LeaseFinished
+            {
+                Lease = held.Key.ToWire(),
+                Status = new RpcStatus { Code = (int)StatusCode.Internal, Message = $"worker {hello.WorkerId}: {bug.Message}" },
+            };
+            return new FinishedAttempt(report, Remains: null);
+        }
     }
 
     private ValueTask TrySendAsync(WorkerMessage message, CancellationToken cancellationToken)
