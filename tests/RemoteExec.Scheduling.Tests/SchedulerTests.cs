@@ -304,38 +304,6 @@ internal sealed class SchedulerTests
     }
 
     /// <summary>Keeps appends waiting between two words of its test.</summary>
-    private sealed class StallingJournal : IOperationJournal
-    {
-        private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public StallingJournal() => _room.SetResult();
-
-        public event Action<string?>? StallChanged;
-
-        public bool WantsCompaction => false;
-
-        public void Stall(string reason)
-        {
-            _room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            StallChanged?.Invoke(reason);
-        }
-
-        public void GoOn()
-        {
-            StallChanged?.Invoke(null);
-            _room.SetResult();
-        }
-
-        public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) =>
-            ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
-
-        public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) => new(_room.Task);
-
-        public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken) => new(_room.Task);
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
-
     private sealed class FailingJournal(int appendsBefore) : IOperationJournal
     {
         public event Action<string?>? StallChanged

@@ -1,0 +1,83 @@
+using NUnit.Framework;
+
+namespace RemoteExec.Scheduling.Tests;
+
+/// <summary>What may happen while an append is under way, and what has to wait for it.</summary>
+[TestFixture]
+internal sealed class SchedulerOrderTests
+{
+    private readonly ManualTime _time = new();
+    private StallingJournal _journal = null!;
+    private TaskCompletionSource<CompletedExecution> _hook = null!;
+    private Scheduler _scheduler = null!;
+
+    [SetUp]
+    public async Task SetUp()
+    {
+        _journal = new StallingJournal();
+        _hook = new TaskCompletionSource<CompletedExecution>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _scheduler = new Scheduler(new SchedulerOptions(), _journal, _time, (completed, _) =>
+        {
+            _hook.SetResult(completed);
+            return ValueTask.CompletedTask;
+        });
+        await _scheduler.StartAsync(default);
+    }
+
+    [TearDown]
+    public async Task TearDown() => await _scheduler.DisposeAsync();
+
+    [Test]
+    public async Task A_worker_begins_new_work_while_it_becomes_durable_and_the_client_hears_of_it_afterwards()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        _journal.Wait();
+        var submitting = _scheduler.SubmitAsync(Build.Request(1), default).AsTask();
+
+        var lease = await NextLease(worker);
+        Assert.That(submitting.IsCompleted, Is.False, "the client was told before the record was durable");
+        Assert.That(_scheduler.List(), Is.Empty, "an operation that a crash would forget can be asked for");
+
+        // Even a report that overtakes the record of its execution waits for it.
+        var finishing = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+        Assert.That((finishing.IsCompleted, _hook.Task.IsCompleted), Is.EqualTo((false, false)));
+
+        _journal.GoOn();
+        using var feed = await submitting;
+        Assert.That(await finishing, Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That((await feed.WaitAsync(default))!.Attempt, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Work_that_was_known_before_is_offered_again_only_when_that_is_durable()
+    {
+        using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
+        _journal.Wait();
+        await using var worker = _scheduler.Join(Build.Worker());
+
+        Assert.That(worker.Commands.TryRead(out _), Is.False, "a crash would forget who has the lease");
+
+        _journal.GoOn();
+        Assert.That((await NextLease(worker)).Id.Attempt, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task The_completion_hook_runs_beside_the_append_and_the_waiters_wait_for_both()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+        _journal.Wait();
+        var finishing = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+
+        Assert.That((await _hook.Task).Id, Is.EqualTo(lease.Id.Execution));
+        Assert.That((finishing.IsCompleted, feed.Current.IsDone), Is.EqualTo((false, false)));
+
+        _journal.GoOn();
+        await finishing;
+        Assert.That((await feed.WaitAsync(default))!.IsDone, Is.True);
+    }
+
+    private static async Task<Lease> NextLease(WorkerSession worker) =>
+        ((WorkerCommand.OfferLease)await worker.Commands.ReadAsync()).Lease;
+}

@@ -1,0 +1,38 @@
+namespace RemoteExec.Scheduling.Tests;
+
+/// <summary>Accepts at once, until it is told to wait: then what is appended is durable only when it goes on.</summary>
+internal sealed class StallingJournal : IOperationJournal
+{
+    private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public StallingJournal() => _room.SetResult();
+
+    public event Action<string?>? StallChanged;
+
+    public bool WantsCompaction => false;
+
+    /// <summary>The next append takes its time, as every fsync does.</summary>
+    public void Wait() => _room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>It takes longer than that, and says why.</summary>
+    public void Stall(string reason)
+    {
+        Wait();
+        StallChanged?.Invoke(reason);
+    }
+
+    public void GoOn()
+    {
+        StallChanged?.Invoke(null);
+        _room.SetResult();
+    }
+
+    public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) =>
+        ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
+
+    public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) => new(_room.Task);
+
+    public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken) => new(_room.Task);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
