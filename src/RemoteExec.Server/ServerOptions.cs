@@ -25,8 +25,8 @@ internal sealed class ServerOptions(OptionReader options)
     public string Pool { get; } = options.Text("pool", "default", "pool of the local worker", "NAME");
     public IReadOnlyList<PlatformProperty> Properties { get; } = options.Properties("property", "platform property that the local worker offers");
     public SandboxMode Sandbox { get; } = options.Choice("sandbox", SandboxMode.Degrade, "when this kernel cannot build every wall: refuse, say so and go on, or never build any");
-    public long? ActionMemoryBytesMax { get; } = options.OptionalSize("action-memory", "memory that one action may use; no limit when left out");
-    public long? ActionScratchBytesMax { get; } = options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; a quarter of its slot's share of the memory when left out");
+    public long? ActionMemoryBytesMax { get; } = options.OptionalSize("action-memory", "memory that one action may use; no limit but the machine's when 0 or left out");
+    public long? ActionScratchBytesMax { get; } = options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; when 0 or left out, a quarter of its slot's share of the memory, or of --action-memory");
 
     public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say");
     public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused");

@@ -30,10 +30,11 @@ internal sealed class WorkerFlags(OptionReader options)
     public SandboxMode Sandbox { get; } =
         options.Choice("sandbox", SandboxMode.Required, "what to do when this kernel cannot build every wall around an action");
 
-    public long ActionMemoryBytes { get; } = options.Size("action-memory", "0", "memory one action may use; 0 is no limit but the machine's");
+    public long? ActionMemoryBytes { get; } =
+        options.OptionalSize("action-memory", "memory that one action may use; no limit but the machine's when 0 or left out");
 
     public long? ActionScratchBytes { get; } =
-        options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; a quarter of its slot's share of the memory when left out");
+        options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; when 0 or left out, a quarter of its slot's share of the memory, or of --action-memory");
 
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
 
@@ -49,7 +50,7 @@ internal sealed class WorkerFlags(OptionReader options)
             Pool = Pool,
             Properties = Properties,
             Sandbox = Sandbox,
-            ActionMemoryBytesMax = ActionMemoryBytes == 0 ? null : ActionMemoryBytes,
+            ActionMemoryBytesMax = ActionMemoryBytes,
             ActionScratchBytesMax = ActionScratchBytes,
             DrainMax = DrainMax,
         };

@@ -30,12 +30,12 @@ public sealed record WorkerOptions
     /// <summary>Path of the native launcher; null looks beside the worker's own assembly.</summary>
     public string? LauncherPath { get; init; }
 
-    /// <summary>Memory an action may use; null leaves the machine as the only limit.</summary>
+    /// <summary>Memory an action may use; null or 0 leaves the machine as the only limit.</summary>
     public long? ActionMemoryBytesMax { get; init; }
 
     /// <summary>
-    /// Size of an action's own /tmp, and again of its /dev/shm, both of which are memory. Null takes a quarter of its share of the
-    /// memory for each: all slots together fill half of it, as one tmpfs would by itself.
+    /// Size of an action's own /tmp, and again of its /dev/shm, both of which are memory. Null or 0 takes a quarter of its share of
+    /// the memory for each: all slots together fill half of it, as one tmpfs would by itself.
     /// </summary>
     public long? ActionScratchBytesMax { get; init; }
 

@@ -19,7 +19,7 @@ internal sealed partial class ActionRunner(
     CommandSlots slots, LiveOutputs liveOutputs, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store,
     WorkDirectories workDirectories, TimeProvider time, ILogger log)
 {
-    private readonly long _scratchBytes = options.ActionScratchBytesMax ?? ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+    private readonly long _scratchBytes = ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
 
     /// <summary>Answers the report. Cancellation kills the command and throws: nobody wants that report.</summary>
     public async ValueTask<FinishedAttempt> RunAsync(Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)

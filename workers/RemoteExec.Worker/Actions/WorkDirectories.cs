@@ -67,7 +67,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
         // Under a number of its own: what an earlier process kept goes with its leftovers.
         string shelf = $"{parent}/{++made}";
-        Make(shelf, 0x1C0);
+        Make(shelf, 0x1C0 /* 0700 */);
         return new WorkDirectories(parent, made, DirectoryStock.Open(shelf, owner), leftovers, log);
     }
 

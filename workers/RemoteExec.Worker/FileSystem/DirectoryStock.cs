@@ -23,7 +23,6 @@ internal sealed class DirectoryStock
     // Some large input roots' worth; one block of disk each.
     private const int KeptMax = 4096;
 
-    private readonly uint _owner;
     private readonly DirectoryHandle? _shelf;
     private readonly DirectoryTraits? _fresh;
     private readonly ConcurrentStack<FileName> _names = new();
@@ -33,14 +32,14 @@ internal sealed class DirectoryStock
 
     private DirectoryStock(uint owner, string? path, DirectoryHandle? shelf, DirectoryTraits? fresh)
     {
-        _owner = owner;
+        Owner = owner;
         Path = path;
         _shelf = shelf;
         _fresh = fresh;
     }
 
     /// <summary>To whom the directories belong: the user that actions run as.</summary>
-    public uint Owner => _owner;
+    public uint Owner { get; }
 
     /// <summary>Where the empty directories are; null when none are kept.</summary>
     public string? Path { get; }
@@ -78,7 +77,7 @@ internal sealed class DirectoryStock
             Keep(kept);
             return false;
         }
-        return parent.TryMakeDirectory(name, _owner);
+        return parent.TryMakeDirectory(name, Owner);
     }
 
     /// <summary>
