@@ -34,24 +34,13 @@ public sealed class ServerResetTests : ServerWireFixture
     [Test]
     public async Task A_deadline_resets_a_stream_whose_client_takes_nothing()
     {
-        var isEnded = NewEvent();
-        Raw = async call =>
-        {
-            try
-            {
-                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
-            }
-            finally
-            {
-                isEnded.SetResult();
-            }
-        };
+        var handlerEnds = WriteWithoutEnd();
         using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
         await peer.StartCallAsync(1, RawPath, InTime);
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
         Time.Advance(Limit);
         Assert.That(await peer.ReadResetAsync(1), Is.EqualTo(Http2Error.Cancel));
-        await isEnded.Task.WaitAsync(Patience);
+        await handlerEnds.WaitAsync(Patience);
     }
 
     [Test]

@@ -26,6 +26,24 @@ public abstract class ServerWireFixture : EchoFixture
     /// <summary>The handler of <see cref="RawPath"/>.</summary>
     protected RawServerMethod Raw { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Makes <see cref="Raw"/> write for as long as somebody takes it; the task is done when it has ended.</summary>
+    protected Task WriteWithoutEnd()
+    {
+        var isEnded = NewEvent();
+        Raw = async call =>
+        {
+            try
+            {
+                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
+            }
+            finally
+            {
+                isEnded.SetResult();
+            }
+        };
+        return isEnded.Task;
+    }
+
     protected override RpcServerOptions Configure(RpcServerOptions options)
     {
         Time = new ManualTime(); // called once for each test

@@ -152,8 +152,8 @@ public sealed class ServerWireTests : ServerWireFixture
     [Test]
     public async Task A_reset_by_the_client_fires_the_handlers_token()
     {
-        var isWaiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var isCancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var isWaiting = NewEvent();
+        var isCancelled = NewEvent();
         Echo.Duplex = (_, _, context) =>
         {
             context.CancellationToken.Register(isCancelled.SetResult);
@@ -214,18 +214,7 @@ public sealed class ServerWireTests : ServerWireFixture
     [Test]
     public async Task A_client_that_takes_nothing_is_reset_after_the_stall_limit()
     {
-        var isEnded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Raw = async call =>
-        {
-            try
-            {
-                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
-            }
-            finally
-            {
-                isEnded.SetResult();
-            }
-        };
+        var handlerEnds = WriteWithoutEnd();
         using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
         await peer.StartCallAsync(1, RawPath);
         var answer = peer.ReadAnswerAsync(1);
@@ -237,7 +226,7 @@ public sealed class ServerWireTests : ServerWireFixture
         }
 
         Assert.That((await answer).Reset, Is.EqualTo(Http2Error.Cancel));
-        await isEnded.Task.WaitAsync(Patience);
+        await handlerEnds.WaitAsync(Patience);
     }
 
     [Test]
