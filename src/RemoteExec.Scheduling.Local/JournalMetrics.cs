@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace RemoteExec.Scheduling.Local;
 
-/// <summary>Every number of the journal file. Everybody who is told anything has waited for one of these flushes.</summary>
+/// <summary>Every number of the journal file. Every client that is told of its action has waited for one of these flushes.</summary>
 internal sealed class JournalMetrics : IDisposable
 {
     private readonly Meter _meter = new("RemoteExec.Scheduling.Local");

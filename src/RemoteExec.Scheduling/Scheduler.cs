@@ -16,7 +16,7 @@ public sealed class Scheduler : IAsyncDisposable
     // An action cache write takes milliseconds; a shutdown does not wait for a dead disk.
     private static readonly TimeSpan HookPatience = TimeSpan.FromSeconds(5);
 
-    // A disk that is full is rarely given room within a second; a client that is told less asks for nothing.
+    // A disk that is full is rarely given room within a second: a client that comes back sooner comes in vain.
     private static readonly TimeSpan StallRetryAfter = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();

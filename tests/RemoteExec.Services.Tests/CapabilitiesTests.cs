@@ -9,7 +9,7 @@ internal sealed class CapabilitiesTests : ServicesFixture
     private async Task<ServerCapabilities> AskAsync(string instance = "") =>
         await new Capabilities.CapabilitiesClient(Channel).GetCapabilitiesAsync(new GetCapabilitiesRequest { InstanceName = instance });
 
-    [Test] // REAPI K1, landmine 1
+    [Test] // REAPI K1
     public async Task Versions_span_2_0_to_2_12_and_nothing_is_deprecated()
     {
         var answer = await AskAsync();

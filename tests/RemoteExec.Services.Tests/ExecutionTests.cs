@@ -280,7 +280,7 @@ internal sealed class ExecutionTests : ServicesFixture
         Assert.That((await RefusalOf(huge)).StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
     }
 
-    [Test] // REAPI G3, X14, landmine 13
+    [Test] // REAPI G3, X14
     public async Task Unknown_fields_of_a_newer_client_are_no_error()
     {
         var action = new WireAction { CommandDigest = (await StoreAsync(new WireCommand { Arguments = { "true" } })).ToWire(), InputRootDigest = Digest.Empty(DigestFunction.Sha256).ToWire() };
@@ -291,7 +291,7 @@ internal sealed class ExecutionTests : ServicesFixture
         Assert.That(StageOf(await NextAsync(call)), Is.EqualTo(Value.Queued));
     }
 
-    [Test] // REAPI X15, landmine 2
+    [Test] // REAPI X15
     public async Task The_commands_platform_counts_when_the_action_has_none()
     {
 #pragma warning disable CS0612 // Old clients fill only this one.
@@ -352,7 +352,7 @@ internal sealed class ExecutionTests : ServicesFixture
         Assert.That(worker.Later, Is.Empty);
     }
 
-    [Test] // REAPI E16, landmine 4
+    [Test] // REAPI E16
     public async Task A_silent_stream_beats()
     {
         using var call = Execute(await StoreActionAsync());

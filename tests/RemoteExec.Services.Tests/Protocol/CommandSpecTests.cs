@@ -18,7 +18,7 @@ internal sealed class CommandSpecTests
         return CommandSpec.Parse(blob, Digest.Of(DigestFunction.Sha256, blob), supportedNodeProperties: ["unix_mode"]);
     }
 
-    [Test] // REAPI X5, landmine 12
+    [Test] // REAPI X5
     public void Output_paths_silence_the_old_lists()
     {
         var spec = Parse(command =>

@@ -99,7 +99,7 @@ internal sealed class DirectoryChecksTests
         Assert.That(Check(new WireDirectory { Directories = { new DirectoryNode { Name = "a" } } }), Is.Not.Null);
     }
 
-    [Test] // landmine 13: unknown properties pass, unsorted ones do not
+    [Test] // REAPI X13: unknown properties pass, unsorted ones do not
     public void Node_properties_are_sorted_and_otherwise_free()
     {
         NodeProperties Of(params string[] names) => new() { Properties = { names.Select(name => new NodeProperty { Name = name }) } };
