@@ -10,7 +10,7 @@ internal sealed class WorkerFlags(OptionReader options)
         options => new(options), Rules);
 
     public IReadOnlyList<HostPort> Coordinators { get; } =
-        options.HostPorts("coordinator", "127.0.0.1:8980", "the servers to work for; the first that answers is taken");
+        options.HostPorts("coordinator", "127.0.0.1:8980", "the servers to work for: leases come from the first that answers, blobs from the first that is named");
 
     public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "commands that run at the same time", min: 1, max: 256);
 

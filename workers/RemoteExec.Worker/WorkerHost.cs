@@ -10,8 +10,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// The executable's own part: options in, signals, and one plain sentence with an exit code when it cannot work
-/// (DESIGN §6: 0 done, 2 usage, 4 refused, 5 unavailable).
+/// The executable's own part: options in, signals, and one plain sentence with an exit code when it cannot work.
 /// </summary>
 internal static class WorkerHost
 {

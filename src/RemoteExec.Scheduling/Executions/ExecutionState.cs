@@ -1,7 +1,7 @@
 namespace RemoteExec.Scheduling;
 
 /// <summary>
-/// Where an execution stands (DESIGN §5).
+/// Where an execution stands; the README has the table.
 /// <code>
 /// Queued -> Leased -> Running -> Completed
 ///    ^--------'----------'   worker lost: attempt + 1, until the attempts are used up

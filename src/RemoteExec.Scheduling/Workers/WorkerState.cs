@@ -1,7 +1,7 @@
 namespace RemoteExec.Scheduling;
 
 /// <summary>
-/// Where a worker stands (DESIGN §5).
+/// Where a worker stands; the README has the table.
 /// <code>
 /// Joining -> Ready &lt;-> Quarantined
 ///    |         |           |
