@@ -185,7 +185,7 @@ static long set_list(const char *path, unsigned short permissions)
     return setxattr(path, "system.posix_acl_access", &list, sizeof list, 0);
 }
 
-/* In a session of its own; it begins when the command is over, and goes on until somebody ends it. */
+/* In a session of its own; it begins when the command is over, and goes on until somebody ends it. Where nobody does, time does. */
 static long in_background(void)
 {
     int over[2], ready[2];
@@ -194,6 +194,7 @@ static long in_background(void)
         return -1;
     if (fork() == 0) {
         setsid();
+        alarm(2);
         signal(SIGHUP, SIG_IGN);
         signal(SIGTERM, SIG_IGN);
         close(over[1]);
