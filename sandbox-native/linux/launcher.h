@@ -146,6 +146,9 @@ bool sandbox_start(const struct config *config, const struct spec *spec, const s
                    bool probe, struct child *child, struct failure *failure);
 void prepare_network(void);
 
+/* verdict.c */
+void judge(const struct record *record, uint32_t stopped, bool oom, struct exit_payload *exit, char detail[DETAIL_BYTES_MAX]);
+
 /* outbox.c: towards the worker; false when it is gone */
 struct outbox {
     int socket;

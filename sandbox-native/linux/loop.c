@@ -168,31 +168,6 @@ static uint64_t timeval_us(struct timeval value)
     return (uint64_t)value.tv_sec * 1000000 + (uint64_t)value.tv_usec;
 }
 
-static void judge(const struct action *action, bool oom, struct exit_payload *exit, char *detail, size_t detail_bytes)
-{
-    const struct record *record = &action->record;
-    int status = record->status;
-    if (action->has_record && record->kind == RECORD_FAILED) {
-        exit->outcome = record->outcome;
-        /* The worker knows the program and its PATH; only the errno is news. */
-        snprintf(detail, detail_bytes, "%s: %s", record->step, strerror(record->error));
-        return;
-    }
-    if (action->has_record) {
-        exit->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-        exit->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-        exit->outcome = WIFSIGNALED(status) ? OUTCOME_SIGNALED : OUTCOME_EXITED;
-        if (oom && exit->exit_code)
-            exit->outcome = OUTCOME_MEMORY_LIMIT;
-        return;
-    }
-    exit->exit_code = 128 + SIGKILL;
-    exit->signal = SIGKILL;
-    exit->outcome = action->stopped ? action->stopped : oom ? OUTCOME_MEMORY_LIMIT : OUTCOME_SETUP_FAILED;
-    if (exit->outcome == OUTCOME_SETUP_FAILED)
-        snprintf(detail, detail_bytes, "the sandbox's init was killed by somebody else");
-}
-
 static void report(struct action *action)
 {
     char detail[DETAIL_BYTES_MAX] = "";
@@ -207,7 +182,7 @@ static void report(struct action *action)
         .stdout_dropped = action->out.dropped,
         .stderr_dropped = action->err.dropped,
     };
-    judge(action, usage.oom, &exit, detail, sizeof detail);
+    judge(action->has_record ? &action->record : NULL, action->stopped, usage.oom, &exit, detail);
     send_exit(action->id, &exit, detail);
     action->deadline_us = 0;
     action->state = REPORTED;
