@@ -431,10 +431,11 @@ public sealed class Scheduler : IAsyncDisposable
                 if (commit.Records.Count > 0 && _journal.WantsCompaction) state = _queue.Export();
             }
 
-            var endings = StartHooks(commit);
-            OfferNewWork(commit);
+            List<(ExecutionId Execution, Task Hook)> endings = [];
             try
             {
+                endings = StartHooks(commit);
+                OfferNewWork(commit);
                 if (state is not null)
                     await Task.Run(() => _journal.CompactAsync(state, CancellationToken.None).AsTask());
                 else if (commit.Records.Count > 0)
@@ -447,6 +448,8 @@ public sealed class Scheduler : IAsyncDisposable
             }
             catch (Exception exception)
             {
+                // Nobody hears of these ends, but whoever owns what the hooks write to closes it after us.
+                foreach (var (execution, hook) in endings) Track(execution, hook);
                 Fail(commit, exception);
                 return;
             }
@@ -569,8 +572,6 @@ public sealed class Scheduler : IAsyncDisposable
             _queue.Publish(execution, Now);
             _ = Enqueue();
         }
-
-        _endings.TryRemove(execution, out _);
     }
 
     /// <summary>A shutdown awaits what is in the table.</summary>
@@ -578,6 +579,8 @@ public sealed class Scheduler : IAsyncDisposable
     {
         if (ending.IsCompleted) return;
         _endings[execution] = ending;
-        if (ending.IsCompleted) _endings.TryRemove(execution, out _);
+        // By the task's own completion: what removed itself as its last step could do so before it is in the table.
+        ending.ContinueWith(
+            _ => _endings.TryRemove(execution, out Task? _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 }

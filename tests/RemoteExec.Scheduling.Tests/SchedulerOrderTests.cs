@@ -9,17 +9,19 @@ internal sealed class SchedulerOrderTests
     private readonly ManualTime _time = new();
     private StallingJournal _journal = null!;
     private TaskCompletionSource<CompletedExecution> _hook = null!;
+    private Task _hookEnd = Task.CompletedTask;
     private Scheduler _scheduler = null!;
 
     [SetUp]
     public async Task SetUp()
     {
         _journal = new StallingJournal();
+        _hookEnd = Task.CompletedTask;
         _hook = new TaskCompletionSource<CompletedExecution>(TaskCreationOptions.RunContinuationsAsynchronously);
         _scheduler = new Scheduler(new SchedulerOptions(), _journal, _time, (completed, _) =>
         {
             _hook.SetResult(completed);
-            return ValueTask.CompletedTask;
+            return new ValueTask(_hookEnd);
         });
         await _scheduler.StartAsync(default);
     }
@@ -76,6 +78,26 @@ internal sealed class SchedulerOrderTests
         _journal.GoOn();
         await finishing;
         Assert.That((await feed.WaitAsync(default))!.IsDone, Is.True);
+    }
+
+    [Test]
+    public async Task A_shutdown_waits_for_a_hook_whose_end_never_became_durable()
+    {
+        var hookEnd = new TaskCompletionSource();
+        _hookEnd = hookEnd.Task;
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+        _journal.Wait();
+        var finishing = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+        await _hook.Task;
+        _journal.Break();
+        Assert.That(async () => await finishing, Throws.InstanceOf<SchedulingException>());
+
+        var ending = _scheduler.DisposeAsync().AsTask();
+        Assert.That(ending.IsCompleted, Is.False, "the hook still writes to what is closed after the scheduler");
+        hookEnd.SetResult();
+        await ending;
     }
 
     private static async Task<Lease> NextLease(WorkerSession worker) =>

@@ -27,6 +27,9 @@ internal sealed class StallingJournal : IOperationJournal
         _room.SetResult();
     }
 
+    /// <summary>What waits, and whatever comes, is never durable.</summary>
+    public void Break() => _room.SetException(new JournalException("the disk is on fire"));
+
     public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) =>
         ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
 
