@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using NUnit.Framework;
+using RemoteExec.Worker.Sandbox;
 
 namespace RemoteExec.Worker.Tests;
 
@@ -98,6 +99,47 @@ public sealed partial class DirectoryStockTests
         Assert.That(_stock.TryMake(_tree, Name), Is.True);
         Assert.That(_tree.TryStat(Name), Is.Not.Null);
     }
+
+    [Test]
+    public void A_directory_that_cannot_be_moved_to_its_place_stays_and_a_new_one_is_made()
+    {
+        const string elsewhere = "/dev/shm"; // another file system: the rename fails for a reason that mkdir(2) has not
+        if (!Directory.Exists(elsewhere)) Assert.Ignore($"there is no {elsewhere}");
+        Make();
+        GiveBack();
+        string path = Path.Combine(elsewhere, $"rexec-stock-{Guid.NewGuid():n}");
+        Directory.CreateDirectory(path);
+        try
+        {
+            using var tree = DirectoryHandle.Open(path);
+            if (tree.Stat().DeviceMinor == _tree.Stat().DeviceMinor) Assert.Ignore($"{elsewhere} is no other file system");
+
+            Assert.That(_stock.TryMake(tree, Name), Is.True);
+            Assert.That(tree.TryStat(Name), Is.Not.Null);
+            Assert.That(_stock.Kept, Is.EqualTo(1));
+        }
+        finally
+        {
+            Directory.Delete(path, recursive: true);
+        }
+    }
+
+    [Test]
+    public void A_directory_of_another_file_system_is_not_as_good_as_new()
+    {
+        using var proc = DirectoryHandle.Open("/proc");
+        using var tree = DirectoryHandle.Open(_folder.Path);
+        var (ours, theirs) = (DirectoryTraits.TryRead(tree), DirectoryTraits.TryRead(proc));
+        Assert.That(ours!.Device, Is.Not.EqualTo(theirs!.Device));
+        Assert.That(ours with { Device = theirs.Device }, Is.Not.EqualTo(ours));
+    }
+
+    [TestCase(SandboxWalls.All, true)]
+    [TestCase(SandboxWalls.All & ~SandboxWalls.Processes, false)]
+    [TestCase(SandboxWalls.All & ~SandboxWalls.Network, false)]
+    [TestCase(SandboxWalls.All & ~SandboxWalls.Root, false)]
+    public void Directories_come_back_only_where_nothing_of_an_action_can_hold_them(SandboxWalls standing, bool comesBack) =>
+        Assert.That(standing.HasFlag(DirectoryStock.WallsNeeded), Is.EqualTo(comesBack));
 
     [Test]
     public void A_stock_that_keeps_nothing_makes_every_directory_new()

@@ -25,6 +25,22 @@ public sealed class TreeRemoverTests
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
 
+    /// <summary>To move a directory elsewhere, anyone but root needs the right to write to the directory itself.</summary>
+    [Test]
+    public void A_directory_without_rights_is_removed_on_whatever_level_it_is()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Path;
+        for (int i = 0; i < 70; i++) path = Path.Combine(path, "d");
+        Directory.CreateDirectory(path);
+        for (; path != folder.Path; path = Path.GetDirectoryName(path)!)
+            _ = Libc.ChangeModeAt(Libc.AtFdCwd, FileName.From(path).Terminated, 0, 0);
+
+        TreeRemover.Remove(folder.Path, FileName.From("d"), stock: null, CancellationToken.None);
+
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
+    }
+
     [Test]
     public void Links_are_removed_and_never_followed()
     {

@@ -23,6 +23,36 @@ public sealed class WorkDirectoriesTests
     }
 
     [Test]
+    public async Task What_an_earlier_process_left_is_given_to_no_action()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Sub("work/7/root/inner");
+        using var other = new TemporaryFolder();
+
+        Assert.That(await KeptAtTheEndAsync(folder.Path), Is.EqualTo(await KeptAtTheEndAsync(other.Path)), "its processes may outlive it for a moment");
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task What_may_still_be_entered_is_given_to_no_action(bool mayBeEntered)
+    {
+        using var folder = new TemporaryFolder();
+        using var other = new TemporaryFolder();
+        int without = await KeptAtTheEndAsync(other.Path);
+
+        Assert.That(
+            await KeptAtTheEndAsync(folder.Path, directories =>
+            {
+                var taken = directories.Take();
+                Directory.CreateDirectory($"{taken.InputRoot}/inner");
+                taken.MayBeEntered = mayBeEntered;
+                return taken;
+            }),
+            mayBeEntered ? Is.EqualTo(without) : Is.GreaterThan(without));
+        Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
+    }
+
+    [Test]
     public void A_removal_that_is_given_up_can_be_taken_up_again()
     {
         using var folder = new TemporaryFolder();
@@ -36,5 +66,14 @@ public sealed class WorkDirectoriesTests
 
         TreeRemover.Remove(folder.Path, name, stock: null, CancellationToken.None);
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
+    }
+
+    /// <summary>How many directories came back by the end; an action, if there is one, ends before.</summary>
+    private static async Task<int> KeptAtTheEndAsync(string folder, Func<WorkDirectories, WorkDirectory>? action = null)
+    {
+        var directories = WorkDirectories.Open(folder, Libc.EffectiveUser(), recycles: true, NullLogger.Instance);
+        if (action is not null) await action(directories).DisposeAsync();
+        await directories.DisposeAsync();
+        return directories.Stock.Kept;
     }
 }

@@ -16,6 +16,7 @@ public sealed class WorkerLoopTests
     // One promise per attempt: the test decides when and how it ends.
     private readonly ConcurrentDictionary<string, TaskCompletionSource<LeaseFinished>> _attempts = new();
     private Task _running = Task.CompletedTask;
+    private Remains? _remains;
 
     [SetUp]
     public void Start()
@@ -159,6 +160,34 @@ public sealed class WorkerLoopTests
     }
 
     [Test]
+    public async Task A_worker_leaves_only_when_what_its_attempts_left_is_cleaned_up()
+    {
+        _remains = new Remains();
+        var (stream, _) = await _coordinator.WelcomeAsync();
+        await stream.LeaseAsync(Id("e"));
+        await stream.NextAsync();
+        Finish("e");
+        await stream.NextAsync();
+        await _remains.Begun.Task;
+        await stream.AcknowledgeAsync(Id("e"));
+        await _drain.CancelAsync();
+        await stream.NextAsync();
+        var leaving = LeaveAsync();
+        stream.Complete();
+        Assert.That(await stream.MoveNext(CancellationToken.None), Is.False, "the connection is still open");
+        // Every chance to leave too early; a worker that waits is not hurried by it.
+        for (int i = 0; i < 1000 && !leaving.IsCompleted; i++) await Task.Yield();
+        _remains.End.SetResult();
+        Assert.That(await leaving, Is.True, "it left while a work directory was given back");
+
+        async Task<bool> LeaveAsync()
+        {
+            await _running;
+            return _remains.End.Task.IsCompleted;
+        }
+    }
+
+    [Test]
     public async Task A_drain_with_a_lost_coordinator_asks_the_next_stream_too()
     {
         var (stream, _) = await _coordinator.WelcomeAsync();
@@ -204,7 +233,7 @@ public sealed class WorkerLoopTests
         await reporter.StartedAsync(cancellationToken);
         var report = await attempt.Task.WaitAsync(cancellationToken);
         report.Lease = lease.Lease_;
-        return new FinishedAttempt(report, Remains: null);
+        return new FinishedAttempt(report, _remains);
     }
 
     private void Finish(string execution) => _attempts[execution].SetResult(new LeaseFinished { Status = new RpcStatus() });
@@ -217,5 +246,19 @@ public sealed class WorkerLoopTests
         }
         stream.Complete();
         await _running;
+    }
+
+    /// <summary>A work directory that takes its time to be given back.</summary>
+    private sealed class Remains : IAsyncDisposable
+    {
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource End { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public async ValueTask DisposeAsync()
+        {
+            Begun.SetResult();
+            await End.Task;
+        }
     }
 }

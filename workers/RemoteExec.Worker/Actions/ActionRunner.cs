@@ -107,7 +107,10 @@ internal sealed partial class ActionRunner(
             liveOutputs.Enter(run, lease, reporter);
             try
             {
+                directory.MayBeEntered = true;
                 run.Report = await sandbox.RunAsync(spec, run, cancellationToken);
+                // A launcher that died takes everything along, but its socket ends a moment before that.
+                directory.MayBeEntered = run.Report.Outcome == SandboxOutcome.LauncherLost;
                 clock.ExecutionCompleted(run.Report.WallTime);
             }
             finally

@@ -42,7 +42,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         _log = log;
         for (int i = 0; i < ReadyMin; i++) _ready.Enqueue(Make());
         _housekeeper = Task.Run(KeepHouseAsync);
-        _removalOfLeftovers = Task.Run(() => leftovers.ForEach(Remove));
+        // Not to the stock: what the earlier process ran may outlive it for a moment.
+        _removalOfLeftovers = Task.Run(() => leftovers.ForEach(name => Remove(name, stock: null)));
     }
 
     /// <summary>Where the directories of input roots come from and go to.</summary>
@@ -122,6 +123,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         {
             if (order is null)
                 MakeAhead();
+            else if (order.MayBeEntered)
+                Remove(FileName.From(order.Name), stock: null);
             else if (Stock.TakesBack && _ready.Count < ReadyMax)
                 Recycle(order);
             else
@@ -166,11 +169,13 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
     private void Remove(WorkDirectory directory) => Remove(FileName.From(directory.Name));
 
-    private void Remove(FileName name)
+    private void Remove(FileName name) => Remove(name, Stock);
+
+    private void Remove(FileName name, DirectoryStock? stock)
     {
         try
         {
-            TreeRemover.Remove(_parent, name, Stock, _end.Token);
+            TreeRemover.Remove(_parent, name, stock, _end.Token);
         }
         catch (Exception failure) when (failure is IOException or OperationCanceledException)
         {

@@ -12,13 +12,14 @@ namespace RemoteExec.Worker;
 /// <remarks>
 /// Nothing of an earlier action may be met by a later one. So a directory is taken back only when it is empty and all
 /// that its owner could have changed about it is as in a fresh one (<see cref="DirectoryTraits"/>), and only where
-/// nobody can have kept it open: behind a process wall everything that ran is dead, behind a network wall nothing could
-/// be handed to another action before (SCM_RIGHTS over an abstract socket, unix(7)).
+/// nobody can have kept it open: behind a process wall everything that ran is dead, behind a network wall and with a root
+/// of its own nothing could be handed to another action before (SCM_RIGHTS over a socket with an abstract name, or with
+/// a path in a common /tmp, unix(7)).
 /// </remarks>
 internal sealed class DirectoryStock
 {
     /// <summary>Behind which nothing of an action is left that could reach its directories.</summary>
-    public const SandboxWalls WallsNeeded = SandboxWalls.Processes | SandboxWalls.Network;
+    public const SandboxWalls WallsNeeded = SandboxWalls.Root | SandboxWalls.Processes | SandboxWalls.Network;
 
     // Some large input roots' worth; one block of disk each.
     private const int KeptMax = 4096;
@@ -72,7 +73,16 @@ internal sealed class DirectoryStock
         while (_names.TryPop(out var kept))
         {
             Interlocked.Decrement(ref _kept);
-            if (_shelf!.TryMoveWithoutReplacing(kept, parent, name)) return true;
+            try
+            {
+                if (_shelf!.TryMoveWithoutReplacing(kept, parent, name)) return true;
+            }
+            catch (FileSystemException)
+            {
+                // Not every file system can move without replacing, and a full one may not move at all.
+                Keep(kept);
+                break;
+            }
             if (parent.TryStat(name) is null) continue; // somebody cleaned up our shelf: the next, or a new one
             Keep(kept);
             return false;

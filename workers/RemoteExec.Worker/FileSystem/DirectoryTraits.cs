@@ -4,7 +4,7 @@ namespace RemoteExec.Worker;
 
 /// <summary>
 /// All that its owner can change about an empty directory without privileges: rights, size on disk, inode flags,
-/// project. Two empty directories with the same traits behave the same.
+/// project; and on btrfs whether it is a directory or a subvolume. Two empty directories with the same traits behave the same.
 /// </summary>
 internal sealed record DirectoryTraits
 {
@@ -15,6 +15,9 @@ internal sealed record DirectoryTraits
     private const int EOPNOTSUPP = 95;
 
     private DirectoryTraits() { }
+
+    /// <summary>A btrfs subvolume, which anybody may make, looks like a directory but is a file system to link(2).</summary>
+    public required (uint Major, uint Minor) Device { get; init; }
 
     public required uint User { get; init; }
 
@@ -42,6 +45,7 @@ internal sealed record DirectoryTraits
         var status = directory.Stat();
         return new DirectoryTraits
         {
+            Device = (status.DeviceMajor, status.DeviceMinor),
             User = status.User,
             Group = status.Group,
             Mode = status.Mode,

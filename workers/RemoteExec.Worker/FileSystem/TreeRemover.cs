@@ -43,6 +43,8 @@ internal static class TreeRemover
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (directory.TryUnlink(entry)) return;
+            // Root reads what it likes; anyone else first takes back the rights the action removed, also to move.
+            if (Libc.EffectiveUser() != 0) directory.Unlock(entry);
             if (level == LevelsMax)
             {
                 var moved = FileName.From($"{name}.deep-{movedUp++}");
@@ -51,8 +53,6 @@ internal static class TreeRemover
                 return;
             }
 
-            // Root reads what it likes; anyone else first takes back the rights the action removed.
-            if (Libc.EffectiveUser() != 0) directory.Unlock(entry);
             using var child = directory.TryOpenDirectory(entry);
             if (child is null) return;
             for (var names = child.ReadNames(NamesPerPassMax); names.Count > 0; names = child.ReadNames(NamesPerPassMax))

@@ -23,9 +23,6 @@ internal sealed class HeldLease : IDisposable
     /// <summary>Set when the attempt is over; sent again after every reconnect until it is acknowledged.</summary>
     public LeaseFinished? Report { get; set; }
 
-    /// <summary>The attempt itself; never faults.</summary>
-    public Task Completion { get; set; } = Task.CompletedTask;
-
     public void Cancel()
     {
         try

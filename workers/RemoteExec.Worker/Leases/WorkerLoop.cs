@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Protocol.V1;
@@ -15,6 +16,9 @@ internal sealed partial class WorkerLoop(
     private static readonly TimeSpan GoodbyeWait = TimeSpan.FromSeconds(5);
 
     private readonly LeaseTable _leases = new();
+    // Longer than its lease: an acknowledgement may come before an attempt has cleaned up.
+    private readonly ConcurrentDictionary<HeldLease, Task> _attempts = new();
+
     private readonly Lock _connectionLock = new();
     private IWorkerConnection? _connection; // the one that has been welcomed, and so may carry reports
 
@@ -136,7 +140,10 @@ internal sealed partial class WorkerLoop(
     {
         if (_leases.Add(LeaseKey.Of(lease.Lease_)) is not { } held) return;
         // On the pool: the reader must be free for the next lease, and for the cancellation of this one.
-        held.Completion = Task.Run(() => RunAsync(held, lease), CancellationToken.None);
+        var attempt = Task.Run(() => RunAsync(held, lease), CancellationToken.None);
+        _attempts[held] = attempt;
+        attempt.ContinueWith(
+            _ => _attempts.TryRemove(held, out Task? _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
     private async Task RunAsync(HeldLease held, Lease lease)
@@ -251,7 +258,7 @@ internal sealed partial class WorkerLoop(
         {
             if (_leases.Find(lease.Key) is not null) lease.Cancel();
         }
-        await Task.WhenAll(held.Select(lease => lease.Completion));
+        await Task.WhenAll(_attempts.Values);
     }
 
     [LoggerMessage(EventId = 30, EventName = "joined", Level = LogLevel.Information, Message = "joined as {WorkerId}, coordinator {Version}")]
