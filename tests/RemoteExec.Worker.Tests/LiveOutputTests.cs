@@ -119,7 +119,7 @@ public sealed class LiveOutputTests
     {
         using var folder = new TemporaryFolder();
         await using var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: false, NullLogger.Instance);
-        await using var directory = directories.Take();
+        await using var directory = await directories.TakeAsync(default);
         using var run = new CommandRun(new StageClock("w", queued: null, _time), directory);
         await using var live = new LiveOutputs(_time);
         var lease = new LeaseId();

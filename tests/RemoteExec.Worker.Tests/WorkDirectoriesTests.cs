@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 
@@ -14,7 +15,7 @@ public sealed class WorkDirectoriesTests
 
         await using (var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: false, NullLogger.Instance))
         {
-            await using var taken = directories.Take();
+            await using var taken = await directories.TakeAsync(default);
             Assert.That(Path.GetFileName(taken.Path), Is.EqualTo("8"));
             Assert.That(Directory.Exists(taken.InputRoot));
         }
@@ -41,15 +42,42 @@ public sealed class WorkDirectoriesTests
         int without = await KeptAtTheEndAsync(other.Path);
 
         Assert.That(
-            await KeptAtTheEndAsync(folder.Path, directories =>
+            await KeptAtTheEndAsync(folder.Path, async directories =>
             {
-                var taken = directories.Take();
+                var taken = await directories.TakeAsync(default);
                 Directory.CreateDirectory($"{taken.InputRoot}/inner");
                 taken.MayBeEntered = mayBeEntered;
                 return taken;
             }),
             mayBeEntered ? Is.EqualTo(without) : Is.GreaterThan(without));
         Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
+    }
+
+    [Test]
+    public async Task When_too_many_directories_wait_to_be_emptied_the_next_action_waits_too()
+    {
+        using var folder = new TemporaryFolder();
+        using var log = new BlockingLogger();
+        await using var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: true, log);
+
+        // What is not there cannot be emptied, and the housekeeper is kept waiting where it says so.
+        var gone = await directories.TakeAsync(default);
+        Directory.Delete(gone.Path, recursive: true);
+        await gone.DisposeAsync();
+        await log.Entered;
+
+        var given = new List<Task>();
+        var taking = directories.TakeAsync(default).AsTask();
+        while (taking.IsCompleted && given.Count < 1000)
+        {
+            given.Add((await taking).DisposeAsync().AsTask());
+            taking = directories.TakeAsync(default).AsTask();
+        }
+        log.Release();
+
+        Assert.That(given, Has.Count.InRange(32, 64));
+        await Task.WhenAll(given);
+        await (await taking).DisposeAsync();
     }
 
     [Test]
@@ -69,11 +97,39 @@ public sealed class WorkDirectoriesTests
     }
 
     /// <summary>How many directories came back by the end; an action, if there is one, ends before.</summary>
-    private static async Task<int> KeptAtTheEndAsync(string folder, Func<WorkDirectories, WorkDirectory>? action = null)
+    private static async Task<int> KeptAtTheEndAsync(string folder, Func<WorkDirectories, Task<WorkDirectory>>? action = null)
     {
         var directories = WorkDirectories.Open(folder, Libc.EffectiveUser(), recycles: true, NullLogger.Instance);
-        if (action is not null) await action(directories).DisposeAsync();
+        if (action is not null) await (await action(directories)).DisposeAsync();
         await directories.DisposeAsync();
         return directories.Stock.Kept;
+    }
+
+    /// <summary>Whoever logs first waits until it is released.</summary>
+    private sealed class BlockingLogger : ILogger, IDisposable
+    {
+        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim _released = new();
+
+        public Task Entered => _entered.Task;
+
+        public void Release() => _released.Set();
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            _entered.TrySetResult();
+            _released.Wait();
+        }
+
+        public void Dispose()
+        {
+            _released.Set();
+            _released.Dispose();
+        }
     }
 }

@@ -29,7 +29,7 @@ internal sealed partial class ActionRunner(
         WorkDirectory? directory = null;
         try
         {
-            directory = workDirectories.Take();
+            directory = await workDirectories.TakeAsync(cancellationToken);
             await RunAsync(lease, directory, report, clock, reporter, cancellationToken);
         }
         catch (Exception failure) when (IsForReport(failure) && !cancellationToken.IsCancellationRequested)

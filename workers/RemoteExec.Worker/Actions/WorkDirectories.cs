@@ -32,6 +32,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly Task _housekeeper;
     private readonly Task _removalOfLeftovers;
+    private int _makesOrdered;
     private long _made;
 
     private WorkDirectories(string parent, long made, DirectoryStock stock, List<FileName> leftovers, ILogger log)
@@ -72,12 +73,17 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         return new WorkDirectories(parent, made, DirectoryStock.Open(shelf, owner), leftovers, log);
     }
 
-    /// <summary>An empty directory with the input root in it.</summary>
-    public WorkDirectory Take()
+    /// <summary>An empty directory with the input root in it, when not too many wait to be emptied.</summary>
+    public async ValueTask<WorkDirectory> TakeAsync(CancellationToken cancellationToken)
     {
+        await _orders.Writer.WaitToWriteAsync(cancellationToken);
         bool isReady = _ready.TryDequeue(out var directory);
-        // A full house is busy emptying: then the next one is made when it is wanted.
-        if (_ready.Count < ReadyMin) _orders.Writer.TryWrite(null);
+        // Not one order for each action: behind a long removal they would keep out those that give directories back.
+        if (_ready.Count + Volatile.Read(ref _makesOrdered) < ReadyMin)
+        {
+            Interlocked.Increment(ref _makesOrdered);
+            if (!_orders.Writer.TryWrite(null)) Interlocked.Decrement(ref _makesOrdered);
+        }
         return isReady ? directory! : Make();
     }
 
@@ -134,6 +140,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
     private void MakeAhead()
     {
+        Interlocked.Decrement(ref _makesOrdered);
         try
         {
             _ready.Enqueue(Make());
