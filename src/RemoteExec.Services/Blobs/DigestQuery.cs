@@ -14,7 +14,11 @@ namespace RemoteExec.Services;
 /// </code>
 /// Both lists have the same field number, so a missing digest is answered by the very bytes that asked for it.
 /// </summary>
-internal readonly struct DigestQuery
+/// <remarks>
+/// What it makes of a request is as large as the request, so its arrays are lent by a pool, until it is disposed: fresh ones of
+/// that size would each bring a collection of the large heap nearer.
+/// </remarks>
+internal sealed class DigestQuery : IDisposable
 {
     private const int InstanceField = 1;
     private const int DigestField = 2;
@@ -25,18 +29,21 @@ internal readonly struct DigestQuery
     // A million is 75 MB of message, which no limit of ours lets through; this bounds what we make of small ones.
     private const int DigestsMax = 1_000_000;
 
+    private readonly Digest[] _digests;
     private readonly (int Start, int End)[] _fields;
+    private byte[] _answer = [];
 
-    private DigestQuery(InstanceName instance, Digest[] digests, (int Start, int End)[] fields)
+    private DigestQuery(InstanceName instance, int count)
     {
         Instance = instance;
-        Digests = digests;
-        _fields = fields;
+        _digests = ArrayPool<Digest>.Shared.Rent(count);
+        _fields = ArrayPool<(int, int)>.Shared.Rent(count);
+        Digests = new ArraySegment<Digest>(_digests, 0, count);
     }
 
     public InstanceName Instance { get; }
 
-    public Digest[] Digests { get; }
+    public ArraySegment<Digest> Digests { get; }
 
     public static DigestQuery Parse(ReadOnlySpan<byte> message)
     {
@@ -47,10 +54,23 @@ internal readonly struct DigestQuery
         // A request without digests asks nothing that depends on the function; otherwise the length of a hash tells.
         var sample = count == 0 ? null : new WireDigest { Hash = new string('0', sampleLength) };
         var function = WireDigests.FunctionOf(named, sample);
-        var digests = new Digest[count];
-        var fields = new (int, int)[count];
+        var query = new DigestQuery(instance, count);
+        try
+        {
+            query.ReadDigests(message, function);
+            return query;
+        }
+        catch
+        {
+            query.Dispose();
+            throw;
+        }
+    }
+
+    private void ReadDigests(ReadOnlySpan<byte> message, DigestFunction function)
+    {
         var scanner = new ProtoScanner(message);
-        for (int i = 0; i < count;)
+        for (int i = 0; i < Digests.Count;)
         {
             int start = scanner.Position;
             scanner.MoveNext();
@@ -60,30 +80,38 @@ internal readonly struct DigestQuery
                 continue;
             }
 
-            digests[i] = ReadDigest(scanner.ReadBytes(), function, i);
-            fields[i++] = (start, scanner.Position);
+            _digests[i] = ReadDigest(scanner.ReadBytes(), function, i);
+            _fields[i++] = (start, scanner.Position);
         }
-
-        return new DigestQuery(instance, digests, fields);
     }
 
-    /// <summary>Encodes the answer. <paramref name="missing"/> is in the order asked, once each.</summary>
+    /// <summary>
+    /// Encodes the answer, once; it is lent like all else. <paramref name="missing"/> is in the order asked, once each.
+    /// </summary>
     public ReadOnlyMemory<byte> Answer(ReadOnlySpan<byte> message, IReadOnlyList<Digest> missing)
     {
-        if (missing.Count == 0) return default;
-
-        var answer = new ArrayBufferWriter<byte>(missing.Count * (_fields[0].End - _fields[0].Start + 4));
-        int next = 0;
-        for (int i = 0; i < Digests.Length && next < missing.Count; i++)
+        // No larger than the question, of which it is a part.
+        _answer = ArrayPool<byte>.Shared.Rent(message.Length);
+        int length = 0, next = 0;
+        for (int i = 0; i < Digests.Count && next < missing.Count; i++)
         {
-            if (Digests[i] != missing[next]) continue;
+            if (_digests[i] != missing[next]) continue;
 
             next++;
             var (start, end) = _fields[i];
-            answer.Write(message[start..end]);
+            message[start..end].CopyTo(_answer.AsSpan(length));
+            length += end - start;
         }
 
-        return answer.WrittenMemory;
+        return _answer.AsMemory(0, length);
+    }
+
+    public void Dispose()
+    {
+        ArrayPool<Digest>.Shared.Return(_digests);
+        ArrayPool<(int, int)>.Shared.Return(_fields);
+        if (_answer.Length > 0) ArrayPool<byte>.Shared.Return(_answer);
+        _answer = [];
     }
 
     private static (InstanceName Instance, int Count, WireDigestFunction Function, int SampleLength) ReadEnvelope(ReadOnlySpan<byte> message)

@@ -22,7 +22,7 @@ internal sealed class FindMissingBlobs(IBlobStore store)
         try
         {
             call.Requests.Current.CopyTo(message);
-            var query = DigestQuery.Parse(message.AsSpan(0, length));
+            using var query = DigestQuery.Parse(message.AsSpan(0, length));
             if (await call.Requests.MoveNextAsync(cancellationToken))
                 throw new RpcException(new Status(StatusCode.Internal, "more than one message where one was expected"));
 

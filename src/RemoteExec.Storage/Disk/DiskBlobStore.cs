@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
@@ -22,8 +23,13 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     // Larger files are flushed by themselves before they queue: small ones should not wait for them.
     private const long FlushAheadBytesMin = 1 << 20;
 
+    // As many as there are calls at once on a small machine; one of this size takes a megabyte.
+    private const int SetsKeptMax = 4;
+    private const int SetKeptMax = 16 * 1024;
+
     private readonly TimeProvider _time;
     private readonly IDisposable _tracking;
+    private readonly ConcurrentBag<HashSet<Digest>> _sets = [];
     private readonly FileImporter _importer;
     private readonly FileLinker _linker;
 
@@ -152,8 +158,18 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     }
 
     // Clients rarely ask twice in one call, so the common case is a count and not a copy.
-    private static List<Digest> OnceEach(List<Digest> digests) =>
-        digests.Count < 2 || new HashSet<Digest>(digests).Count == digests.Count ? digests : [.. digests.Distinct()];
+    /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not, a set is lent.</summary>
+    private List<Digest> OnceEach(List<Digest> digests)
+    {
+        if (digests.Count < 2) return digests;
+
+        if (!_sets.TryTake(out var set)) set = [];
+        bool isOnceEach = true;
+        foreach (var digest in digests) isOnceEach &= set.Add(digest);
+        set.Clear();
+        if (digests.Count <= SetKeptMax && _sets.Count < SetsKeptMax) _sets.Add(set);
+        return isOnceEach ? digests : [.. digests.Distinct()];
+    }
 
     internal void RememberUses()
     {

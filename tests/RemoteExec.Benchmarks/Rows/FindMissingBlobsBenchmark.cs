@@ -14,7 +14,8 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
     private const int Digests = 10_000;
     private const int Present = Digests / 2;
     private const int BlobsPerBatch = 1000;
-    private const int WarmUp = 20;
+    // Until the runtime has compiled anew what is used often.
+    private const int WarmUp = 100;
     private const int Rounds = 100;
 
     public string Name => "findmissing";
