@@ -6,7 +6,7 @@ namespace RemoteExec.Server.Tests;
 /// <summary>The whole composed server inside the test, on ports that the system chose and data of its own.</summary>
 internal sealed class InProcessServer : IAsyncDisposable
 {
-    private readonly TemporaryFolder _data = new();
+    private readonly TemporaryFolder _data;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RunningServer _server;
 
