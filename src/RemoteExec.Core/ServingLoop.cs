@@ -1,0 +1,61 @@
+namespace RemoteExec.Core;
+
+/// <summary>
+/// The rule of every loop that serves many (DESIGN D8): whatever exception comes, of whatever type, is the failure of one item.
+/// <code>
+/// while (await next(...) is { } item)
+///     await ServingLoop.ServeAsync(() => HandleAsync(item), failure => item.Fail(failure));
+/// </code>
+/// The catch is not filtered, on purpose: a list of expected types is a list of the faults that somebody thought of. What must
+/// end the loop (its own stop) is asked in the loop's condition, never told by an exception out of an item.
+/// </summary>
+public static class ServingLoop
+{
+    /// <summary>Serves one item. A failure is handed to <paramref name="fail"/>; a <paramref name="fail"/> that throws itself is left to <see cref="Unhandled"/>.</summary>
+    /// <returns>Whether the item was served.</returns>
+    public static bool Serve(Action serve, Action<Exception> fail)
+    {
+        try
+        {
+            serve();
+            return true;
+        }
+        catch (Exception failure)
+        {
+            Tell(fail, failure);
+            return false;
+        }
+    }
+
+    /// <inheritdoc cref="Serve"/>
+    public static async ValueTask<bool> ServeAsync(Func<ValueTask> serve, Action<Exception> fail)
+    {
+        try
+        {
+            await serve();
+            return true;
+        }
+        catch (Exception failure)
+        {
+            Tell(fail, failure);
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Told of what even the telling could not tell: a mistake of ours. The host sets it once, to its log. It must not throw.
+    /// </summary>
+    public static Action<Exception> Unhandled { get; set; } = static failure => System.Diagnostics.Debug.WriteLine(failure);
+
+    private static void Tell(Action<Exception> fail, Exception failure)
+    {
+        try
+        {
+            fail(failure);
+        }
+        catch (Exception second)
+        {
+            Unhandled(new AggregateException(failure, second));
+        }
+    }
+}
