@@ -11,7 +11,7 @@ namespace RemoteExec.Core;
 /// </summary>
 public static class ServingLoop
 {
-    /// <summary>Serves one item. A failure is handed to <paramref name="fail"/>; a <paramref name="fail"/> that throws itself is left to <see cref="Unhandled"/>.</summary>
+    /// <summary>Serves one item. A failure is handed to <paramref name="fail"/>; a <paramref name="fail"/> that throws itself is told to <see cref="System.Diagnostics.Trace"/>.</summary>
     /// <returns>Whether the item was served.</returns>
     public static bool Serve(Action serve, Action<Exception> fail)
     {
@@ -42,11 +42,6 @@ public static class ServingLoop
         }
     }
 
-    /// <summary>
-    /// Told of what even the telling could not tell: a mistake of ours. The host sets it once, to its log. It must not throw.
-    /// </summary>
-    public static Action<Exception> Unhandled { get; set; } = static failure => System.Diagnostics.Debug.WriteLine(failure);
-
     private static void Tell(Action<Exception> fail, Exception failure)
     {
         try
@@ -55,7 +50,8 @@ public static class ServingLoop
         }
         catch (Exception second)
         {
-            Unhandled(new AggregateException(failure, second));
+            // A mistake of ours. The runtime's own last channel: a host listens to it and writes it to its log.
+            System.Diagnostics.Trace.TraceError(new AggregateException(failure, second).ToString());
         }
     }
 }
