@@ -4,14 +4,12 @@ using NUnit.Framework;
 
 namespace RemoteExec.Core.Tests;
 
-/// <summary>Every width of vectors that this processor has must agree with the published values and with b3sum.</summary>
+/// <summary>One call and pieces of any size must agree with the published values and with b3sum.</summary>
 public sealed class Blake3Tests
 {
-    // Around the borders of blocks, chunks, of every number of lanes, and of the batch that is reduced at once.
+    // Around the borders of blocks, chunks, of every number of lanes, and of what is hashed on several cores.
     private static readonly int[] Borders =
-        [0, 64, 128, 1024, 2048, 3072, 4096, 5120, 8192, 9216, 16384, 17408, 32768, 65536, 262144, 263168, 524288, 1048576];
-
-    private static IEnumerable<Blake3Vectors> Widths => Enum.GetValues<Blake3Vectors>().Where(width => width <= Blake3Tree.Widest);
+        [0, 64, 128, 1024, 2048, 3072, 4096, 5120, 8192, 9216, 16384, 17408, 32768, 65536, 262144, 263168, 524288, 1048576, 2097152, 3145728];
 
     private static IEnumerable<int> Lengths =>
         Borders.SelectMany(border => new[] { border - 1, border, border + 1 }).Where(length => length >= 0);
@@ -52,21 +50,24 @@ public sealed class Blake3Tests
     [TestCase(16384, "f875d6646de28985646f34ee13be9a576fd515f76b5b0a26bb324735041ddde4")]
     [TestCase(31744, "62b6960e1a44bcc1eb1a611a8d6235b6b4b78f32e7abc4fb4c6cdcce94895c47")]
     [TestCase(102400, "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085")]
-    public void Every_width_computes_the_published_hash(int length, string hash)
+    public void The_published_hash_is_computed(int length, string hash)
     {
-        foreach (var width in Widths)
-            Assert.That(Hash(width, Pattern(length)), Is.EqualTo(hash), $"width {width}");
+        byte[] data = Pattern(length);
+
+        Assert.That(Hash(data), Is.EqualTo(hash));
+        Assert.That(HashInPieces(data, () => 100), Is.EqualTo(hash));
     }
 
     [Test]
-    public void Every_width_agrees_with_b3sum()
+    public void Every_length_agrees_with_b3sum()
     {
         foreach (int length in Lengths)
         {
             byte[] data = Pattern(length);
             string expected = B3Sum(data);
-            foreach (var width in Widths)
-                Assert.That(Hash(width, data), Is.EqualTo(expected), $"{length} bytes, width {width}");
+            Assert.That(Hash(data), Is.EqualTo(expected), $"{length} bytes");
+            // One piece: from 2 MiB on it is hashed on several cores.
+            Assert.That(HashInPieces(data, () => length), Is.EqualTo(expected), $"{length} bytes in a piece");
         }
     }
 
@@ -76,9 +77,9 @@ public sealed class Blake3Tests
         byte[] data = Pattern(700_001);
         foreach (int length in Lengths.Where(length => length <= data.Length).Append(data.Length))
         {
-            string expected = Hash(Blake3Tree.Widest, data.AsSpan(0, length));
+            string expected = Hash(data.AsSpan(0, length));
             foreach (int piece in new[] { 63, 64, 1000, 1023, 1024, 1025, 3000, 65_536, 100_003 })
-                Assert.That(HashInPieces(Blake3Tree.Widest, data.AsSpan(0, length), () => piece), Is.EqualTo(expected), $"{length} bytes by {piece}");
+                Assert.That(HashInPieces(data.AsSpan(0, length), () => piece), Is.EqualTo(expected), $"{length} bytes by {piece}");
         }
     }
 
@@ -91,29 +92,19 @@ public sealed class Blake3Tests
         {
             byte[] data = Pattern(random.Next(300_000));
             int pieceMax = 1 << random.Next(1, 18);
-            foreach (var width in Widths)
-            {
-                string inPieces = HashInPieces(width, data, () => random.Next(pieceMax + 1));
-                Assert.That(inPieces, Is.EqualTo(Hash(width, data)), $"seed {seed}, run {run}, width {width}");
-            }
+            string inPieces = HashInPieces(data, () => random.Next(pieceMax + 1));
+            Assert.That(inPieces, Is.EqualTo(Hash(data)), $"seed {seed}, run {run}");
         }
     }
 
     [Test]
-    public void Chunks_are_counted_beyond_32_bits()
+    public void Large_pieces_between_small_ones_give_the_hash_of_the_whole()
     {
-        // Lanes on both sides of 2^32 chunks (4 TiB), which no test can feed through the front door.
-        byte[] data = Pattern(32 * Blake3.ChunkBytes);
-        const ulong FirstChunk = (1UL << 32) - 16;
-        var expected = new byte[Blake3.BlockBytes];
-        Blake3Tree.HashToPair(Blake3Vectors.None, data, FirstChunk, expected);
+        // What is hashed on several cores begins at no border of its own.
+        byte[] data = Pattern(9 << 20);
+        var pieces = new Queue<int>([1, 2 << 20, 63, 3 << 20, 1024, (2 << 20) + 1]);
 
-        foreach (var width in Widths)
-        {
-            var pair = new byte[Blake3.BlockBytes];
-            Blake3Tree.HashToPair(width, data, FirstChunk, pair);
-            Assert.That(pair, Is.EqualTo(expected), $"width {width}");
-        }
+        Assert.That(HashInPieces(data, () => pieces.TryDequeue(out int piece) ? piece : data.Length), Is.EqualTo(Hash(data)));
     }
 
     [Test]
@@ -133,16 +124,11 @@ public sealed class Blake3Tests
         return data;
     }
 
-    private static string Hash(Blake3Vectors width, ReadOnlySpan<byte> data)
-    {
-        var hash = new byte[Blake3.HashBytes];
-        Blake3Tree.Hash(width, data, hash);
-        return Convert.ToHexStringLower(hash);
-    }
+    private static string Hash(ReadOnlySpan<byte> data) => Digest.Of(DigestFunction.Blake3, data).Hash;
 
-    private static string HashInPieces(Blake3Vectors width, ReadOnlySpan<byte> data, Func<int> nextPiece)
+    private static string HashInPieces(ReadOnlySpan<byte> data, Func<int> nextPiece)
     {
-        using var hasher = new Blake3DigestHasher(width);
+        using var hasher = DigestHasher.Create(DigestFunction.Blake3);
         int length = data.Length;
         while (data.Length > 0)
         {

@@ -12,7 +12,7 @@ internal static class OneShotHash
     {
         if (function == DigestFunction.Blake3)
         {
-            Blake3Tree.Hash(Blake3Tree.Widest, data, hash);
+            Blake3.Hasher.Hash(data, hash);
             return;
         }
 

@@ -14,7 +14,7 @@ internal static class ArrowRules
 
     public static IReadOnlyList<ArrowRule> All { get; } =
     [
-        new("Core", "words know nothing but the base library", [], []),
+        new("Core", "words know nothing but the base library and a hash", [], ["Blake3"]),
         new("Rpc", "the wire knows no REAPI", [], [Kestrel, Extensions]),
         new("Protocol", "generated words: call types that stubs name, and messages", ["Core", "Rpc"], [Protobuf]),
         new("Storage", "bytes: the client side of the wire, no web server, no rules", Wire, [Protobuf, Extensions]),
