@@ -113,7 +113,7 @@ internal static class ServerComposition
                     Blobs = blobs,
                     Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
                     LiveOperations = count => [.. (scheduler?.List() ?? []).Where(o => !o.IsDone).OrderBy(o => o.CreatedAt).Take(count)],
-                    LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, LogStream.Stdout), logs.Peek(lease, LogStream.Stderr)) : default,
+                    LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
                     Storage = () => disk.Usage,
                 },
                 log, cancellationToken)));

@@ -4,6 +4,7 @@ global using Digest = RemoteExec.Core.Digest;
 global using DigestFunction = RemoteExec.Core.DigestFunction;
 global using DigestFunctions = RemoteExec.Core.DigestFunctions;
 global using InstanceName = RemoteExec.Core.InstanceName;
+global using OutputStream = RemoteExec.Core.OutputStream;
 global using Platform = RemoteExec.Core.Platform;
 global using RpcStatus = Google.Rpc.Status;
 global using Status = Grpc.Core.Status;

@@ -25,13 +25,13 @@ public sealed class LiveLogsTests
     };
 
     private static void Append(LiveLogs logs, long offset, string text, LeaseId? lease = null) =>
-        logs.Append(lease ?? Lease, LogStream.Stdout, InstanceName.Empty, offset, Encoding.UTF8.GetBytes(text));
+        logs.Append(lease ?? Lease, OutputStream.Stdout, InstanceName.Empty, offset, Encoding.UTF8.GetBytes(text));
 
     private static string Kept(LiveLogs logs, LeaseId? lease = null) =>
-        Encoding.UTF8.GetString(logs.Peek(lease ?? Lease, LogStream.Stdout).Span);
+        Encoding.UTF8.GetString(logs.Peek(lease ?? Lease, OutputStream.Stdout).Span);
 
     private static LiveLog? Open(LiveLogs logs, LeaseId? lease = null) =>
-        logs.Open(new LogStreamName(InstanceName.Empty, lease ?? Lease, LogStream.Stdout));
+        logs.Open(new LogStreamName(InstanceName.Empty, lease ?? Lease, OutputStream.Stdout));
 
     private static LeaseId Other(int number) => new(new ExecutionId((UInt128)number), 1);
 

@@ -1,5 +1,6 @@
 global using Digest = RemoteExec.Core.Digest;
 global using DigestFunction = RemoteExec.Core.DigestFunction;
+global using OutputStream = RemoteExec.Core.OutputStream;
 global using Platform = RemoteExec.Core.Platform;
 global using RpcStatus = Google.Rpc.Status;
 global using WireAction = Build.Bazel.Remote.Execution.V2.Action;

@@ -24,9 +24,9 @@ public sealed class LiveOutputTests
         await using var bench = new ActionBench(_time);
         var sandbox = new ScriptedSandbox(async (_, output, _) =>
         {
-            output.Write(SandboxStream.Stdout, "one "u8);
-            output.Write(SandboxStream.Stdout, "two"u8);
-            output.Write(SandboxStream.Stderr, "oh"u8);
+            output.Write(OutputStream.Stdout, "one "u8);
+            output.Write(OutputStream.Stdout, "two"u8);
+            output.Write(OutputStream.Stderr, "oh"u8);
             _time.Advance(2 * Interval);
             Assert.That(await NextAsync(bench), Is.EqualTo((Stdout, 0L, "one two")), "what came together goes together");
             Assert.That(await NextAsync(bench), Is.EqualTo((Stderr, 0L, "oh")));
@@ -45,7 +45,7 @@ public sealed class LiveOutputTests
         await using var bench = new ActionBench(_time);
         var sandbox = new ScriptedSandbox((_, output, _) =>
         {
-            output.Write(SandboxStream.Stdout, "quick"u8);
+            output.Write(OutputStream.Stdout, "quick"u8);
             _time.Advance(2 * Interval - TimeSpan.FromTicks(1));
             return ValueTask.FromResult(Exited);
         });
@@ -62,11 +62,11 @@ public sealed class LiveOutputTests
         await using var bench = new ActionBench(_time);
         var sandbox = new ScriptedSandbox(async (_, output, _) =>
         {
-            output.Write(SandboxStream.Stdout, "first"u8);
+            output.Write(OutputStream.Stdout, "first"u8);
             _time.Advance(2 * Interval);
             await bench.Reports.NextAsync();
-            output.Write(SandboxStream.Stdout, ", last"u8);
-            output.Write(SandboxStream.Stderr, "why"u8);
+            output.Write(OutputStream.Stdout, ", last"u8);
+            output.Write(OutputStream.Stderr, "why"u8);
             return Exited;
         });
 
@@ -83,7 +83,7 @@ public sealed class LiveOutputTests
         new Random(1).NextBytes(text); // seed 1
         var sandbox = new ScriptedSandbox((_, output, _) =>
         {
-            foreach (byte[] chunk in text.Chunk(100_000)) output.Write(SandboxStream.Stdout, chunk);
+            foreach (byte[] chunk in text.Chunk(100_000)) output.Write(OutputStream.Stdout, chunk);
             _time.Advance(2 * Interval);
             return ValueTask.FromResult(Exited);
         });
@@ -104,7 +104,7 @@ public sealed class LiveOutputTests
         lease.Lease_.Attempt = 3;
         var sandbox = new ScriptedSandbox((_, output, _) =>
         {
-            output.Write(SandboxStream.Stderr, "x"u8);
+            output.Write(OutputStream.Stderr, "x"u8);
             _time.Advance(2 * Interval);
             return ValueTask.FromResult(Exited);
         });

@@ -2,6 +2,7 @@ global using Directory = System.IO.Directory;
 global using Digest = RemoteExec.Core.Digest;
 global using DigestFunction = RemoteExec.Core.DigestFunction;
 global using DigestFunctions = RemoteExec.Core.DigestFunctions;
+global using OutputStream = RemoteExec.Core.OutputStream;
 global using PlatformProperty = RemoteExec.Core.PlatformProperty;
 global using RpcStatus = Google.Rpc.Status;
 global using WireAction = Build.Bazel.Remote.Execution.V2.Action;

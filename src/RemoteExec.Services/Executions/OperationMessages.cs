@@ -26,8 +26,8 @@ internal static class OperationMessages
         {
             // Also at the end: they name the attempt that the result is of, for a client that has shown some of its output.
             var lease = new LeaseId(operation.Execution, operation.Attempt);
-            metadata.StdoutStreamName = new LogStreamName(operation.Request.Instance, lease, LogStream.Stdout).ToString();
-            metadata.StderrStreamName = new LogStreamName(operation.Request.Instance, lease, LogStream.Stderr).ToString();
+            metadata.StdoutStreamName = new LogStreamName(operation.Request.Instance, lease, OutputStream.Stdout).ToString();
+            metadata.StderrStreamName = new LogStreamName(operation.Request.Instance, lease, OutputStream.Stderr).ToString();
         }
 
         var wire = new Operation { Name = operation.Name, Metadata = Any.Pack(metadata), Done = operation.IsDone };

@@ -21,8 +21,8 @@ public sealed class LiveLogs : IDisposable
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<(LeaseId, LogStream), LiveLog> _logs = [];
-    private readonly Queue<(LeaseId, LogStream)> _over = new(); // in the order of OverAt
+    private readonly Dictionary<(LeaseId, OutputStream), LiveLog> _logs = [];
+    private readonly Queue<(LeaseId, OutputStream)> _over = new(); // in the order of OverAt
     private readonly Func<LeaseId, ExecutionRequest?> _leased;
     private readonly ServicesOptions _options;
     private readonly TimeProvider _clock;
@@ -49,7 +49,7 @@ public sealed class LiveLogs : IDisposable
     }
 
     /// <summary>What is there now; empty when there is no such log.</summary>
-    public ReadOnlyMemory<byte> Peek(LeaseId lease, LogStream stream)
+    public ReadOnlyMemory<byte> Peek(LeaseId lease, OutputStream stream)
     {
         lock (_gate)
             return _logs.TryGetValue((lease, stream), out var log) ? log.Read(offset: 0, out _, out _, out _) : default;
@@ -74,7 +74,7 @@ public sealed class LiveLogs : IDisposable
     /// <summary>
     /// Takes a piece that begins at <paramref name="offset"/> of its stream. Only the holder of a lease may be heard here.
     /// </summary>
-    internal void Append(LeaseId lease, LogStream stream, InstanceName instance, long offset, ReadOnlySpan<byte> data)
+    internal void Append(LeaseId lease, OutputStream stream, InstanceName instance, long offset, ReadOnlySpan<byte> data)
     {
         lock (_gate)
         {
@@ -109,8 +109,8 @@ public sealed class LiveLogs : IDisposable
     {
         lock (_gate)
         {
-            Retire((lease, LogStream.Stdout));
-            Retire((lease, LogStream.Stderr));
+            Retire((lease, OutputStream.Stdout));
+            Retire((lease, OutputStream.Stderr));
         }
     }
 
@@ -127,7 +127,7 @@ public sealed class LiveLogs : IDisposable
         }
     }
 
-    private LiveLog FindOrAdd((LeaseId, LogStream) key, InstanceName instance)
+    private LiveLog FindOrAdd((LeaseId, OutputStream) key, InstanceName instance)
     {
         if (_logs.TryGetValue(key, out var log)) return log;
 
@@ -146,7 +146,7 @@ public sealed class LiveLogs : IDisposable
         return _bytes + bytes <= _options.LiveLogsBytesMax;
     }
 
-    private void Retire((LeaseId, LogStream) key)
+    private void Retire((LeaseId, OutputStream) key)
     {
         if (!_logs.TryGetValue(key, out var log) || log.OverAt is not null) return;
 
@@ -155,7 +155,7 @@ public sealed class LiveLogs : IDisposable
         _over.Enqueue(key);
     }
 
-    private void Forget((LeaseId, LogStream) key)
+    private void Forget((LeaseId, OutputStream) key)
     {
         if (_logs.Remove(key, out var log)) _bytes -= log.CapacityBytes + OverheadBytes;
     }

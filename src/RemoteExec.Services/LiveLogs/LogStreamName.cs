@@ -12,7 +12,7 @@ namespace RemoteExec.Services;
 /// wait for the execution, to its worker, and on the web page, which shows the output itself. The attempt is part of it:
 /// what one attempt wrote is never continued by another, so a log is always the beginning of one attempt's output.
 /// </summary>
-internal readonly record struct LogStreamName(InstanceName Instance, LeaseId Lease, LogStream Stream)
+internal readonly record struct LogStreamName(InstanceName Instance, LeaseId Lease, OutputStream Stream)
 {
     private const string Keyword = "logstreams";
 
@@ -43,7 +43,7 @@ internal readonly record struct LogStreamName(InstanceName Instance, LeaseId Lea
         }
 
         var lease = new LeaseId(execution, attempt);
-        name = new LogStreamName(instance, lease, stream == Word(LogStream.Stdout) ? LogStream.Stdout : LogStream.Stderr);
+        name = new LogStreamName(instance, lease, stream == Word(OutputStream.Stdout) ? OutputStream.Stdout : OutputStream.Stderr);
         // One spelling only.
         return name.ToString() == resourceName;
     }
@@ -52,5 +52,5 @@ internal readonly record struct LogStreamName(InstanceName Instance, LeaseId Lea
         CultureInfo.InvariantCulture,
         $"{Instance.Value}{(Instance == InstanceName.Empty ? "" : "/")}{Keyword}/{Lease.Execution.Value:x32}.{Lease.Attempt}.{Word(Stream)}");
 
-    private static string Word(LogStream stream) => stream == LogStream.Stdout ? "stdout" : "stderr";
+    private static string Word(OutputStream stream) => stream == OutputStream.Stdout ? "stdout" : "stderr";
 }

@@ -54,16 +54,21 @@ internal static class WorkerMessages
         return new LeaseId(execution, wire.Attempt);
     }
 
-    public static LogStream FromWire(LeaseOutput.Types.Stream wire) => wire switch
+    public static OutputStream FromWire(LeaseOutput.Types.Stream wire) => wire switch
     {
-        LeaseOutput.Types.Stream.Stdout => LogStream.Stdout,
-        LeaseOutput.Types.Stream.Stderr => LogStream.Stderr,
+        LeaseOutput.Types.Stream.Stdout => OutputStream.Stdout,
+        LeaseOutput.Types.Stream.Stderr => OutputStream.Stderr,
         _ => throw RpcErrors.Invalid($"stream {(int)wire} of a lease's output is neither stdout nor stderr"),
     };
 
-    public static CoordinatorMessage Welcome(TimeSpan heartbeatInterval, string version) => new()
+    public static CoordinatorMessage Welcome(TimeSpan heartbeatInterval, ServicesOptions options) => new()
     {
-        Welcome = new Welcome { HeartbeatInterval = Duration.FromTimeSpan(heartbeatInterval), CoordinatorVersion = version },
+        Welcome = new Welcome
+        {
+            HeartbeatInterval = Duration.FromTimeSpan(heartbeatInterval),
+            CoordinatorVersion = options.Version,
+            Limits = options.Limits.ToWire(),
+        },
     };
 
     public static CoordinatorMessage Offer(Lease lease) => new()

@@ -80,6 +80,6 @@ public sealed class DirectRunnerTests
         {
         }
 
-        public void Write(SandboxStream stream, ReadOnlySpan<byte> data) => Text.Append(System.Text.Encoding.UTF8.GetString(data));
+        public void Write(OutputStream stream, ReadOnlySpan<byte> data) => Text.Append(System.Text.Encoding.UTF8.GetString(data));
     }
 }

@@ -51,7 +51,7 @@ public abstract class SandboxFixture
     {
         var output = new Output();
         var report = await Launcher.RunAsync(spec, output, cancellationToken);
-        return new Ran(report, output.Text(SandboxStream.Stdout), output.Text(SandboxStream.Stderr), output.HasStarted);
+        return new Ran(report, output.Text(OutputStream.Stdout), output.Text(OutputStream.Stderr), output.HasStarted);
     }
 
     /// <summary>What the attempt printed: "ok", or the errno that refused it.</summary>
@@ -124,12 +124,12 @@ public abstract class SandboxFixture
 
         public void Started() => HasStarted = true;
 
-        public void Write(SandboxStream stream, ReadOnlySpan<byte> data)
+        public void Write(OutputStream stream, ReadOnlySpan<byte> data)
         {
             _texts[(int)stream - 1].Append(Encoding.UTF8.GetString(data));
             _firstBytes.TrySetResult();
         }
 
-        public string Text(SandboxStream stream) => _texts[(int)stream - 1].ToString();
+        public string Text(OutputStream stream) => _texts[(int)stream - 1].ToString();
     }
 }

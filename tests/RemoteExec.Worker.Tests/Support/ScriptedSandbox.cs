@@ -19,7 +19,7 @@ internal sealed class ScriptedSandbox(Func<SandboxSpec, ISandboxOutput, Cancella
     public static ScriptedSandbox Ends(SandboxReport report, string stdout = "") => new((_, output, _) =>
     {
         output.Started();
-        output.Write(SandboxStream.Stdout, System.Text.Encoding.UTF8.GetBytes(stdout));
+        output.Write(OutputStream.Stdout, System.Text.Encoding.UTF8.GetBytes(stdout));
         return ValueTask.FromResult(report);
     });
 

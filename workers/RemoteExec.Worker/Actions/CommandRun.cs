@@ -13,8 +13,8 @@ internal sealed class CommandRun(StageClock clock, WorkDirectory directory) : IS
 
     void ISandboxOutput.Started() => clock.ExecutionStarted();
 
-    void ISandboxOutput.Write(SandboxStream stream, ReadOnlySpan<byte> data) =>
-        (stream == SandboxStream.Stdout ? Stdout : Stderr).Write(data);
+    void ISandboxOutput.Write(OutputStream stream, ReadOnlySpan<byte> data) =>
+        (stream == OutputStream.Stdout ? Stdout : Stderr).Write(data);
 
     public void Dispose()
     {

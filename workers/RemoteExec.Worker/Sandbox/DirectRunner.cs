@@ -42,8 +42,8 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
         // What an action leaves behind may hold our pipes open for ever: the copies end with the process, not with the pipes.
         using var copying = new CancellationTokenSource();
         var gate = new Lock();
-        var stdout = CopyAsync(process.StandardOutput.BaseStream, SandboxStream.Stdout, spec.Limits.StdoutBytesMax);
-        var stderr = CopyAsync(process.StandardError.BaseStream, SandboxStream.Stderr, spec.Limits.StderrBytesMax);
+        var stdout = CopyAsync(process.StandardOutput.BaseStream, OutputStream.Stdout, spec.Limits.StdoutBytesMax);
+        var stderr = CopyAsync(process.StandardError.BaseStream, OutputStream.Stderr, spec.Limits.StderrBytesMax);
         try
         {
             await process.WaitForExitAsync(stop.Token);
@@ -69,7 +69,7 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
             StderrDroppedBytes = dropped[1],
         };
 
-        async Task<long> CopyAsync(Stream from, SandboxStream stream, long bytesMax)
+        async Task<long> CopyAsync(Stream from, OutputStream stream, long bytesMax)
         {
             var buffer = new byte[64 << 10];
             long total = 0;

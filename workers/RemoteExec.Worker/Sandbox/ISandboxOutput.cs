@@ -9,5 +9,5 @@ public interface ISandboxOutput
     /// <summary>The program has been executed: setup is over, and the wall time of the report starts here.</summary>
     void Started();
 
-    void Write(SandboxStream stream, ReadOnlySpan<byte> data);
+    void Write(OutputStream stream, ReadOnlySpan<byte> data);
 }

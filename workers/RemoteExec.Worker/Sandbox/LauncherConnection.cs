@@ -213,8 +213,8 @@ internal sealed class LauncherConnection : IAsyncDisposable
         switch (header.Type)
         {
             case FrameType.Started: running.Output.Started(); break;
-            case FrameType.Stdout: running.Output.Write(SandboxStream.Stdout, payload); break;
-            case FrameType.Stderr: running.Output.Write(SandboxStream.Stderr, payload); break;
+            case FrameType.Stdout: running.Output.Write(OutputStream.Stdout, payload); break;
+            case FrameType.Stderr: running.Output.Write(OutputStream.Stderr, payload); break;
             case FrameType.Exit:
                 _running.TryRemove(header.Id, out _);
                 running.Report.TrySetResult(SandboxWire.Exit(payload));

@@ -1,7 +1,0 @@
-namespace RemoteExec.Worker.Sandbox;
-
-public enum SandboxStream
-{
-    Stdout = 1,
-    Stderr = 2,
-}
