@@ -1,3 +1,5 @@
+using RemoteExec.Protocol;
+
 namespace RemoteExec.Services;
 
 /// <summary>What the services announce and enforce. One record for both, so that capabilities never promise another thing.</summary>
@@ -35,6 +37,9 @@ public sealed record ServicesOptions
     /// one beat may get lost.
     /// </summary>
     public TimeSpan BeatInterval { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>What is taken of clients and workers; workers are told.</summary>
+    public Limits Limits { get; init; } = Limits.Default;
 
     public TreeBudget TreeBudget { get; init; } = new();
 

@@ -46,7 +46,7 @@ public sealed class WorkerConversation
         await using var session = Join(description);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var call = new WorkerCall(session, commands);
-        await call.SendAsync(WorkerMessages.Welcome(_scheduler.Options.HeartbeatInterval, _options.Version), over.Token);
+        await call.SendAsync(WorkerMessages.Welcome(_scheduler.Options.HeartbeatInterval, _options), over.Token);
 
         var commanding = CommandAsync(call, over.Token);
         var reporting = ReportAsync(call, reports, over.Token);

@@ -1,0 +1,63 @@
+using Google.Protobuf.WellKnownTypes;
+using RemoteExec.Protocol.V1;
+
+namespace RemoteExec.Protocol;
+
+/// <summary>
+/// What a coordinator takes from clients and workers. One record: the coordinator enforces it at its doors and sends it down in
+/// Welcome, so that no worker works by another number.
+/// </summary>
+public sealed record Limits
+{
+    public static Limits Default { get; } = new();
+
+    /// <summary>Commands that one worker may run at the same time, and leases that it may hold beyond them.</summary>
+    public int SlotsMax { get; init; } = 4096;
+
+    /// <summary>
+    /// How much of each stream is shown while a command runs. A person reads no more; the result brings everything.
+    /// </summary>
+    public int LiveOutputBytesMax { get; init; } = 1 << 20;
+
+    /// <summary>One piece of it.</summary>
+    public int LiveOutputPieceBytesMax { get; init; } = 64 << 10;
+
+    /// <summary>
+    /// A result up to this size travels in its report, a larger one as a blob in the store: a quarter of the 4 MiB that a gRPC message
+    /// has by default, and more than a few thousand outputs take.
+    /// </summary>
+    public int InlineResultBytesMax { get; init; } = 1 << 20;
+
+    /// <summary>A larger ActionResult is not taken: it is read into memory whole. About two million outputs.</summary>
+    public int ResultBytesMax { get; init; } = 256 << 20;
+
+    /// <summary>The longest wait between two attempts of a worker to connect; the time for which leases wait for it is longer.</summary>
+    public TimeSpan ReconnectWaitMax { get; init; } = TimeSpan.FromSeconds(5);
+
+    public TreeLimits Tree { get; init; } = new();
+
+    public CoordinatorLimits ToWire() => new()
+    {
+        LiveOutputBytesMax = LiveOutputBytesMax,
+        LiveOutputPieceBytesMax = LiveOutputPieceBytesMax,
+        InlineResultBytesMax = InlineResultBytesMax,
+        ResultBytesMax = ResultBytesMax,
+        ReconnectWaitMax = Duration.FromTimeSpan(ReconnectWaitMax),
+        Tree = Tree.ToWire(),
+    };
+
+    /// <summary>What is absent on the wire (0) is as by default: an older coordinator names fewer limits.</summary>
+    public static Limits FromWire(CoordinatorLimits? wire) => wire is null ? Default : Default with
+    {
+        LiveOutputBytesMax = Or(wire.LiveOutputBytesMax, Default.LiveOutputBytesMax),
+        LiveOutputPieceBytesMax = Or(wire.LiveOutputPieceBytesMax, Default.LiveOutputPieceBytesMax),
+        InlineResultBytesMax = Or(wire.InlineResultBytesMax, Default.InlineResultBytesMax),
+        ResultBytesMax = Or(wire.ResultBytesMax, Default.ResultBytesMax),
+        ReconnectWaitMax = wire.ReconnectWaitMax?.ToTimeSpan() is { } wait && wait > TimeSpan.Zero ? wait : Default.ReconnectWaitMax,
+        Tree = TreeLimits.FromWire(wire.Tree),
+    };
+
+    internal static int Or(int told, int ours) => told > 0 ? told : ours;
+
+    internal static long Or(long told, long ours) => told > 0 ? told : ours;
+}
