@@ -36,6 +36,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     private Work? _spare;
     private JournalException? _failure;
     private bool _isStopping;
+    private volatile bool _isCompacting;
     private long _lengthBytes;
     private long _compactedBytes;
 
@@ -44,8 +45,8 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     /// <summary>What a crash left unfinished at the end of the file, and recovery cut off: nobody had been told of it.</summary>
     public long TornBytes { get; private set; }
 
-    public bool WantsCompaction =>
-        Volatile.Read(ref _lengthBytes) - Volatile.Read(ref _compactedBytes) > Math.Max(options.CompactAfterBytes, Volatile.Read(ref _compactedBytes));
+    public bool WantsCompaction => !_isCompacting
+        && Volatile.Read(ref _lengthBytes) - Volatile.Read(ref _compactedBytes) > Math.Max(options.CompactAfterBytes, Volatile.Read(ref _compactedBytes));
 
     public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken)
     {
@@ -96,20 +97,22 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         }
     }
 
-    public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken)
+    public async ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var compaction = new Work { State = Encode(state) };
+        var compaction = new Work { State = state };
         lock (_gate)
         {
             ThrowIfUnusable();
             // What is appended after this comes after it.
+            _isCompacting = true;
             _open = null;
             _work.Enqueue(compaction);
             Monitor.Pulse(_gate);
         }
 
-        return new ValueTask(compaction.Done.Task);
+        await compaction.Done.Task;
+        return compaction.IsCompacted;
     }
 
     /// <summary>Makes durable what was accepted, then closes.</summary>
@@ -126,7 +129,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         _metrics?.Dispose();
     }
 
-    private static List<ReadOnlyMemory<byte>> Encode(IReadOnlyList<JournalRecord> state)
+    private static List<ReadOnlyMemory<byte>> Encode(IEnumerable<JournalRecord> state)
     {
         var frames = new List<ReadOnlyMemory<byte>>();
         var buffer = new ArrayBufferWriter<byte>(StateFrameBytes);
@@ -200,7 +203,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
             try
             {
                 if (work.State is { } state)
-                    Replace(state);
+                    work.IsCompacted = TryReplace(Encode(state));
                 else
                     Append(work);
                 break;
@@ -242,16 +245,28 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
     }
 
-    private void Replace(List<ReadOnlyMemory<byte>> state)
+    private bool TryReplace(List<ReadOnlyMemory<byte>> state)
     {
+        _isCompacting = false;
         var old = _segment!;
-        _segment = Segment.Create(options.Directory, old.Number + 1, state);
+        try
+        {
+            _segment = Segment.Create(options.Directory, old.Number + 1, state);
+        }
+        catch (IOException full) when (IsRoomMissing(full))
+        {
+            // Not again before the journal has grown a good deal.
+            Volatile.Write(ref _compactedBytes, old.LengthBytes);
+            return false;
+        }
+
         Volatile.Write(ref _compactedBytes, _segment.LengthBytes);
         Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
 
         // The new one counts from its rename on; if we crash here, recovery removes the old one.
         old.Dispose();
         File.Delete(old.Path);
+        return true;
     }
 
     /// <summary>
@@ -289,7 +304,9 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     {
         public ArrayBufferWriter<byte> Payload { get; init; } = new(4096);
 
-        public List<ReadOnlyMemory<byte>>? State { get; init; }
+        public IEnumerable<JournalRecord>? State { get; init; }
+
+        public bool IsCompacted { get; set; }
 
         /// <summary>Completes on the flusher, and what waits for it goes on there.</summary>
         public TaskCompletionSource Done { get; } = new();

@@ -436,10 +436,14 @@ public sealed class Scheduler : IAsyncDisposable
             {
                 endings = StartHooks(commit);
                 OfferNewWork(commit);
-                if (state is not null)
-                    await Task.Run(() => _journal.CompactAsync(state, CancellationToken.None).AsTask());
-                else if (commit.Records.Count > 0)
-                    await _journal.AppendAsync(commit.Records, CancellationToken.None);
+                if (commit.Records.Count > 0)
+                {
+                    var durable = _journal.AppendAsync(commit.Records, CancellationToken.None);
+                    // After the append and before the next one: the state is as of this commit. Nobody waits for it, and what it cannot
+                    // do is tried again when the journal wants it again.
+                    if (state is not null) _ = _journal.CompactAsync(state, CancellationToken.None).AsTask();
+                    await durable;
+                }
 
                 foreach (var record in commit.Records) _metrics.Recorded(record);
                 foreach (var effect in commit.Effects) Deliver(effect);

@@ -64,6 +64,16 @@ internal sealed class SchedulerOrderTests
     }
 
     [Test]
+    public async Task A_compaction_takes_the_place_of_no_append_and_nobody_waits_for_it()
+    {
+        _journal.WantsCompaction = true;
+        using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
+
+        Assert.That(_journal.Appended, Has.Some.InstanceOf<JournalRecord.OperationCreated>());
+        Assert.That(_journal.Compacted, Has.Some.InstanceOf<JournalRecord.OperationCreated>(), "the state is as of that append");
+    }
+
+    [Test]
     public async Task The_completion_hook_runs_beside_the_append_and_the_waiters_wait_for_both()
     {
         await using var worker = _scheduler.Join(Build.Worker());

@@ -322,8 +322,8 @@ internal sealed class SchedulerTests
         public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) =>
             _appends++ < appendsBefore ? ValueTask.CompletedTask : throw new JournalException("the disk is on fire");
 
-        public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken) =>
-            ValueTask.CompletedTask;
+        public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken) =>
+            ValueTask.FromResult(true);
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

@@ -28,7 +28,11 @@ public interface IOperationJournal : IAsyncDisposable
     /// <exception cref="JournalException">The records may not be durable.</exception>
     ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken);
 
-    /// <summary>Replaces everything appended so far by <paramref name="state"/>, in one step.</summary>
-    /// <exception cref="JournalException">The state may not be durable.</exception>
-    ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken);
+    /// <summary>
+    /// Replaces everything appended before this call by <paramref name="state"/>, in one step, beside the appends that go on meanwhile.
+    /// The call takes its place among them and returns at once. The state is enumerated later and by another thread, which may wait
+    /// for the scheduler's lock there.
+    /// </summary>
+    /// <returns>False when it could not be done now, for lack of room or whatever else: all that was appended stands, and nothing waits.</returns>
+    ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken);
 }

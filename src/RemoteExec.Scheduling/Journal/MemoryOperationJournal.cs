@@ -36,15 +36,20 @@ public sealed class MemoryOperationJournal : IOperationJournal
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken)
+    public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken)
     {
+        int replaced;
+        lock (_gate) replaced = _records.Count;
+        // Not under our lock: whoever enumerates may have to wait for one of the scheduler's.
+        List<JournalRecord> records = [.. state];
         lock (_gate)
         {
-            _records = [.. state];
-            _compactAfter = Math.Max(CompactAfterMin, state.Count * 2);
+            _compactAfter = Math.Max(CompactAfterMin, records.Count * 2);
+            records.AddRange(_records.Skip(replaced));
+            _records = records;
         }
 
-        return ValueTask.CompletedTask;
+        return ValueTask.FromResult(true);
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -9,7 +9,11 @@ internal sealed class StallingJournal : IOperationJournal
 
     public event Action<string?>? StallChanged;
 
-    public bool WantsCompaction => false;
+    public bool WantsCompaction { get; set; }
+
+    public List<JournalRecord>? Compacted { get; private set; }
+
+    public List<JournalRecord> Appended { get; } = [];
 
     /// <summary>The next append takes its time, as every fsync does.</summary>
     public void Wait() => _room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -33,9 +37,18 @@ internal sealed class StallingJournal : IOperationJournal
     public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) =>
         ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
 
-    public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) => new(_room.Task);
+    public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken)
+    {
+        Appended.AddRange(records);
+        return new ValueTask(_room.Task);
+    }
 
-    public ValueTask CompactAsync(IReadOnlyList<JournalRecord> state, CancellationToken cancellationToken) => new(_room.Task);
+    /// <summary>Never gets done.</summary>
+    public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken)
+    {
+        Compacted = [.. state];
+        return new ValueTask<bool>(new TaskCompletionSource<bool>().Task);
+    }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }
