@@ -1,4 +1,5 @@
 using System.Buffers;
+using RemoteExec.Core;
 
 namespace RemoteExec.Scheduling.Local;
 
@@ -31,7 +32,6 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     // The live segment belongs to the flusher once it runs.
     private Segment? _segment;
     private Thread? _flusher;
-    private JournalMetrics? _metrics;
     private Work? _open;
     private Work? _spare;
     private JournalException? _failure;
@@ -44,6 +44,9 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
 
     /// <summary>What a crash left unfinished at the end of the file, and recovery cut off: nobody had been told of it.</summary>
     public long TornBytes { get; private set; }
+
+    /// <summary>Of the live segment.</summary>
+    public long LengthBytes => Volatile.Read(ref _lengthBytes);
 
     public bool WantsCompaction => !_isCompacting
         && Volatile.Read(ref _lengthBytes) - Volatile.Read(ref _compactedBytes) > Math.Max(options.CompactAfterBytes, Volatile.Read(ref _compactedBytes));
@@ -70,7 +73,6 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         }
 
         _lengthBytes = _segment.LengthBytes;
-        _metrics = new JournalMetrics(() => Volatile.Read(ref _lengthBytes));
         _flusher = new Thread(Flush) { IsBackground = true, Name = "journal flusher" };
         _flusher.Start();
         return ValueTask.FromResult<IReadOnlyList<JournalRecord>>(records);
@@ -126,7 +128,6 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
 
         if (_flusher is not null) await _flusherEnded.Task;
         _segment?.Dispose();
-        _metrics?.Dispose();
     }
 
     private static List<ReadOnlyMemory<byte>> Encode(IEnumerable<JournalRecord> state)
@@ -241,7 +242,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         _segment!.Write(group.Payload.WrittenMemory);
         long start = options.Time.GetTimestamp();
         _segment.Flush();
-        _metrics!.Flushed(options.Time.GetElapsedTime(start)); // made before the flusher runs
+        Observers.Tell(options.Observer, options.Time.GetElapsedTime(start), static (observer, took) => observer.Flushed(took));
         Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
     }
 

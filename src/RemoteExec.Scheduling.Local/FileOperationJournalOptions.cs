@@ -14,6 +14,8 @@ public sealed record FileOperationJournalOptions
     /// <summary>Times the flushes.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    public IJournalObserver? Observer { get; init; }
+
     /// <summary>How often a full disk is asked whether it has room again: soon enough for those who wait, seldom enough to cost nothing.</summary>
     public TimeSpan RoomRetryInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -25,7 +25,7 @@ public sealed class Scheduler : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Func<CompletedExecution, CancellationToken, ValueTask>? _onCompleted;
     private readonly Action<string?>? _onFaultChanged;
-    private readonly SchedulingMetrics _metrics;
+    private readonly ISchedulingObserver _observer;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _stopping = new();
 
@@ -62,7 +62,7 @@ public sealed class Scheduler : IAsyncDisposable
         _onCompleted = onCompleted;
         _onFaultChanged = onFaultChanged;
         _journal.StallChanged += OnStallChanged;
-        _metrics = new SchedulingMetrics(this, time);
+        _observer = options.Observer;
         _timer = time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -108,7 +108,7 @@ public sealed class Scheduler : IAsyncDisposable
             if (_stall is { } stall) throw new SchedulingException(OutcomeCode.Unavailable, stall, StallRetryAfter);
             var operation = _queue.Submit(request, Now);
             name = operation.Name;
-            if (operation.IsMerged) _metrics.Merged();
+            if (operation.IsMerged) _observer.Merged();
             durable = Enqueue();
         }
 
@@ -183,7 +183,7 @@ public sealed class Scheduler : IAsyncDisposable
             ThrowUnless(Phase.Serving, Phase.Draining);
             long number = _queue.Join(description, Now);
             var session = new WorkerSession(this, description, number);
-            _metrics.Connected(description.Pool);
+            _observer.WorkerConnected(description.Pool);
             // Before the commands go out, or the first one would find nobody.
             _sessions[number] = session;
             _ = Enqueue();
@@ -242,7 +242,6 @@ public sealed class Scheduler : IAsyncDisposable
         }
 
         _journal.StallChanged -= OnStallChanged;
-        _metrics.Dispose();
         _stopping.Dispose();
     }
 
@@ -271,7 +270,7 @@ public sealed class Scheduler : IAsyncDisposable
             durable = Enqueue();
         }
 
-        if (verdict == ReportVerdict.Stale) _metrics.StaleReport();
+        if (verdict == ReportVerdict.Stale) _observer.StaleReport();
         await durable.WaitAsync(cancellationToken);
         return verdict;
     }
@@ -304,7 +303,7 @@ public sealed class Scheduler : IAsyncDisposable
 
     internal void Disconnect(WorkerSession session)
     {
-        if (_sessions.TryRemove(session.Number, out _)) _metrics.Disconnected(session.Pool);
+        if (_sessions.TryRemove(session.Number, out _)) _observer.WorkerDisconnected(session.Pool);
         lock (_gate)
         {
             // When we are the ones who leave, nothing is lost: the journal keeps the leases for when workers rejoin.
@@ -445,7 +444,7 @@ public sealed class Scheduler : IAsyncDisposable
                     await durable;
                 }
 
-                foreach (var record in commit.Records) _metrics.Recorded(record);
+                foreach (var _ in commit.Records.OfType<JournalRecord.ExecutionRequeued>()) _observer.Requeued();
                 foreach (var effect in commit.Effects) Deliver(effect);
                 foreach (var (execution, hook) in endings) Track(execution, PublishAsync(execution, hook));
                 commit.Succeed();
@@ -505,7 +504,7 @@ public sealed class Scheduler : IAsyncDisposable
                 break;
 
             case Effect.ExecutionEnded { Execution: var execution }:
-                _metrics.Ended(execution);
+                _observer.Ended(execution);
                 break;
         }
     }
@@ -564,7 +563,7 @@ public sealed class Scheduler : IAsyncDisposable
         catch (Exception)
         {
             // The result is what clients wait for; a cache entry less costs one run later.
-            _metrics.HookFailed();
+            _observer.CompletionFailed();
         }
     }
 

@@ -69,6 +69,8 @@ public sealed record SchedulerOptions
         "EstimatedMemory",
     };
 
+    public ISchedulingObserver Observer { get; init => field = new GuardedSchedulingObserver(value); } = GuardedSchedulingObserver.Nobody;
+
     /// <summary>Finished operations in a <see cref="QueueSnapshot"/>.</summary>
     public int RecentlyFinishedMax { get; init; } = 100;
 }

@@ -41,14 +41,8 @@ internal static class ServerComposition
             DataDirectory.Create(paths.DataDirectory);
 
             // Observability first: the rooms below count from their first moment.
-            var metrics = running.Own(new MetricsRegistry());
-            var rpcMetrics = running.Own(new RpcMetrics());
-            running.Own(new ProcessMetrics(running.Health, string.Join(',', options.Roles.Select(role => role.ToString().ToLowerInvariant()).Order())));
-            var totals = running.Own(new CounterTotals(new Dictionary<string, string>
-            {
-                ["remoteexec_operations_total"] = "result",
-                ["remoteexec_action_cache_requests_total"] = "result",
-            }));
+            var metrics = running.Own(new ServerMetrics(
+                running.Health, roles: string.Join(',', options.Roles.Select(role => role.ToString().ToLowerInvariant()).Order())));
             var history = new ActionHistory(HistoryRecordsMax, HistoryBytesMax);
 
             // Bytes.
@@ -59,29 +53,35 @@ internal static class ServerComposition
                     LimitBytes = options.MaxCasSizeBytes ?? DataDirectory.DefaultLimitBytes(paths.DataDirectory, paths.Blobs),
                     Retention = options.Retention,
                     WriteFaultChanged = running.StoreFaultChanged,
+                    Observer = metrics.Blobs,
                 },
                 time, cancellationToken));
+            metrics.WatchBlobs(() => disk.Usage);
             var blobs = new CoalescingBlobStore(disk, UploadStallMax, time);
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
-            var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs);
+            var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
 
             // Rules.
-            var serving = ServicesOptionsOf(options, http);
+            var serving = ServicesOptionsOf(options, http) with { Observer = metrics.Services };
             var actionCacheWriter = new ActionCacheWriter(actionCache, blobs, serving);
-            var scheduler = options.Plays(ServerRole.Coordinator)
-                ? running.Own(new Scheduler(
-                    SchedulerOptionsOf(options),
-                    running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal })),
+            Scheduler? scheduler = null;
+            if (options.Plays(ServerRole.Coordinator))
+            {
+                var journal = running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal, Observer = metrics.Journal }));
+                scheduler = running.Own(new Scheduler(
+                    SchedulerOptionsOf(options) with { Observer = metrics.Scheduling },
+                    journal,
                     time,
                     (completed, cancellation) =>
                     {
                         history.Add(completed);
                         return actionCacheWriter.OnCompletedAsync(completed, cancellation);
                     },
-                    running.SchedulerFaultChanged))
-                : null;
-            if (scheduler is not null)
+                    running.SchedulerFaultChanged));
                 await scheduler.StartAsync(cancellationToken);
+                metrics.WatchJournal(() => journal.LengthBytes);
+                metrics.WatchQueue(scheduler.Snapshot);
+            }
 
             // Services and ports.
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
@@ -91,7 +91,7 @@ internal static class ServerComposition
                 Methods = ServicesComposition.MethodOptions(serving),
                 DrainMax = options.DrainMax,
                 Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{options.Http}; Bazel wants --remote_executor=grpc://{options.Grpc}.",
-                Observers = [rpcMetrics],
+                Observers = [metrics.Rpc],
                 Time = time,
                 Log = logs,
             }));
@@ -108,7 +108,6 @@ internal static class ServerComposition
                     Time = time,
                     Health = running.Health,
                     Metrics = metrics,
-                    Totals = totals,
                     History = history,
                     Blobs = blobs,
                     Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),

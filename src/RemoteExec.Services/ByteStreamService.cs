@@ -65,7 +65,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             ?? throw RpcErrors.NotFound("blob", name.Digest.ToString());
         long bytes = reader.RemainingBytes;
         if (request.ReadLimit > 0) bytes = Math.Min(bytes, request.ReadLimit);
-        var sender = new BlobSender(call.Responses);
+        var sender = new BlobSender(call.Responses, _options.Observer);
         if (name.Compressor == Compressor.Identity)
             await sender.SendAsync(reader, bytes, cancellationToken);
         else
@@ -82,7 +82,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         var name = ParseUpload(call.Context, resourceName);
         await using var turn = await _uploads.EnterAsync(name, call.Context.CancellationToken);
         var cancellationToken = turn.CancellationToken;
-        await using var upload = await BlobReceiver.OpenAsync(_store, turn, message.WriteOffset, cancellationToken);
+        await using var upload = await BlobReceiver.OpenAsync(_store, turn, message.WriteOffset, _options.Observer, cancellationToken);
         while (!upload.IsPresent)
         {
             if (message.ResourceName.Length > 0 && message.ResourceName != resourceName)
@@ -125,7 +125,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         if (!LogStreamName.TryParse(request.ResourceName, out var name) || _logs?.Open(name) is not { } log)
             throw RpcErrors.NotFound("log stream", RequestOrigins.Clean(request.ResourceName));
 
-        var sender = new BlobSender(call.Responses);
+        var sender = new BlobSender(call.Responses, _options.Observer);
         long position = request.ReadOffset;
         long left = request.ReadLimit > 0 ? request.ReadLimit : long.MaxValue;
         while (left > 0)

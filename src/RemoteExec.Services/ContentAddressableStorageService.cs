@@ -40,7 +40,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
                 var digest = WireDigests.FromWire(item.Digest, function, "digest");
                 Door.CheckBlobSize(digest, options);
                 var data = Decode(item, digest, ref decompressedMax);
-                ServicesMetrics.BlobReceived(item.Data.Length, isCompressed: item.Compressor != WireCompressor.Identity);
+                options.Observer.BlobReceived(item.Data.Length, isCompressed: item.Compressor != WireCompressor.Identity);
                 if (data.Length != digest.SizeBytes) throw RpcErrors.Invalid($"the data has {data.Length} bytes, its digest says {digest.SizeBytes}");
                 accepted.Add((digest, data));
                 pending.Add(answer);
@@ -98,7 +98,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
     }
 
     /// <summary>What is compressed without getting smaller goes as it is: IDENTITY is always acceptable (REAPI C3).</summary>
-    private static void Encode(BatchReadBlobsResponse.Types.Response answer, ReadOnlyMemory<byte> data, bool mayCompress)
+    private void Encode(BatchReadBlobsResponse.Types.Response answer, ReadOnlyMemory<byte> data, bool mayCompress)
     {
         if (mayCompress && Zstd.Compress(data.Span) is var compressed && compressed.Length < data.Length)
         {
@@ -110,7 +110,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
             answer.Data = UnsafeByteOperations.UnsafeWrap(data); // read for this message alone
         }
 
-        ServicesMetrics.BlobSent(answer.Data.Length, isCompressed: answer.Compressor != WireCompressor.Identity);
+        options.Observer.BlobSent(answer.Data.Length, isCompressed: answer.Compressor != WireCompressor.Identity);
     }
 
     /// <summary>The plain bytes of one entry. A bomb is cut at the size of its digest, and all of a batch together have a bound.</summary>

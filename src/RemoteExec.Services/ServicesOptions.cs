@@ -67,6 +67,8 @@ public sealed record ServicesOptions
     /// <summary>Where the web page is, for links in messages to people; null when there is none.</summary>
     public Uri? WebAddress { get; init; }
 
+    public IServicesObserver Observer { get; init => field = new GuardedServicesObserver(value); } = GuardedServicesObserver.Nobody;
+
     /// <summary>This build, as workers are told.</summary>
     public string Version { get; init; } = typeof(ServicesOptions).Assembly.GetName().Version?.ToString(3) ?? "";
 }

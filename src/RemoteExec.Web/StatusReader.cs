@@ -19,6 +19,7 @@ internal sealed class StatusReader(WebSources sources)
         var now = sources.Time.GetUtcNow();
         var queue = sources.Queue();
         var storage = sources.Storage();
+        var totals = sources.Metrics.Totals;
         return new StatusView(
             sources.Version,
             (now - sources.Health.StartedAt).TotalSeconds,
@@ -28,9 +29,9 @@ internal sealed class StatusReader(WebSources sources)
             sources.GrpcAddress,
             queue.Queued,
             queue.Leased + queue.Running,
-            sources.Totals.Of("remoteexec_operations_total"),
-            sources.Totals.Of("remoteexec_action_cache_requests_total", "hit"),
-            sources.Totals.Of("remoteexec_action_cache_requests_total", "miss"),
+            totals.Executions,
+            totals.CacheHits,
+            totals.CacheMisses,
             new StorageView(storage.UsedBytes, storage.LimitBytes, storage.Blobs),
             [.. queue.Platforms.Where(p => p.Queued + p.Leased + p.Running > 0).Select(p => View(p, now))],
             [.. queue.Workers.Select(View)],

@@ -102,7 +102,7 @@ public sealed class WebServer : IAsyncDisposable
         app.MapMethods("/app.css", Looks, context => AssetAsync(context, "app.css", "text/css; charset=utf-8"));
         app.MapMethods("/healthz", Looks, context => TextAsync(context, StatusCodes.Status200OK, "ok\n"));
         app.MapMethods("/readyz", Looks, ReadyAsync);
-        app.MapGet("/metrics", MetricsAsync);
+        _sources.Metrics.MapTo(app, "/metrics");
         app.MapGet("/api/v1/status", context => context.Response.WriteAsJsonAsync(
             _status.Read(), WebJson.Default.StatusView, contentType: null, context.RequestAborted));
         app.MapGet("/api/v1/live", LiveAsync);
@@ -163,12 +163,6 @@ public sealed class WebServer : IAsyncDisposable
     private Task ReadyAsync(HttpContext context) => _sources.Health.IsReady
         ? TextAsync(context, StatusCodes.Status200OK, "ready\n")
         : TextAsync(context, StatusCodes.Status503ServiceUnavailable, (_sources.Health.Fault ?? _sources.Health.Phase.ToString().ToLowerInvariant()) + "\n");
-
-    private Task MetricsAsync(HttpContext context)
-    {
-        context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
-        return context.Response.WriteAsync(_sources.Metrics.Render(), context.RequestAborted);
-    }
 
     private async Task LiveAsync(HttpContext context)
     {

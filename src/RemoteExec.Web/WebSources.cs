@@ -16,9 +16,7 @@ public sealed record WebSources
 
     public required ServerHealth Health { get; init; }
 
-    public required MetricsRegistry Metrics { get; init; }
-
-    public required CounterTotals Totals { get; init; }
+    public required ServerMetrics Metrics { get; init; }
 
     public required ActionHistory History { get; init; }
 

@@ -24,7 +24,7 @@ public abstract class DiskFixture
     [TearDown]
     public void DeleteScratch() => Scratch.Dispose();
 
-    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDiskFlush? flush = null, string? directory = null, Action<string?>? writeFaultChanged = null) =>
+    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDiskFlush? flush = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null) =>
         DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
@@ -33,6 +33,7 @@ public abstract class DiskFixture
                 Retention = Retention,
                 Flush = flush ?? new DiskFlush(),
                 WriteFaultChanged = writeFaultChanged,
+                Observer = observer,
             },
             Time,
             default);

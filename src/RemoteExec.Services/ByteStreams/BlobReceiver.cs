@@ -29,7 +29,7 @@ internal abstract class BlobReceiver : IAsyncDisposable
     protected long SizeBytes => _turn.Session.Name.Blob.Digest.SizeBytes;
 
     public static async ValueTask<BlobReceiver> OpenAsync(
-        IBlobStore store, UploadTurn turn, long writeOffset, CancellationToken cancellationToken)
+        IBlobStore store, UploadTurn turn, long writeOffset, IServicesObserver observer, CancellationToken cancellationToken)
     {
         var session = turn.Session;
         // A client that begins again at 0 has forgotten its first attempt; most retry loops do. Only a resumption has
@@ -52,8 +52,8 @@ internal abstract class BlobReceiver : IAsyncDisposable
         }
 
         return session.Name.Blob.Compressor == Compressor.Identity
-            ? new PlainBlobReceiver(turn, session.Writer)
-            : new ZstdBlobReceiver(turn, session.Writer);
+            ? new PlainBlobReceiver(turn, session.Writer, observer)
+            : new ZstdBlobReceiver(turn, session.Writer, observer);
     }
 
     public async ValueTask AppendAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)

@@ -12,7 +12,7 @@ namespace RemoteExec.Services;
 /// | 0x52 (field 10, bytes) | length (varint) | data |
 /// </code>
 /// </summary>
-internal sealed class BlobSender(MessageWriter responses)
+internal sealed class BlobSender(MessageWriter responses, IServicesObserver observer)
 {
     private const byte DataTag = (ReadResponse.DataFieldNumber << 3) | ProtoScanner.Bytes;
 
@@ -34,7 +34,7 @@ internal sealed class BlobSender(MessageWriter responses)
                 left -= read;
             }
 
-            ServicesMetrics.BlobSent(piece, isCompressed: false);
+            observer.BlobSent(piece, isCompressed: false);
             // False: the client has heard enough.
             if (!await responses.EndMessageAsync(cancellationToken)) return;
             bytes -= piece;
@@ -52,7 +52,7 @@ internal sealed class BlobSender(MessageWriter responses)
             {
                 Begin(count);
                 responses.Write(piece.AsSpan(0, count));
-                ServicesMetrics.BlobSent(count, isCompressed: true);
+                observer.BlobSent(count, isCompressed: true);
                 if (!await responses.EndMessageAsync(cancellationToken)) return;
             }
         }

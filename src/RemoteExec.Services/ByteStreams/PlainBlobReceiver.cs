@@ -6,7 +6,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>Data as it is: offsets count the blob's own bytes, and a broken call can be resumed.</summary>
-internal sealed class PlainBlobReceiver(UploadTurn turn, IBlobWriter writer) : BlobReceiver(turn, writer)
+internal sealed class PlainBlobReceiver(UploadTurn turn, IBlobWriter writer, IServicesObserver observer) : BlobReceiver(turn, writer)
 {
     private readonly UploadTurn _turn = turn;
     private readonly GatheredWriter _gathered = new(writer);
@@ -22,7 +22,7 @@ internal sealed class PlainBlobReceiver(UploadTurn turn, IBlobWriter writer) : B
         // As soon as it is known (REAPI BW7), not when the gathered bytes are handed over.
         if (data.Length > SizeBytes - ExpectedOffset)
             throw Broken(RpcErrors.Invalid($"the upload has more than the {SizeBytes} bytes of its digest"));
-        ServicesMetrics.BlobReceived(data.Length, isCompressed: false);
+        observer.BlobReceived(data.Length, isCompressed: false);
         await _gathered.AppendAsync(data, cancellationToken);
     }
 

@@ -11,19 +11,21 @@ internal sealed class ZstdBlobReceiver : BlobReceiver
 {
     private readonly UploadTurn _turn;
     private readonly ZstdBlobWriter _zstd;
+    private readonly IServicesObserver _observer;
     private readonly GatheredWriter _gathered;
     private long _receivedBytes;
 
-    public ZstdBlobReceiver(UploadTurn turn, IBlobWriter inner)
-        : this(turn, new ZstdBlobWriter(inner, turn.Session.Name.Blob.Digest.SizeBytes))
+    public ZstdBlobReceiver(UploadTurn turn, IBlobWriter inner, IServicesObserver observer)
+        : this(turn, new ZstdBlobWriter(inner, turn.Session.Name.Blob.Digest.SizeBytes), observer)
     {
     }
 
-    private ZstdBlobReceiver(UploadTurn turn, ZstdBlobWriter zstd)
+    private ZstdBlobReceiver(UploadTurn turn, ZstdBlobWriter zstd, IServicesObserver observer)
         : base(turn, zstd)
     {
         _turn = turn;
         _zstd = zstd;
+        _observer = observer;
         _gathered = new GatheredWriter(zstd);
     }
 
@@ -37,7 +39,7 @@ internal sealed class ZstdBlobReceiver : BlobReceiver
     protected override async ValueTask TakeDataAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
     {
         _receivedBytes += data.Length;
-        ServicesMetrics.BlobReceived(data.Length, isCompressed: true);
+        _observer.BlobReceived(data.Length, isCompressed: true);
         await _gathered.AppendAsync(data, cancellationToken);
     }
 

@@ -21,7 +21,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
     public async ValueTask<ExecutionOutcome> ToOutcomeAsync(
         Lease lease, DateTimeOffset leasedAt, string worker, LeaseFinished report, CancellationToken cancellationToken)
     {
-        if (report.Usage is { } usage) ServicesMetrics.Used(usage);
+        if (report.Usage is { } usage) options.Observer.ActionUsed(usage);
         var status = report.Status ?? new RpcStatus();
         var result = report.Result;
         if (status.Code == (int)StatusCode.OK && result is null)

@@ -7,31 +7,37 @@ namespace RemoteExec.Storage;
 /// Answers a result only if everything it refers to is in the blob store, asked for in one batch, which also extends
 /// the lifetime of all of it: a client that builds without the bytes may come for them hours later (REAPI A1).
 /// </summary>
-public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobStore store) : IActionCache
+public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobStore store, IActionCacheObserver? observer = null) : IActionCache
 {
     private const long TreeMemoryBytes = 16 << 20;
 
+    private readonly GuardedActionCacheObserver _observer = new(observer);
     private readonly ResultClosure _closure = new(store, new SizedLru<Digest, Digest[]>(TreeMemoryBytes));
 
     public async ValueTask<ActionResult?> GetAsync(ActionCacheKey key, CancellationToken cancellationToken)
     {
         var result = await inner.GetAsync(key, cancellationToken);
-        string outcome = "miss";
-        if (result is not null && !await IsCompleteAsync(result, key, cancellationToken))
+        if (result is null)
         {
-            // Not deleted: another build may bring the blobs back.
-            result = null;
-            outcome = "incomplete";
+            _observer.Missed();
+            return null;
         }
 
-        StorageMetrics.ActionCacheRequests.Add(1, StorageMetrics.Op("get"), StorageMetrics.Result(result is null ? outcome : "hit"));
+        if (!await IsCompleteAsync(result, key, cancellationToken))
+        {
+            // Not deleted: another build may bring the blobs back.
+            _observer.FoundIncomplete();
+            return null;
+        }
+
+        _observer.Hit();
         return result;
     }
 
     public async ValueTask PutAsync(ActionCacheKey key, ActionResult result, CancellationToken cancellationToken)
     {
         await inner.PutAsync(key, result, cancellationToken);
-        StorageMetrics.ActionCacheRequests.Add(1, StorageMetrics.Op("update"), StorageMetrics.Result("stored"));
+        _observer.Stored();
     }
 
     private async ValueTask<bool> IsCompleteAsync(ActionResult result, ActionCacheKey key, CancellationToken cancellationToken)

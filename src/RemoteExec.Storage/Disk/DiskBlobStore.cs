@@ -15,8 +15,6 @@ namespace RemoteExec.Storage;
 /// </remarks>
 public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 {
-    internal const string TierName = "disk";
-
     // A lookup of 10,000 digests must not keep every upload waiting.
     private const int DigestsAtOnce = 1024;
 
@@ -28,7 +26,6 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     private const int SetKeptMax = 16 * 1024;
 
     private readonly TimeProvider _time;
-    private readonly IDisposable _tracking;
     private readonly ConcurrentBag<HashSet<Digest>> _sets = [];
     private readonly FileImporter _importer;
     private readonly FileLinker _linker;
@@ -39,11 +36,11 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Files = files;
         Index = index;
         Uses = uses;
+        Observer = options.Observer;
         WriteHealth = new DiskWriteHealth(options.WriteFaultChanged, time);
-        Commits = new GroupCommit(files, index, uses, options.Flush, WriteHealth, time);
+        Commits = new GroupCommit(files, index, uses, options.Flush, WriteHealth, Observer, time);
         _importer = new FileImporter(this);
         _linker = new FileLinker(this);
-        _tracking = StorageMetrics.Track(TierName, () => Usage);
     }
 
     public BlobStoreUsage Usage => Index.Usage(Commits.IsSuspect);
@@ -59,6 +56,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal GroupCommit Commits { get; }
 
     internal DiskWriteHealth WriteHealth { get; }
+
+    internal IBlobStoreObserver Observer { get; }
 
     /// <summary>Takes the directory for this process and finds what is there.</summary>
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
@@ -91,7 +90,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
     {
-        StorageMetrics.FindMissingBatch.Record(digests.Count);
+        Observer.Asked(digests.Count);
         var missing = new List<Digest>();
         for (int start = 0; start < digests.Count; start += DigestsAtOnce)
         {
@@ -110,9 +109,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(EmptyBlob.Instance);
 
         var file = TryOpen(digest);
-        StorageMetrics.Requests.Add(
-            1, StorageMetrics.Op("read"), StorageMetrics.Result(file is null ? "miss" : "hit"), StorageMetrics.Tier(TierName));
-        if (file is not null) StorageMetrics.BlobBytes.Record(digest.SizeBytes, StorageMetrics.Op("read"), StorageMetrics.Tier(TierName));
+        Observer.Opened(file is null ? null : digest.SizeBytes);
         return ValueTask.FromResult<IBlobReader?>(file is null ? null : new DiskBlobReader(file, digest, offset));
     }
 
@@ -143,7 +140,6 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Commits.DrainAsync();
-        _tracking.Dispose();
         Uses.Close(Index);
         Uses.Dispose();
         Files.Dispose();
@@ -194,7 +190,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal void Quarantine(in Digest digest)
     {
         Index.Remove(digest, Files.Quarantine);
-        StorageMetrics.Corruption.Add(1, StorageMetrics.Tier(TierName));
+        Observer.Corrupted();
     }
 
     /// <summary>Refuses a blob that would not fit into an empty store.</summary>
@@ -208,7 +204,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         var reservation = ReserveOrRefuse(bytes);
         if (reservation.Result == ReservationResult.Granted) return;
 
-        StorageMetrics.Requests.Add(1, StorageMetrics.Op("write"), StorageMetrics.Result("refused"), StorageMetrics.Tier(TierName));
+        Observer.Refused();
         throw StorageErrors.NoRoom(reservation, bytes, Index.LimitBytes);
     }
 
@@ -244,7 +240,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         {
             // Freeing the blocks of a large file takes a while, so it happens after the lock.
             foreach (string name in hidden) Files.DeleteTemp(name);
-            if (evictedBytes > 0) StorageMetrics.EvictedBytes.Add(evictedBytes, StorageMetrics.Tier(TierName));
+            if (evictedBytes > 0) Observer.Evicted(evictedBytes);
         }
     }
 

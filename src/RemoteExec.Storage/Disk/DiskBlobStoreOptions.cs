@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace RemoteExec.Storage;
 
 /// <summary>Where a <see cref="DiskBlobStore"/> lives and what it promises.</summary>
@@ -23,6 +25,10 @@ public sealed record DiskBlobStoreOptions
     /// Returns at once.
     /// </summary>
     public Action<string?>? WriteFaultChanged { get; init; }
+
+    /// <summary>Null: nobody watches.</summary>
+    [AllowNull]
+    public IBlobStoreObserver Observer { get; init => field = new GuardedBlobStoreObserver(value); } = GuardedBlobStoreObserver.Nobody;
 
     /// <summary>The flush to disk, replaced by tests that let it fail or count it.</summary>
     internal IDiskFlush Flush { get; init; } = new DiskFlush();

@@ -72,9 +72,10 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlob
         var result = await store.Commits.CommitAsync(pending);
         AlreadyPresent = true;
         _isCommitted = result == PublishResult.Published;
-        StorageMetrics.Requests.Add(
-            1, StorageMetrics.Op("write"), StorageMetrics.Result(_isCommitted ? "stored" : "present"), StorageMetrics.Tier(DiskBlobStore.TierName));
-        if (_isCommitted) StorageMetrics.BlobBytes.Record(digest.SizeBytes, StorageMetrics.Op("write"), StorageMetrics.Tier(DiskBlobStore.TierName));
+        if (_isCommitted)
+            store.Observer.Stored(digest.SizeBytes);
+        else
+            store.Observer.FoundPresent();
     }
 
     public ValueTask DisposeAsync()

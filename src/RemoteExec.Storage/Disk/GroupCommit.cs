@@ -12,7 +12,8 @@ namespace RemoteExec.Storage;
 /// every acknowledged upload is covered by flushes that began after its own bytes were written.
 /// Only this class gives blobs their names, one batch after the other.
 /// </remarks>
-internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses, IDiskFlush disk, DiskWriteHealth health, TimeProvider time)
+internal sealed class GroupCommit(
+    BlobFiles files, BlobIndex index, UseLog uses, IDiskFlush disk, DiskWriteHealth health, IBlobStoreObserver observer, TimeProvider time)
 {
     // Bounds how long the first of a batch waits for the last.
     private const int BatchMax = 512;
@@ -218,7 +219,7 @@ internal sealed class GroupCommit(BlobFiles files, BlobIndex index, UseLog uses,
     {
         long start = time.GetTimestamp();
         int errno = disk.Flush(file);
-        StorageMetrics.FlushSeconds.Record(time.GetElapsedTime(start).TotalSeconds);
+        observer.Flushed(time.GetElapsedTime(start));
         return errno;
     }
 

@@ -44,6 +44,22 @@ internal sealed class FileOperationJournalTests
     }
 
     [Test]
+    public async Task Who_watches_the_flushes_and_throws_does_not_end_them()
+    {
+        var throwing = new ThrowingObserver();
+        await using (var journal = new FileOperationJournal(new FileOperationJournalOptions { Directory = _directory, Observer = throwing }))
+        {
+            await journal.RecoverAsync(default);
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            await journal.AppendAsync([JournalVictim.Record(2)], default);
+            Assert.That(journal.LengthBytes, Is.EqualTo(new FileInfo(Directory.GetFiles(_directory).Single()).Length));
+        }
+
+        Assert.That(throwing.Flushes, Is.EqualTo(2));
+        Assert.That(await RecoverAsync(), Has.Count.EqualTo(2));
+    }
+
+    [Test]
     public async Task A_compaction_replaces_what_was_appended_before_it_and_nothing_after()
     {
         await using (var journal = await OpenAsync())
@@ -307,5 +323,16 @@ internal sealed class FileOperationJournalTests
         JournalCodec.Write(left, leftBytes);
         JournalCodec.Write(right, rightBytes);
         return leftBytes.WrittenSpan.SequenceEqual(rightBytes.WrittenSpan) && left.ToString() == right.ToString();
+    }
+
+    private sealed class ThrowingObserver : IJournalObserver
+    {
+        public int Flushes { get; private set; }
+
+        public void Flushed(TimeSpan duration)
+        {
+            Flushes++;
+            throw new TimeZoneNotFoundException();
+        }
     }
 }

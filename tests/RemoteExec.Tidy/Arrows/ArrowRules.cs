@@ -22,7 +22,7 @@ internal static class ArrowRules
         new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Scheduling"], []),
         new("Client", "the calling side, for the CLI, workers and tests", [.. Wire, "Storage"], [Protobuf, Extensions]),
         new("Services", "wire to domain, no rules of its own", [.. Wire, "Storage", "Scheduling"], [Protobuf, Extensions]),
-        new("Observability", "reads what the rooms count", [.. Wire, "Storage", "Scheduling"], [Kestrel, Extensions, "OpenTelemetry*", Protobuf]),
+        new("Observability", "watches the rooms and counts what they tell", [.. Wire, "Storage", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf]),
         new("Web", "shows snapshots and what Observability collects", [.. Wire, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
         new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Storage", "Client", "Observability"], [Kestrel, Extensions, Protobuf]),
         new("Cli", "a host: speaks to a server by the wire only", [.. Wire, "Storage", "Client"], [Protobuf, "System.CommandLine"]),
