@@ -2,6 +2,7 @@ using Build.Bazel.Remote.Execution.V2;
 using Google.LongRunning;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using RemoteExec.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
@@ -16,7 +17,7 @@ public sealed class ExecutionService(
     Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock) : Execution.ExecutionBase
 {
     // A command line for people to recognise; the whole one is in the Command.
-    private const int CommandLineLengthMax = 512;
+    private const int CommandLineBytesMax = 512;
 
     private readonly ActionDoor _door = new(store, options, clock);
     private readonly Inlining _inlining = new(store, options);
@@ -131,15 +132,16 @@ public sealed class ExecutionService(
 
     private static string CommandLine(CommandSpec command)
     {
+        // Of a hundred thousand arguments only as many as can be seen.
         var line = new System.Text.StringBuilder();
         foreach (string argument in command.Arguments)
         {
             if (line.Length > 0) line.Append(' ');
-            line.Append(argument.AsSpan(0, Math.Min(argument.Length, CommandLineLengthMax)));
-            if (line.Length >= CommandLineLengthMax) break;
+            line.Append(argument.AsSpan(0, Math.Min(argument.Length, CommandLineBytesMax + 1)));
+            if (line.Length > CommandLineBytesMax) break;
         }
 
-        return RequestOrigins.Clean(line.Length > CommandLineLengthMax ? $"{line.ToString(0, CommandLineLengthMax)}…" : line.ToString());
+        return PrintableText.Blank(line.ToString(), CommandLineBytesMax);
     }
 
     private async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken)

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using RemoteExec.Core;
 
 namespace RemoteExec.Scheduling;
@@ -12,6 +10,9 @@ internal static class UnsatisfiableStory
 {
     // Enough to see a pattern; a farm has more classes than a terminal has lines.
     private const int OffersShownMax = 5;
+
+    // Clients and workers call their properties what they like.
+    private const int MessageBytesMax = 4096;
 
     public static ExecutionOutcome Tell(ExecutionRequest request, Platform asked, IReadOnlyCollection<WorkerClass> classes, TimeSpan waited)
     {
@@ -32,8 +33,8 @@ internal static class UnsatisfiableStory
         return new ExecutionOutcome
         {
             Code = OutcomeCode.FailedPrecondition,
-            Message = OneLine($"REX2107: no worker matches this action{who}: {Complaint(asked, classes)}. Workers offer: {offers}. "
-                + "Change the action's exec_properties (or --remote_default_exec_properties), or start a worker that offers them."),
+            Message = PrintableText.Escape($"REX2107: no worker matches this action{who}: {Complaint(asked, classes)}. Workers offer: {offers}. "
+                + "Change the action's exec_properties (or --remote_default_exec_properties), or start a worker that offers them.", MessageBytesMax),
         };
     }
 
@@ -64,25 +65,6 @@ internal static class UnsatisfiableStory
 
     // A client may send kilobytes; the line is for a person.
     private static string Shorten(string text) => text.Length <= 120 ? text : text[..120] + "…";
-
-    // What clients and workers call their properties ends up in terminals and logs: no line breaks, no escape sequences, nothing
-    // that turns the direction of writing.
-    private static string OneLine(string text)
-    {
-        if (!text.Any(IsUnprintable)) return text;
-
-        var line = new StringBuilder(text.Length + 16);
-        foreach (char c in text)
-        {
-            if (IsUnprintable(c)) line.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
-            else line.Append(c);
-        }
-
-        return line.ToString();
-    }
-
-    private static bool IsUnprintable(char c) => char.GetUnicodeCategory(c)
-        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static string Describe(WorkerClass @class) => $"{@class.Offer} ({@class.Members.Count} worker{(@class.Members.Count == 1 ? "" : "s")})";
 }

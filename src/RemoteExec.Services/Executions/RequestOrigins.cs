@@ -1,6 +1,7 @@
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Grpc.Core;
+using RemoteExec.Core;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Services;
@@ -13,7 +14,7 @@ internal static class RequestOrigins
 {
     private const string Header = "build.bazel.remote.execution.v2.requestmetadata-bin";
     private const int HeaderBytesMax = 8 * 1024;
-    private const int TextLengthMax = 256;
+    private const int TextBytesMax = 256;
 
     /// <summary>The last header wins where a proxy has added one.</summary>
     public static RequestOrigin From(Metadata headers)
@@ -41,15 +42,6 @@ internal static class RequestOrigins
         };
     }
 
-    /// <summary>One line without control characters, at most <see cref="TextLengthMax"/> long.</summary>
-    public static string Clean(string text)
-    {
-        var cut = text.AsSpan(0, Math.Min(text.Length, TextLengthMax));
-        if (cut.Length == text.Length && !text.Any(char.IsControl)) return text;
-
-        return string.Create(cut.Length, cut, static (line, source) =>
-        {
-            for (int i = 0; i < line.Length; i++) line[i] = char.IsControl(source[i]) ? ' ' : source[i];
-        });
-    }
+    /// <summary>One line that can be shown to people.</summary>
+    public static string Clean(string text) => PrintableText.Blank(text, TextBytesMax);
 }
