@@ -6,10 +6,9 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>Action results by action digest (REAPI 1.8). <paramref name="cache"/> answers only complete results.</summary>
-public sealed class ActionCacheService(IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock)
-    : ActionCache.ActionCacheBase
+public sealed class ActionCacheService(IActionCache cache, IBlobStore store, ServicesOptions options) : ActionCache.ActionCacheBase
 {
-    private readonly ResultOutputs _outputs = new(store, options, clock);
+    private readonly ResultOutputs _outputs = new(store, options);
     private readonly Inlining _inlining = new(store, options);
 
     public override async Task<ActionResult> GetActionResult(GetActionResultRequest request, ServerCallContext context)

@@ -23,7 +23,7 @@ public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
             LowApiVersion = new SemVer { Major = 2 },
             HighApiVersion = new SemVer { Major = 2, Minor = 12 },
             CacheCapabilities = CacheOf(options),
-            ExecutionCapabilities = options.ExecutionEnabled ? ExecutionOf(options) : null,
+            ExecutionCapabilities = options.ExecutionEnabled ? ForExecution() : null,
         };
     }
 
@@ -41,9 +41,7 @@ public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
             CachePriorityCapabilities = EveryPriority(),
             MaxBatchTotalSizeBytes = options.BatchBytesMax,
             MaxCasBlobSizeBytes = options.BlobBytesMax,
-            SymlinkAbsolutePathStrategy = options.AllowAbsoluteSymlinks
-                ? SymlinkAbsolutePathStrategy.Types.Value.Allowed
-                : SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
+            SymlinkAbsolutePathStrategy = SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
             SupportedCompressors = { WireCompressor.Identity },
             SupportedBatchUpdateCompressors = { WireCompressor.Identity },
         };
@@ -58,7 +56,7 @@ public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
         return capabilities;
     }
 
-    private static ExecutionCapabilities ExecutionOf(ServicesOptions options)
+    private static ExecutionCapabilities ForExecution()
     {
         var capabilities = new ExecutionCapabilities
         {
@@ -68,7 +66,6 @@ public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
             ExecutionPriorityCapabilities = EveryPriority(),
         };
         capabilities.DigestFunctions.AddRange(DigestFunctions.Supported.Select(function => function.ToWire()));
-        capabilities.SupportedNodeProperties.AddRange(options.SupportedNodeProperties);
         return capabilities;
     }
 

@@ -38,7 +38,7 @@ public sealed class ServicesComposition : IAsyncDisposable
         Add(Capabilities.BindService(new CapabilitiesService(options)), Capabilities.Descriptor);
         Add(ContentAddressableStorage.BindService(new ContentAddressableStorageService(store, options)), ContentAddressableStorage.Descriptor);
         Add(ByteStream.BindService(_byteStream), ByteStream.Descriptor);
-        Add(ActionCache.BindService(new ActionCacheService(cache, store, options, clock)), ActionCache.Descriptor);
+        Add(ActionCache.BindService(new ActionCacheService(cache, store, options)), ActionCache.Descriptor);
         if (scheduler is not null)
         {
             Workers = new WorkerConversation(scheduler, store, LiveLogs!, options, clock); // made with the scheduler

@@ -26,12 +26,6 @@ public sealed record ServicesOptions
     /// <summary>Longer ones are refused, not clamped (REAPI X1).</summary>
     public TimeSpan ActionTimeoutMax { get; init; } = TimeSpan.FromHours(24);
 
-    /// <summary>Whether input trees may have links with absolute targets (REAPI X9, SymlinkAbsolutePathStrategy).</summary>
-    public bool AllowAbsoluteSymlinks { get; init; }
-
-    /// <summary>Node properties that workers apply to inputs and report of outputs (REAPI X12, X13).</summary>
-    public IReadOnlyList<string> SupportedNodeProperties { get; init; } = [];
-
     /// <summary>
     /// The longest silence on an Execute or WaitExecution stream. Bazel gives up after 60 s, and REAPI E16 asks for 30 s:
     /// one beat may get lost.
@@ -40,8 +34,6 @@ public sealed record ServicesOptions
 
     /// <summary>What is taken of clients and workers; workers are told.</summary>
     public Limits Limits { get; init; } = Limits.Default;
-
-    public TreeBudget TreeBudget { get; init; } = new();
 
     /// <summary>
     /// How long a tree that was found complete counts as such. Much shorter than the time for which the store keeps what

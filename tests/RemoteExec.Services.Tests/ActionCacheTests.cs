@@ -209,4 +209,20 @@ internal sealed class ActionCacheTests : ServicesFixture
         await UpdateAsync(result);
         Assert.That((await GetAsync()).OutputDirectories, Has.Count.EqualTo(1));
     }
+
+    [Test] // REAPI A1: a client finds such a folder nowhere
+    public async Task A_tree_that_lacks_one_of_its_directories_is_refused_with_that_one_and_never_served()
+    {
+        var child = new WireDirectory { Files = { new FileNode { Name = "f", Digest = (await StoreAsync("in child")).ToWire() } } };
+        var tree = new Tree { Root = new WireDirectory { Directories = { new DirectoryNode { Name = "d", Digest = DigestOf(child).ToWire() } } } };
+        var result = new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = (await StoreAsync(tree)).ToWire() } } };
+
+        Assert.That(MissingSubjects(await FailureOf(() => UpdateAsync(result))), Is.EqualTo(new[] { $"MISSING blobs/{DigestOf(child)}" }));
+        await Cache.PutAsync(new ActionCacheKey(default, Action), result, Soon);
+        Assert.That(await CodeOf(() => GetAsync()), Is.EqualTo(StatusCode.NotFound));
+
+        await StoreAsync(child);
+        await UpdateAsync(result);
+        Assert.That((await GetAsync()).OutputDirectories, Has.Count.EqualTo(1));
+    }
 }

@@ -327,6 +327,40 @@ internal sealed class ExecutionTests : ServicesFixture
         Assert.That(lease.Timeout, Is.EqualTo(new Duration { Seconds = 90 }));
     }
 
+    [Test] // "trojan source": a line that turns reads as another in a log and on the page
+    public async Task What_clients_call_their_work_reaches_people_as_one_line_that_does_not_turn()
+    {
+        const string hostile = "//a\u202eb\u2066c\nd\u200be";
+        var metadata = new RequestMetadata
+        {
+            ToolDetails = new ToolDetails { ToolName = hostile },
+            TargetId = hostile,
+            ActionMnemonic = hostile,
+            ToolInvocationId = hostile,
+            CorrelatedInvocationsId = hostile,
+        };
+        var headers = new Metadata { { "build.bazel.remote.execution.v2.requestmetadata-bin", metadata.ToByteArray() } };
+        using var call = Execute(await StoreActionAsync(changeCommand: command => command.Arguments.Add(hostile)), headers: headers);
+        await NextAsync(call);
+
+        var request = Scheduler.List().Single().Request;
+        var origin = request.Origin;
+        const string harmless = "//a b c d e";
+        Assert.That(
+            (string[])[origin.ToolName, origin.TargetId, origin.ActionMnemonic, origin.ToolInvocationId, origin.CorrelatedInvocationsId],
+            Is.All.EqualTo(harmless));
+        Assert.That(request.CommandLine, Is.EqualTo($"true {harmless}"));
+    }
+
+    [Test]
+    public async Task A_long_command_line_is_shown_to_its_first_half_kilobyte()
+    {
+        using var call = Execute(await StoreActionAsync(changeCommand: command => command.Arguments.Add(new string('x', 1000))));
+        await NextAsync(call);
+
+        Assert.That(Scheduler.List().Single().Request.CommandLine, Is.EqualTo($"true {new string('x', 507)}…"));
+    }
+
     [Test] // REAPI G4
     public async Task A_malformed_metadata_header_fails_nothing()
     {
@@ -447,7 +481,7 @@ internal sealed class ExecutionTests : ServicesFixture
     [Test] // TRUST 4.1, H7
     public async Task A_tree_that_is_too_deep_is_RESOURCE_EXHAUSTED()
     {
-        await RestartAsync(new ServicesOptions { TreeBudget = new TreeBudget { DepthMax = 10 } });
+        await RestartAsync(new ServicesOptions { Limits = new Limits { Tree = new TreeLimits { DepthMax = 10 } } });
         var directory = new WireDirectory { Symlinks = { new SymlinkNode { Name = "l", Target = "t" } } };
         var roots = new List<Digest>();
         for (int i = 0; i < 11; i++)
@@ -460,6 +494,50 @@ internal sealed class ExecutionTests : ServicesFixture
         Assert.That(StageOf(await NextAsync(call)), Is.EqualTo(Value.Queued));
         Assert.That(
             (await RefusalOf(await StoreActionAsync(action => action.InputRootDigest = roots[10].ToWire()))).StatusCode,
+            Is.EqualTo(StatusCode.ResourceExhausted));
+    }
+
+    [Test] // a file system counts bytes: these paths have 1,461 characters and 4,351 bytes
+    public async Task A_tree_with_a_path_that_no_worker_can_make_is_INVALID_ARGUMENT_and_not_queued()
+    {
+        string name = new('字', 85);
+        var directory = new WireDirectory();
+        for (int i = 0; i < 17; i++)
+            directory = new WireDirectory { Directories = { new DirectoryNode { Name = name, Digest = (await StoreAsync(directory)).ToWire() } } };
+        var root = await StoreAsync(directory);
+
+        var refusal = await RefusalOf(await StoreActionAsync(action => action.InputRootDigest = root.ToWire()));
+
+        Assert.That(refusal.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(refusal.Status.Detail, Does.Contain("a path of more than 3500 cannot be made"));
+        Assert.That(Scheduler.List(), Is.Empty);
+    }
+
+    [Test]
+    public async Task An_output_whose_path_no_worker_can_make_is_INVALID_ARGUMENT_and_not_queued()
+    {
+        string path = string.Join('/', Enumerable.Repeat(new string('字', 85), 14));
+
+        var refusal = await RefusalOf(await StoreActionAsync(changeCommand: command => command.OutputPaths.Add(path)));
+
+        Assert.That(refusal.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(Scheduler.List(), Is.Empty);
+    }
+
+    [Test] // a client that would be refused anyhow uploads nothing first
+    public async Task A_tree_beyond_the_limits_is_refused_before_its_missing_files_are_asked_for()
+    {
+        var directory = new WireDirectory { Files = { new FileNode { Name = "absent", Digest = DigestOf("absent").ToWire() } } };
+        for (int i = 0; i < 40; i++)
+        {
+            var child = (await StoreAsync(directory)).ToWire();
+            directory = new WireDirectory { Directories = { new DirectoryNode { Name = "a", Digest = child }, new DirectoryNode { Name = "b", Digest = child } } };
+        }
+
+        var root = await StoreAsync(directory);
+
+        Assert.That(
+            (await RefusalOf(await StoreActionAsync(action => action.InputRootDigest = root.ToWire()))).StatusCode,
             Is.EqualTo(StatusCode.ResourceExhausted));
     }
 

@@ -108,6 +108,43 @@ public sealed class CompletenessCheckingActionCacheTests : ActionCacheContract
         Assert.That(_store.Batches.Last(), Is.EquivalentTo(expected));
     }
 
+    [Test]
+    public async Task A_tree_that_lacks_a_directory_is_a_hit_only_while_the_store_has_that_one_and_all_below_it()
+    {
+        var file = await _store.PutAsync(Blobs.Of(1, 100));
+        var child = await PutAsync(new Directory { Files = { new FileNode { Name = "f", Digest = file.ToWire() } } });
+        var tree = await PutAsync(new Tree { Root = new Directory { Directories = { new DirectoryNode { Name = "d", Digest = child.ToWire() } } } });
+        var result = new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = tree.ToWire() } } };
+        await Cache.PutAsync(Key("", 1), result, default);
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.EqualTo(result));
+        Assert.That(_store.Batches.Last(), Is.EquivalentTo(new[] { tree, child, file }));
+
+        _store.Hidden = file;
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.Null);
+        _store.Hidden = child;
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.Null);
+
+        var lost = new Directory { Files = { new FileNode { Name = "g", Digest = file.ToWire() } } };
+        var lame = await PutAsync(new Tree { Root = new Directory { Directories = { new DirectoryNode { Name = "d", Digest = Blobs.DigestOf(lost.ToByteArray()).ToWire() } } } });
+        _store.Hidden = null;
+        await Cache.PutAsync(Key("", 2), new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = lame.ToWire() } } }, default);
+        Assert.That(await Cache.GetAsync(Key("", 2), default), Is.Null);
+        await PutAsync(lost);
+        Assert.That(await Cache.GetAsync(Key("", 2), default), Is.Not.Null);
+    }
+
+    [Test]
+    public async Task The_same_bytes_as_a_tree_and_as_a_directory_are_looked_into_each_in_its_way()
+    {
+        // As a Tree: a root without anything. As a Directory: a file with an empty name, which is none.
+        var both = await _store.PutAsync([0x0a, 0x00]);
+        await Cache.PutAsync(Key("", 1), new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", TreeDigest = both.ToWire() } } }, default);
+        await Cache.PutAsync(Key("", 2), new ActionResult { OutputDirectories = { new OutputDirectory { Path = "d", RootDirectoryDigest = both.ToWire() } } }, default);
+
+        Assert.That(await Cache.GetAsync(Key("", 1), default), Is.Not.Null);
+        Assert.That(await Cache.GetAsync(Key("", 2), default), Is.Null);
+    }
+
     private protected override IActionCache CreateCache()
     {
         _time = new ManualTime();

@@ -341,7 +341,7 @@ public sealed class ActionRunnerTests
     [Test]
     public async Task A_tree_that_expands_beyond_its_budget_is_refused()
     {
-        await using var bench = new ActionBench { InputLimits = new InputLimits { EntriesMax = 1000 } };
+        await using var bench = new ActionBench { Trees = new TreeLimits { EntriesMax = 1000 } };
         // Twenty directories, each naming the one before twice: a million paths from twenty small blobs.
         var level = new WireDirectory();
         for (int i = 0; i < 20; i++)
@@ -356,6 +356,34 @@ public sealed class ActionRunnerTests
         var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain, level));
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.ResourceExhausted));
+    }
+
+    [TestCase(17, StatusCode.InvalidArgument)] // 4,351 bytes
+    [TestCase(13, StatusCode.OK)] // 3,327 bytes, the work directory comes on top
+    public async Task A_path_that_cannot_be_made_is_the_clients_fault_and_one_that_can_is_made(int levels, StatusCode expected)
+    {
+        await using var bench = new ActionBench();
+        var level = new WireDirectory();
+        for (int i = 0; i < levels; i++)
+            level = new WireDirectory { Directories = { new DirectoryNode { Name = new string('字', 85), Digest = bench.Put(level).ToWire() } } };
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain, level));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(expected), report.Status.Message);
+    }
+
+    [TestCase(256, StatusCode.OK)]
+    [TestCase(257, StatusCode.ResourceExhausted)]
+    public async Task A_tree_is_made_up_to_the_last_level_that_the_coordinator_admits(int levels, StatusCode expected)
+    {
+        await using var bench = new ActionBench();
+        var level = new WireDirectory();
+        for (int i = 1; i < levels; i++)
+            level = new WireDirectory { Directories = { new DirectoryNode { Name = "d", Digest = bench.Put(level).ToWire() } } };
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain, level));
+
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(expected), report.Status.Message);
     }
 
     [Test]

@@ -244,19 +244,55 @@ public sealed class OutputCollectorTests
         Assert.That(refused!.Status.Detail, Does.Contain("\\u001b[2Jcleared").And.Not.Contain("\u001b"));
     }
 
-    [Test]
-    public void Depth_count_and_size_are_bounded()
+    private static IEnumerable<TestCaseData> TightLimits()
+    {
+        static TestCaseData Case(string name, TreeLimits? trees = null, OutputLimits? limits = null) =>
+            new TestCaseData(trees ?? new TreeLimits(), limits ?? new OutputLimits()).SetArgDisplayNames(name);
+        yield return Case("depth", new TreeLimits { DepthMax = 4 });
+        yield return Case("entries", new TreeLimits { EntriesMax = 3 });
+        yield return Case("bytes", limits: new OutputLimits { BytesMax = 99 });
+        yield return Case("a Tree", new TreeLimits { TreeBytesMax = 100 });
+        yield return Case("a Directory", new TreeLimits { DirectoryBytesMax = 70 });
+        yield return Case("directories", new TreeLimits { DirectoriesMax = 4 });
+        yield return Case("bytes of directories", new TreeLimits { DirectoriesBytesMax = 300 });
+    }
+
+    [TestCaseSource(nameof(TightLimits))] // told as the action's failure; its report would be refused by the coordinator
+    public void What_is_beyond_a_limit_is_RESOURCE_EXHAUSTED(TreeLimits trees, OutputLimits limits)
     {
         Write("tree/1/2/3/4/file", new string('x', 100));
-
-        foreach (var limits in new[]
-                 {
-                     new OutputLimits { DepthMax = 3 }, new OutputLimits { EntriesMax = 3 }, new OutputLimits { BytesMax = 99 },
-                 })
+        var command = new WireCommand
         {
-            var refused = Assert.ThrowsAsync<RpcException>(() => CollectAsync(new WireCommand { OutputPaths = { "tree" } }, limits));
-            Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
-        }
+            OutputPaths = { "tree" },
+            OutputDirectoryFormat = WireCommand.Types.OutputDirectoryFormat.TreeAndDirectory,
+        };
+
+        var refused = Assert.ThrowsAsync<RpcException>(() => CollectAsync(command, limits, trees));
+
+        Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+    }
+
+    [Test]
+    public async Task What_only_a_walk_would_refuse_is_no_matter_where_a_Tree_was_asked_for()
+    {
+        Write("tree/1/2/3/4/file", "x");
+
+        var result = await CollectAsync(
+            new WireCommand { OutputPaths = { "tree" } }, trees: new TreeLimits { DirectoryBytesMax = 70, DirectoriesMax = 4, DirectoriesBytesMax = 300 });
+
+        Assert.That(TreeOf(result.OutputDirectories.Single()).Children, Has.Count.EqualTo(4));
+    }
+
+    [Test] // PATH_MAX counts bytes, and bounds the names of paths, not their making
+    public void A_path_that_was_made_step_by_step_and_cannot_be_opened_is_the_actions_own_fault()
+    {
+        string tree = Path.Combine(_root, "tree");
+        Directory.CreateDirectory(tree);
+        MakeChain(tree, FileName.From(new string('字', 80)), levels: 18);
+
+        AssertRefused(new WireCommand { OutputPaths = { "tree" } }, "3500 bytes");
+
+        TreeRemover.Remove(_root, FileName.From("tree"), stock: null, CancellationToken.None); // nothing else could
     }
 
     [Test]
@@ -285,13 +321,26 @@ public sealed class OutputCollectorTests
 
     private static Digest Parse(Build.Bazel.Remote.Execution.V2.Digest wire) => WireDigests.FromWire(wire, Sha256, "digest");
 
-    private async Task<ActionResult> CollectAsync(WireCommand wire, OutputLimits? limits = null)
+    private static void MakeChain(string path, FileName name, int levels)
+    {
+        var directory = DirectoryHandle.Open(path);
+        for (int i = 0; i < levels; i++)
+        {
+            directory.TryMakeDirectory(name, Libc.EffectiveUser());
+            var below = directory.TryOpenDirectory(name)!; // made a moment ago
+            directory.Dispose();
+            directory = below;
+        }
+        directory.Dispose();
+    }
+
+    private async Task<ActionResult> CollectAsync(WireCommand wire, OutputLimits? limits = null, TreeLimits? trees = null)
     {
         wire.Arguments.Add("tool");
         byte[] bytes = wire.ToByteArray();
-        var command = CommandSpec.Parse(bytes, Digest.Of(Sha256, bytes), []);
+        var command = CommandSpec.Parse(bytes, Digest.Of(Sha256, bytes));
         var result = new ActionResult();
-        var collector = new OutputCollector(_store, limits ?? new OutputLimits(), mayTakeFiles: false);
+        var collector = new OutputCollector(_store, limits ?? new OutputLimits(), trees ?? new TreeLimits(), mayTakeFiles: false);
         await collector.CollectAsync(_root, command, Sha256, result, CancellationToken.None);
         return result;
     }

@@ -32,11 +32,11 @@ internal static class WorkerComposition
         var liveOutputs = new LiveOutputs(time);
         var runner = new ActionRunner(
             options,
-            new ActionFetcher(new BlobFetcher(local, remote), options.InputLimits),
+            new ActionFetcher(new BlobFetcher(local, remote), options.Trees),
             new InputMaterialiser(local, workDirectories.Stock, copies: sandbox.FileOwner is null),
             sandbox, standing, slots, liveOutputs,
             // Without a process wall something of the action may live on, with its output open for writing.
-            new OutputCollector(local, options.OutputLimits, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
+            new OutputCollector(local, options.OutputLimits, options.Trees, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
             remote is null ? null : new OutputUploader(local, remote),
             local, workDirectories, time, log);
 

@@ -1,4 +1,5 @@
 using RemoteExec.Core;
+using RemoteExec.Protocol;
 
 namespace RemoteExec.Worker;
 
@@ -42,7 +43,8 @@ public sealed record WorkerOptions
     /// <summary>Processes and threads an action may have at once.</summary>
     public int ActionProcessesMax { get; init; } = 8192;
 
-    public InputLimits InputLimits { get; init; } = new();
+    /// <summary>Of input trees, and of outputs. The coordinator admits by the same.</summary>
+    public TreeLimits Trees { get; init; } = new();
 
     public OutputLimits OutputLimits { get; init; } = new();
 

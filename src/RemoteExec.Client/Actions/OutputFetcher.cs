@@ -14,13 +14,13 @@ namespace RemoteExec.Client;
 /// </summary>
 public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
 {
-    // A Tree lists every file of an output folder; beyond this it is not one that a person waits for.
-    private const int TreeBytesMax = 64 << 20;
+    // How deep a folder may be is for this machine's file system to say. Its Directories come inside of the Tree.
+    private readonly TreeLimits _limits = new() { DepthMax = int.MaxValue, PathBytesMax = int.MaxValue, DirectoryBytesMax = int.MaxValue };
 
-    private int _entries;
+    private long _entries;
 
     /// <summary>The folders of a Tree may share children, so that few bytes describe more files than a disk holds.</summary>
-    internal int EntriesMax { get; init; } = 1_000_000;
+    internal int EntriesMax { init => _limits = _limits with { EntriesMax = value }; }
 
     /// <summary>Answers the number of files written.</summary>
     /// <exception cref="RpcException">DATA_LOSS for an answer that cannot be true, NOT_FOUND for outputs that are no longer stored.</exception>
@@ -90,53 +90,52 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
     private async Task<int> FetchTreeAsync(OutputDirectory directory, string path, CancellationToken cancellationToken)
     {
         var digest = DigestOf(directory.TreeDigest, path);
-        var bytes = await blobs.ReadAllAsync(digest, TreeBytesMax, cancellationToken) ?? throw NoLongerStored(path, digest);
-        var tree = Parse(bytes, path);
-        var children = new Dictionary<Digest, WireDirectory>();
-        foreach (var child in tree.Children)
-            children.TryAdd(Digest.Of(function, child.ToByteArray()), child);
-        return await FetchDirectoryAsync(tree.Root ?? new WireDirectory(), children, path, cancellationToken);
+        var bytes = await blobs.ReadAllAsync(digest, _limits.TreeBytesMax, cancellationToken) ?? throw NoLongerStored(path, digest);
+        var tree = await CheckAsync(bytes, digest, path, cancellationToken);
+        return await FetchAsync(Walk(tree), tree.Root, path, cancellationToken);
     }
 
-    private static Tree Parse(ReadOnlyMemory<byte> bytes, string path)
+    /// <summary>All of a Tree, before anything of it is written.</summary>
+    private async Task<TreeMessage> CheckAsync(ReadOnlyMemory<byte> bytes, Digest digest, string path, CancellationToken cancellationToken)
     {
         try
         {
-            return Tree.Parser.ParseFrom(bytes.Span);
+            var tree = TreeMessage.Parse(bytes, digest);
+            var sums = new TreeSums(_limits);
+            await foreach (var found in Walk(tree).DistinctAsync(tree.Root, isKnown: null, cancellationToken))
+            {
+                if (found.Message is null) throw RpcErrors.Invalid($"the folder {found.Digest} is not in its Tree");
+                if (DirectoryChecks.Check(found.Message, function, allowAbsoluteSymlinks: true) is { } error) throw RpcErrors.Invalid(error);
+                sums.Add(found);
+            }
+
+            _entries += sums.Sum(tree.Root).Entries;
+            return _entries <= _limits.EntriesMax ? tree : throw RpcErrors.Invalid($"the outputs have more than {_limits.EntriesMax} entries");
         }
-        catch (InvalidProtocolBufferException malformed)
+        catch (RpcException malformed) when (malformed.StatusCode is StatusCode.InvalidArgument or StatusCode.ResourceExhausted)
         {
-            throw Malformed(path, malformed.Message);
+            throw Malformed(path, malformed.Status.Detail);
         }
     }
 
-    private async Task<int> FetchDirectoryAsync(
-        WireDirectory directory, Dictionary<Digest, WireDirectory> children, string path, CancellationToken cancellationToken)
+    private DirectoryWalk Walk(TreeMessage tree) => new((digest, _) => ValueTask.FromResult(tree.Directories.GetValueOrDefault(digest)), _limits);
+
+    private async Task<int> FetchAsync(DirectoryWalk walk, Digest root, string path, CancellationToken cancellationToken)
     {
-        if (DirectoryChecks.Check(directory, function, allowAbsoluteSymlinks: true) is { } error)
-            throw Malformed(path, error);
-        _entries += directory.Files.Count + directory.Symlinks.Count + directory.Directories.Count;
-        if (_entries > EntriesMax)
-            throw Malformed(path, $"the outputs have more than {EntriesMax} entries");
-
-        if (new FileInfo(path).LinkTarget is not null)
-            File.Delete(path);
-        System.IO.Directory.CreateDirectory(path);
-
         int written = 0;
-        foreach (var file in directory.Files)
+        await foreach (var place in walk.ExpandAsync(root, cancellationToken))
         {
-            await FetchOutputAsync(Path.Combine(path, file.Name), file.Digest, file.IsExecutable, cancellationToken);
-            written++;
-        }
+            string folder = Path.Combine(path, place.Path);
+            if (new FileInfo(folder).LinkTarget is not null) File.Delete(folder);
+            System.IO.Directory.CreateDirectory(folder);
+            foreach (var file in place.Message!.Files) // the whole Tree was checked
+            {
+                await FetchOutputAsync(Path.Combine(folder, file.Name), file.Digest, file.IsExecutable, cancellationToken);
+                written++;
+            }
 
-        foreach (var link in directory.Symlinks)
-            MakeLink(Path.Combine(path, link.Name), link.Target);
-        foreach (var child in directory.Directories)
-        {
-            if (!children.TryGetValue(DigestOf(child.Digest, path), out var message))
-                throw Malformed(path, $"the folder {child.Name} is not in its Tree");
-            written += await FetchDirectoryAsync(message, children, Path.Combine(path, child.Name), cancellationToken);
+            foreach (var link in place.Message.Symlinks)
+                MakeLink(Path.Combine(folder, link.Name), link.Target);
         }
 
         return written;

@@ -11,6 +11,9 @@ public static class ActionPath
     /// <summary>PATH_MAX without the terminating NUL.</summary>
     public const int BytesMax = 4095;
 
+    /// <summary>Of a path from the input root: PATH_MAX is 4096, and the work directory that it is made in has a path too.</summary>
+    public const int ResolvedBytesMax = 3500;
+
     /// <summary>
     /// Joins <paramref name="path"/> to <paramref name="directory"/> (itself resolved, empty for the root) and takes out
     /// <c>.</c> and <c>..</c>. The empty path is the directory. False for a path that leaves the root.
@@ -37,7 +40,11 @@ public static class ActionPath
         }
 
         resolved = string.Join('/', segments);
-        return true;
+        if (Encoding.UTF8.GetByteCount(resolved) <= ResolvedBytesMax) return true;
+
+        // Two paths that fit may make one that does not.
+        error = $"the path '{path[..Math.Min(path.Length, 32)]}…' has more than {ResolvedBytesMax} bytes from the input root";
+        return false;
     }
 
     private static string? CheckText(string path)

@@ -37,10 +37,10 @@ public sealed class CommandSpec
     };
 
     /// <summary>Reads a Command blob; whatever is wrong with it is INVALID_ARGUMENT (REAPI E3).</summary>
-    public static CommandSpec Parse(ReadOnlyMemory<byte> blob, Digest digest, IReadOnlyCollection<string> supportedNodeProperties)
+    public static CommandSpec Parse(ReadOnlyMemory<byte> blob, Digest digest)
     {
         var message = WireMessages.Parse(WireCommand.Parser, blob, digest);
-        string? error = CheckProcess(message) ?? CheckNodeProperties(message, supportedNodeProperties);
+        string? error = CheckProcess(message) ?? CheckNodeProperties(message);
         if (error is null && ActionPath.TryResolve("", message.WorkingDirectory, out string workingDirectory, out error))
         {
             error = OutputSpec.TryCreate(message, workingDirectory, out var outputs);
@@ -68,12 +68,11 @@ public sealed class CommandSpec
         return null;
     }
 
-    // REAPI X13: an unknown property is refused, because the result could not carry it.
-    private static string? CheckNodeProperties(WireCommand command, IReadOnlyCollection<string> supported)
-    {
-        string? unknown = command.OutputNodeProperties.FirstOrDefault(name => !supported.Contains(name));
-        return unknown is null ? null : $"the output node property '{unknown}' is not supported";
-    }
+    // REAPI X13: a property is refused, because the result could not carry it. None is announced
+    // (ExecutionCapabilities.supported_node_properties).
+    private static string? CheckNodeProperties(WireCommand command) => command.OutputNodeProperties.Count == 0
+        ? null
+        : $"the output node property '{command.OutputNodeProperties[0]}' is not supported";
 
     private static bool HasNul(string text) => text.Contains('\0', StringComparison.Ordinal);
 }

@@ -15,6 +15,16 @@ public static class DirectoryChecks
     // Attributes are a handful; the bound keeps a hostile node from costing more than its name.
     private const int NodePropertiesMax = 64;
 
+    /// <summary>Only that every name can be one: what a Directory inside of a Tree has to keep. The answer is what is wrong, or null.</summary>
+    public static string? CheckNames(WireDirectory directory)
+    {
+        string? error = null;
+        foreach (var file in directory.Files) error ??= NodeName.Check(file.Name);
+        foreach (var child in directory.Directories) error ??= NodeName.Check(child.Name);
+        foreach (var link in directory.Symlinks) error ??= NodeName.Check(link.Name);
+        return error;
+    }
+
     /// <summary>The answer is what is wrong, in one sentence, or null.</summary>
     public static string? Check(WireDirectory directory, DigestFunction function, bool allowAbsoluteSymlinks)
     {

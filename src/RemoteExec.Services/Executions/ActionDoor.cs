@@ -22,7 +22,7 @@ internal sealed class ActionDoor(IBlobStore store, ServicesOptions options, Time
         // Both before either is complained about: each answer costs the client a round of uploads.
         var commandBlob = await ReadAsync(action.Command, CommandSpec.BlobBytesMax, "a command", cancellationToken);
         var command = commandBlob is { } blob
-            ? CommandSpec.Parse(blob, action.Command, options.SupportedNodeProperties)
+            ? CommandSpec.Parse(blob, action.Command)
             : null;
         var missing = await _trees.FindMissingAsync(action.InputRoot, cancellationToken);
         if (command is null) throw new MissingInputsException([action.Command, .. missing.Where(blob => blob != action.Command)]);

@@ -9,7 +9,7 @@ namespace RemoteExec.Services;
 /// Where a result says that its outputs belong. Other clients will write there what they never saw being made, so a path
 /// that leaves the input root, or a name that is none, is not taken from anybody (TRUST 4.6: remote-apis-sdks#649, #650, #655).
 /// </summary>
-internal sealed class ResultPaths(IBlobStore store, ServicesOptions options)
+internal sealed class ResultPaths(IBlobStore store)
 {
     /// <exception cref="RpcException">INVALID_ARGUMENT for a path that no output can have.</exception>
     public async ValueTask CheckAsync(ActionResult result, Digest action, CancellationToken cancellationToken)
@@ -22,16 +22,6 @@ internal sealed class ResultPaths(IBlobStore store, ServicesOptions options)
         if (await FindWorkingDirectoryAsync(action, cancellationToken) is { Length: > 0 } workingDirectory)
             error = FindFault(result, workingDirectory);
         if (error is not null) throw RpcErrors.InvalidField("action_result", error);
-    }
-
-    /// <exception cref="RpcException">INVALID_ARGUMENT for an entry that no directory can have.</exception>
-    public static void CheckNames(WireDirectory directory, Digest tree)
-    {
-        string? error = null;
-        foreach (var file in directory.Files) error ??= NodeName.Check(file.Name);
-        foreach (var child in directory.Directories) error ??= NodeName.Check(child.Name);
-        foreach (var link in directory.Symlinks) error ??= NodeName.Check(link.Name);
-        if (error is not null) throw RpcErrors.Invalid($"tree {tree}: {error}");
     }
 
     private static string? FindFault(ActionResult result, string workingDirectory)
@@ -62,7 +52,7 @@ internal sealed class ResultPaths(IBlobStore store, ServicesOptions options)
 
         var command = ActionSpec.Parse(actionBlob, action, TimeSpan.MaxValue).Command;
         return await ReadAsync(command, CommandSpec.BlobBytesMax, cancellationToken) is { } commandBlob
-            ? CommandSpec.Parse(commandBlob, command, options.SupportedNodeProperties).WorkingDirectory
+            ? CommandSpec.Parse(commandBlob, command).WorkingDirectory
             : null;
     }
 

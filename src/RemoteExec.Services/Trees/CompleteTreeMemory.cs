@@ -1,3 +1,5 @@
+using RemoteExec.Protocol;
+
 namespace RemoteExec.Services;
 
 /// <summary>
@@ -19,28 +21,29 @@ internal sealed class CompleteTreeMemory(TimeSpan duration, TimeProvider clock)
 
     public bool TryGet(Digest directory, out TreeSummary summary)
     {
-        var now = clock.GetUtcNow();
         lock (_lock)
         {
-            if (!_young.TryGetValue(directory, out var entry))
-            {
-                if (!_old.Remove(directory, out entry)) entry = default;
-                else if (entry.Until > now) Put(directory, entry);
-            }
-
+            bool isKnown = _young.TryGetValue(directory, out var entry);
+            bool isOld = !isKnown && _old.Remove(directory, out entry);
             summary = entry.Summary;
-            return entry.Until > now;
+            if (!(isKnown || isOld) || clock.GetElapsedTime(entry.SeenAt) >= duration) return false;
+
+            if (isOld) Put(directory, entry);
+            return true;
         }
     }
 
     /// <param name="summaries">Complete directories with what they amount to.</param>
-    /// <param name="seenAt">When the store was asked; before, not after, so that time spent asking counts.</param>
-    public void Add(IEnumerable<KeyValuePair<Digest, TreeSummary>> summaries, DateTimeOffset seenAt)
+    /// <param name="seenAt">
+    /// The clock's timestamp when the store was asked; before, not after, so that time spent asking counts. Monotonic: a wall clock
+    /// that is set back would stretch a promise that the store keeps for a fixed time.
+    /// </param>
+    public void Add(IEnumerable<KeyValuePair<Digest, TreeSummary>> summaries, long seenAt)
     {
         lock (_lock)
         {
             foreach (var (directory, summary) in summaries)
-                Put(directory, new Entry(summary, seenAt + duration));
+                Put(directory, new Entry(summary, seenAt));
         }
     }
 
@@ -50,5 +53,5 @@ internal sealed class CompleteTreeMemory(TimeSpan duration, TimeProvider clock)
         _young[directory] = entry;
     }
 
-    private readonly record struct Entry(TreeSummary Summary, DateTimeOffset Until);
+    private readonly record struct Entry(TreeSummary Summary, long SeenAt);
 }

@@ -1,18 +1,23 @@
 using Build.Bazel.Remote.Execution.V2;
-using Grpc.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
 
 /// <summary>
-/// Walks a tree for GetTree (REAPI C5): breadth first, each distinct directory once, absent ones below the root left out.
+/// A tree for GetTree (REAPI C5): breadth first, each distinct directory once, absent ones below the root left out.
 /// A page token is the digest of the last directory sent: the walk is the same every time, so it continues behind that one.
 /// </summary>
 internal sealed class TreePages(IBlobStore store, ServicesOptions options)
 {
     // Directories are small; a page of a thousand is about 300 KiB.
     private const int PageDirectoriesMax = 1000;
+
+    // Tag and length of one directory.
+    private const int FramingBytes = 6;
+
+    // Nobody makes what is only listed: it may be deeper than a file system allows.
+    private readonly DirectoryWalk _walk = store.Walk(options.Limits.Tree with { DepthMax = int.MaxValue }, DirectoryUse.Listing);
 
     public async Task SendAsync(
         Digest root, int pageSize, string pageToken, Func<GetTreeResponse, Task> send, CancellationToken cancellationToken)
@@ -25,15 +30,22 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
         long pageBytes = 0;
         var last = root;
         bool isSending = resumeAfter is null;
-        await foreach (var (digest, directory) in WalkAsync(root, cancellationToken))
+        await foreach (var (digest, directory, _) in _walk.DistinctAsync(root, isKnown: null, cancellationToken))
         {
+            if (directory is null)
+            {
+                if (digest == root) throw RpcErrors.NotFound("directory", digest.ToString());
+                continue;
+            }
+
             if (!isSending)
             {
                 isSending = digest == resumeAfter;
                 continue;
             }
 
-            bool isFull = page.Directories.Count == directoriesMax || pageBytes + digest.SizeBytes > options.BatchBytesMax;
+            long bytes = digest.SizeBytes + FramingBytes;
+            bool isFull = page.Directories.Count == directoriesMax || pageBytes + bytes > options.BatchBytesMax;
             if (isFull && page.Directories.Count > 0)
             {
                 page.NextPageToken = last.ToString();
@@ -43,7 +55,7 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
             }
 
             page.Directories.Add(directory);
-            pageBytes += digest.SizeBytes;
+            pageBytes += bytes;
             last = digest;
         }
 
@@ -61,32 +73,5 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
             && Digest.TryParse(function, text.AsSpan(0, slash), sizeBytes, out var digest, out _)
                 ? digest
                 : throw RpcErrors.InvalidField("page_token", "page_token is not one of ours");
-    }
-
-    private async IAsyncEnumerable<(Digest Digest, WireDirectory Directory)> WalkAsync(
-        Digest root, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var budget = options.TreeBudget;
-        var seen = new HashSet<Digest> { root };
-        var queue = new Queue<Digest>(seen);
-        while (queue.TryDequeue(out var digest))
-        {
-            if (await store.ReadAllAsync(digest, budget.DirectoryBytesMax, cancellationToken) is not { } blob)
-            {
-                if (digest == root) throw RpcErrors.NotFound("directory", digest.ToString());
-                continue;
-            }
-
-            var directory = WireMessages.Parse(WireDirectory.Parser, blob, digest);
-            foreach (var child in directory.Directories)
-            {
-                var childDigest = WireDigests.FromWire(child.Digest, root.Function, child.Name);
-                if (seen.Count > budget.DirectoriesMax)
-                    throw new RpcException(new Status(StatusCode.ResourceExhausted, $"the tree has more than {budget.DirectoriesMax} directories"));
-                if (seen.Add(childDigest)) queue.Enqueue(childDigest);
-            }
-
-            yield return (digest, directory);
-        }
     }
 }

@@ -1,5 +1,5 @@
 using Build.Bazel.Remote.Execution.V2;
-using Digest = RemoteExec.Core.Digest;
+using RemoteExec.Protocol;
 
 namespace RemoteExec.Storage;
 
@@ -12,7 +12,7 @@ public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobSto
     private const long TreeMemoryBytes = 16 << 20;
 
     private readonly GuardedActionCacheObserver _observer = new(observer);
-    private readonly ResultClosure _closure = new(store, new SizedLru<Digest, Digest[]>(TreeMemoryBytes));
+    private readonly ResultClosure _closure = new(store, new TreeLimits(), TreeMemoryBytes);
 
     public async ValueTask<ActionResult?> GetAsync(ActionCacheKey key, CancellationToken cancellationToken)
     {
@@ -42,7 +42,7 @@ public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobSto
 
     private async ValueTask<bool> IsCompleteAsync(ActionResult result, ActionCacheKey key, CancellationToken cancellationToken)
     {
-        var closure = await _closure.FindAsync(result, key.Action.Function, cancellationToken);
+        var closure = await _closure.TryFindAsync(result, key.Action.Function, cancellationToken);
         return closure is not null && (await store.FindMissingAsync(closure, cancellationToken)).Count == 0;
     }
 }

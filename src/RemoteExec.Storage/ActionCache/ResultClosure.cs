@@ -1,5 +1,5 @@
 using Build.Bazel.Remote.Execution.V2;
-using Google.Protobuf;
+using Grpc.Core;
 using RemoteExec.Protocol;
 using Digest = RemoteExec.Core.Digest;
 using DigestFunction = RemoteExec.Core.DigestFunction;
@@ -8,128 +8,131 @@ using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Everything that a result refers to: files, trees with all that is inside, stdout, stderr (REAPI A1).</summary>
-internal sealed class ResultClosure(IBlobStore store, SizedLru<Digest, Digest[]> trees)
+/// <summary>
+/// Everything that a result refers to: files, trees with all that is inside, stdout, stderr. A result is worth nothing unless
+/// all of it is stored (REAPI A1, A3). One set of rules for who stores a result and for who is served one.
+/// </summary>
+/// <param name="memoryBytes">For what is inside of trees: a tree's content never changes, so it is read once and remembered under its digest.</param>
+public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memoryBytes)
 {
-    // A tree artifact of 100,000 files is a tenth of it. What is larger cannot be checked, and so is no hit.
-    private const int TreeBytesMax = 64 << 20;
-
-    // Directories are walked one by one where no Tree lists them: a bound for a client's graph, not for a build's.
-    private const int DirectoriesMax = 100_000;
-
     // Weight of one digest in the memory of trees.
     private const int DigestBytes = 64;
 
-    /// <summary>Null when the closure cannot be told: a tree is absent or is no tree, or a digest is none.</summary>
-    public async ValueTask<List<Digest>?> FindAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    private readonly SizedLru<(Digest Root, bool IsTree), Digest[]> _trees = new(memoryBytes);
+    private readonly DirectoryWalk _directories = store.Walk(limits, DirectoryUse.Output);
+
+    /// <summary>The strict answer, for a result that somebody wants to store.</summary>
+    /// <exception cref="RpcException">INVALID_ARGUMENT for a malformed digest, name or tree, RESOURCE_EXHAUSTED for a tree beyond the limits.</exception>
+    public async ValueTask<ResultReferences> FindAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
     {
-        var closure = new List<Digest>();
+        List<Digest> digests = [], unread = [];
         foreach (var file in result.OutputFiles)
-            if (!TryAdd(closure, file.Digest, function)) return null;
-        if (result.StdoutDigest is not null && !TryAdd(closure, result.StdoutDigest, function)) return null;
-        if (result.StderrDigest is not null && !TryAdd(closure, result.StderrDigest, function)) return null;
+        {
+            if (!WireDigests.TryFromWire(file.Digest, function, out var digest, out _))
+                digest = WireDigests.FromWire(file.Digest, function, $"output_files[{file.Path}].digest"); // throws; the name is made for that alone
+            digests.Add(digest);
+        }
 
+        if (result.StdoutDigest is not null) digests.Add(WireDigests.FromWire(result.StdoutDigest, function, "stdout_digest"));
+        if (result.StderrDigest is not null) digests.Add(WireDigests.FromWire(result.StderrDigest, function, "stderr_digest"));
         foreach (var directory in result.OutputDirectories)
+            await AddAsync(digests, unread, directory, function, cancellationToken);
+        return new ResultReferences(digests, unread);
+    }
+
+    /// <summary>The lenient answer, for a result that is stored: null for one that cannot be told whole, whatever the reason.</summary>
+    public async ValueTask<IReadOnlyList<Digest>?> TryFindAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    {
+        try
         {
-            if (await FindAsync(directory, function, cancellationToken) is not { } inside) return null;
-            closure.AddRange(inside);
+            var references = await FindAsync(result, function, cancellationToken);
+            return references.Unread.Count == 0 ? references.Digests : null;
+        }
+        catch (RpcException malformed) when (malformed.StatusCode is StatusCode.InvalidArgument or StatusCode.ResourceExhausted)
+        {
+            // It was stored by other rules than ours of today. As a miss it is repaired: the action runs again.
+            return null;
+        }
+    }
+
+    private async ValueTask AddAsync(
+        List<Digest> digests, List<Digest> unread, OutputDirectory directory, DigestFunction function, CancellationToken cancellationToken)
+    {
+        string field = $"output_directories[{directory.Path}]";
+        if (directory.TreeDigest is null && directory.RootDirectoryDigest is null)
+            throw RpcErrors.InvalidField(field, $"{field} has neither a tree nor a root directory");
+
+        if (directory.TreeDigest is not null)
+        {
+            var tree = WireDigests.FromWire(directory.TreeDigest, function, $"{field}.tree_digest");
+            if (tree.SizeBytes > limits.TreeBytesMax) throw RpcErrors.Invalid($"{field}: the tree is larger than {limits.TreeBytesMax} bytes");
+            await AddRememberedAsync(digests, unread, tree, isTree: true, cancellationToken);
         }
 
-        return closure;
-    }
-
-    private static bool TryAdd(List<Digest> closure, WireDigest? wire, DigestFunction function)
-    {
-        if (!WireDigests.TryFromWire(wire, function, out var digest, out _)) return false;
-        closure.Add(digest);
-        return true;
-    }
-
-    private static bool TryAddFiles(List<Digest> closure, Directory? directory, DigestFunction function)
-    {
-        if (directory is null) return true;
-        foreach (var file in directory.Files)
-            if (!TryAdd(closure, file.Digest, function)) return false;
-        return true;
-    }
-
-    private async ValueTask<IReadOnlyList<Digest>?> FindAsync(OutputDirectory output, DigestFunction function, CancellationToken cancellationToken)
-    {
-        // A tree's content never changes, so neither does what is inside: parsed once, remembered under its digest.
-        var closure = new List<Digest>();
-        if (output.TreeDigest is not null)
+        // With a root digest the directories themselves are promised as blobs (REAPI X10).
+        if (directory.RootDirectoryDigest is not null)
         {
-            if (!WireDigests.TryFromWire(output.TreeDigest, function, out var tree, out _)) return null;
-            if (await RememberedAsync(tree, OfTreeAsync, cancellationToken) is not { } inside) return null;
-            closure.AddRange(inside);
+            var root = WireDigests.FromWire(directory.RootDirectoryDigest, function, $"{field}.root_directory_digest");
+            await AddRememberedAsync(digests, unread, root, isTree: false, cancellationToken);
+        }
+    }
+
+    private async ValueTask AddRememberedAsync(
+        List<Digest> digests, List<Digest> unread, Digest root, bool isTree, CancellationToken cancellationToken)
+    {
+        // The same bytes may be both, and mean different things.
+        if (!_trees.TryGet((root, isTree), out var inside))
+        {
+            var found = new HashSet<Digest>();
+            int unreadBefore = unread.Count;
+            await (isTree ? AddTreeAsync(found, unread, root, cancellationToken) : AddDirectoriesAsync(found, unread, root, cancellationToken));
+            inside = [.. found];
+            if (unread.Count == unreadBefore) _trees.Set((root, isTree), inside, (inside.Length + 1) * DigestBytes);
         }
 
-        if (output.RootDirectoryDigest is not null)
+        digests.AddRange(inside);
+    }
+
+    private async ValueTask AddTreeAsync(HashSet<Digest> digests, List<Digest> unread, Digest digest, CancellationToken cancellationToken)
+    {
+        digests.Add(digest);
+        if (await store.ReadAllAsync(digest, limits.TreeBytesMax, cancellationToken) is not { } blob)
         {
-            if (!WireDigests.TryFromWire(output.RootDirectoryDigest, function, out var root, out _)) return null;
-            if (await RememberedAsync(root, OfDirectoriesAsync, cancellationToken) is not { } inside) return null;
-            closure.AddRange(inside);
+            unread.Add(digest);
+            return;
         }
 
-        return closure;
-    }
-
-    private async ValueTask<Digest[]?> RememberedAsync(
-        Digest root, Func<Digest, CancellationToken, ValueTask<List<Digest>?>> find, CancellationToken cancellationToken)
-    {
-        if (trees.TryGet(root, out var remembered)) return remembered;
-        if (await find(root, cancellationToken) is not { } found) return null;
-
-        Digest[] closure = [.. found.Distinct()];
-        trees.Set(root, closure, (closure.Length + 1) * DigestBytes);
-        return closure;
-    }
-
-    private async ValueTask<List<Digest>?> OfTreeAsync(Digest digest, CancellationToken cancellationToken)
-    {
-        if (await ReadAsync(Tree.Parser, digest, cancellationToken) is not { } tree) return null;
-
-        var closure = new List<Digest> { digest };
-        if (!TryAddFiles(closure, tree.Root, digest.Function)) return null;
-        foreach (var child in tree.Children)
-            if (!TryAddFiles(closure, child, digest.Function)) return null;
-        return closure;
-    }
-
-    private async ValueTask<List<Digest>?> OfDirectoriesAsync(Digest root, CancellationToken cancellationToken)
-    {
-        var closure = new List<Digest>();
-        var seen = new HashSet<Digest> { root };
-        var next = new Queue<Digest>(seen);
-        while (next.TryDequeue(out var digest))
+        var tree = TreeMessage.Parse(blob, digest);
+        var lacking = new HashSet<Digest>();
+        foreach (var (_, directory) in tree.Directories)
         {
-            closure.Add(digest);
-            if (await ReadAsync(Directory.Parser, digest, cancellationToken) is not { } directory) return null;
-            if (!TryAddFiles(closure, directory, root.Function)) return null;
+            if (DirectoryChecks.CheckNames(directory) is { } error) throw RpcErrors.Invalid($"tree {digest}: {error}");
+            AddFiles(digests, directory, digest.Function);
             foreach (var child in directory.Directories)
             {
-                if (!WireDigests.TryFromWire(child.Digest, root.Function, out var childDigest, out _)) return null;
-                if (!seen.Add(childDigest)) continue;
-                if (seen.Count > DirectoriesMax) return null;
-                next.Enqueue(childDigest);
+                var childDigest = WireDigests.FromWire(child.Digest, digest.Function, child.Name);
+                if (!tree.Directories.ContainsKey(childDigest)) lacking.Add(childDigest);
             }
         }
 
-        return closure;
+        // A Tree has to have all its Directories; what one lacks, a client looks for in the store, and so do we.
+        foreach (var child in lacking)
+            await AddDirectoriesAsync(digests, unread, child, cancellationToken);
     }
 
-    private async ValueTask<T?> ReadAsync<T>(MessageParser<T> parser, Digest digest, CancellationToken cancellationToken)
-        where T : class, IMessage<T>
+    private async ValueTask AddDirectoriesAsync(HashSet<Digest> digests, List<Digest> unread, Digest root, CancellationToken cancellationToken)
     {
-        if (digest.SizeBytes > TreeBytesMax) return null;
-        if (await store.ReadAllAsync(digest, TreeBytesMax, cancellationToken) is not { } bytes) return null;
-        try
+        await foreach (var found in _directories.DistinctAsync(root, isKnown: null, cancellationToken))
         {
-            return parser.ParseFrom(bytes.Span);
+            digests.Add(found.Digest);
+            if (found.Message is { } directory) AddFiles(digests, directory, root.Function);
+            else unread.Add(found.Digest);
         }
-        catch (InvalidProtocolBufferException)
-        {
-            return null;
-        }
+    }
+
+    private static void AddFiles(HashSet<Digest> digests, Directory directory, DigestFunction function)
+    {
+        foreach (var file in directory.Files)
+            digests.Add(WireDigests.FromWire(file.Digest, function, file.Name));
     }
 }

@@ -23,4 +23,14 @@ internal sealed class ActionPathTests
     [TestCase("w", "a/../../../x")]
     public void Leaving_the_root_is_refused(string directory, string path) =>
         Assert.That(ActionPath.TryResolve(directory, path, out _, out _), Is.False);
+
+    [Test] // two that fit may make one that does not
+    public void What_is_too_long_once_it_is_joined_is_refused()
+    {
+        string half = string.Join('/', Enumerable.Repeat(new string('x', 99), 18));
+
+        Assert.That(ActionPath.TryResolve("", half, out _, out _));
+        Assert.That(ActionPath.TryResolve(half, half, out _, out string? error), Is.False);
+        Assert.That(error, Does.Contain("3500 bytes"));
+    }
 }

@@ -15,7 +15,7 @@ internal sealed class CommandSpecTests
         var command = new WireCommand { Arguments = { "cc" } };
         change(command);
         byte[] blob = command.ToByteArray();
-        return CommandSpec.Parse(blob, Digest.Of(DigestFunction.Sha256, blob), supportedNodeProperties: ["unix_mode"]);
+        return CommandSpec.Parse(blob, Digest.Of(DigestFunction.Sha256, blob));
     }
 
     [Test] // REAPI X5
@@ -101,10 +101,6 @@ internal sealed class CommandSpecTests
     public void A_bad_command_is_INVALID_ARGUMENT(Action<WireCommand> change) =>
         Assert.That(Assert.Throws<RpcException>(() => Parse(change))!.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
 
-    [Test] // REAPI X13
-    public void A_known_node_property_is_accepted() =>
-        Assert.That(Parse(command => command.OutputNodeProperties.Add("unix_mode")).Message.OutputNodeProperties, Has.Count.EqualTo(1));
-
     [Test] // REAPI X10
     public void An_unknown_directory_format_means_a_tree()
     {
@@ -125,7 +121,7 @@ internal sealed class CommandSpecTests
     public void Text_that_is_not_UTF8_is_INVALID_ARGUMENT(byte[] text)
     {
         byte[] blob = [0x0a, (byte)text.Length, .. text]; // arguments
-        var refusal = Assert.Throws<RpcException>(() => CommandSpec.Parse(blob, Digest.Of(DigestFunction.Sha256, blob), []));
+        var refusal = Assert.Throws<RpcException>(() => CommandSpec.Parse(blob, Digest.Of(DigestFunction.Sha256, blob)));
 
         Assert.That(refusal!.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
     }

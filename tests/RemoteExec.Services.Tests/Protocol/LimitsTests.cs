@@ -19,6 +19,7 @@ public sealed class LimitsTests
             Tree = new TreeLimits
             {
                 EntriesMax = 6, DepthMax = 7, PathBytesMax = 8, FileBytesMax = 9L << 32, DirectoryBytesMax = 10, TreeBytesMax = 11,
+                DirectoriesMax = 12, DirectoriesBytesMax = 13L << 32,
             },
         };
 

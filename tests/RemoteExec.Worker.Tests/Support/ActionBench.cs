@@ -34,7 +34,7 @@ internal sealed class ActionBench : IAsyncDisposable
 
     public OutputLimits OutputLimits { get; init; } = new();
 
-    public InputLimits InputLimits { get; init; } = new();
+    public TreeLimits Trees { get; init; } = new();
 
     public Digest Put(IMessage message) => Store.Put(DigestFunction.Sha256, message.ToByteArray());
 
@@ -68,12 +68,12 @@ internal sealed class ActionBench : IAsyncDisposable
             WorkerId = "bench",
             DataDirectory = _folder.Path,
             OutputLimits = OutputLimits,
-            InputLimits = InputLimits,
+            Trees = Trees,
         };
         _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), recycles: false, NullLogger.Instance);
         return new ActionRunner(
-            options, new ActionFetcher(new BlobFetcher(Store, remote: null), InputLimits), new InputMaterialiser(Store, _workDirectories.Stock, copies: false),
-            sandbox, walls, _slots, _liveOutputs, new OutputCollector(Store, OutputLimits, mayTakeFiles: false), uploader: null,
+            options, new ActionFetcher(new BlobFetcher(Store, remote: null), Trees), new InputMaterialiser(Store, _workDirectories.Stock, copies: false),
+            sandbox, walls, _slots, _liveOutputs, new OutputCollector(Store, OutputLimits, Trees, mayTakeFiles: false), uploader: null,
             Store, _workDirectories, Time, NullLogger.Instance);
     }
 

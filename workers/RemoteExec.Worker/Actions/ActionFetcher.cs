@@ -9,7 +9,7 @@ namespace RemoteExec.Worker;
 /// Reads an Action and all it refers to, checks it, and brings its input files to this machine. Whatever is
 /// absent is reported at once and completely, so that the client uploads it in one go (REAPI E2).
 /// </summary>
-internal sealed class ActionFetcher(BlobFetcher blobs, InputLimits limits)
+internal sealed class ActionFetcher(BlobFetcher blobs, TreeLimits limits)
 {
     // Parsed directories of the last few hundred actions; the trees of one build fit.
     private const long DirectoryCacheBytesMax = 32 << 20;
@@ -33,7 +33,7 @@ internal sealed class ActionFetcher(BlobFetcher blobs, InputLimits limits)
         missing.AddRange(fetched.Missing);
         if (missing.Count > 0) throw Missing(missing);
 
-        var command = CommandSpec.Parse(commandBlob!.Value, action.Command, supportedNodeProperties: []);
+        var command = CommandSpec.Parse(commandBlob!.Value, action.Command);
         if (command.WorkingDirectory.Length > 0 && !inputs.Directories.Contains(command.WorkingDirectory))
             throw RpcErrors.Invalid($"the working directory {Printable.Quote(command.WorkingDirectory)} is not in the input tree"); // REAPI X4
         return new FetchedAction(action, command, inputs, fetched.FetchedBytes);

@@ -3,7 +3,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// A whole input root, expanded and within its budgets. Paths are relative to the root, with `/`, and parents
+/// A whole input root, expanded and within its limits. Paths are relative to the root, with `/`, and parents
 /// come before what they hold.
 /// </summary>
 internal sealed class InputTree
@@ -15,7 +15,5 @@ internal sealed class InputTree
 
     public List<InputSymlink> Symlinks { get; } = [];
 
-    public long FileBytes { get; set; }
-
-    public int Entries => Directories.Count + Files.Count + Symlinks.Count;
+    public required long FileBytes { get; init; }
 }

@@ -12,7 +12,7 @@ namespace RemoteExec.Worker;
 /// <param name="mayTakeFiles">
 /// Every process of the action is dead, so its files may become blobs as they are; otherwise they are copied.
 /// </param>
-internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits, bool mayTakeFiles)
+internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits, TreeLimits trees, bool mayTakeFiles)
 {
     // Imports in flight: each ends in a flush, and the store makes one flush serve many.
     private const int ImportsMax = 32;
@@ -24,7 +24,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         if (command.Outputs.Paths.IsEmpty) return CollectedOutputs.None;
 
         using var root = DirectoryHandle.Open(rootPath);
-        var survey = new OutputSurvey(root, limits);
+        var survey = new OutputSurvey(root, limits, trees);
         var found = new List<(OutputPath Output, OutputNode Node)>();
         foreach (var output in command.Outputs.Paths)
         {
@@ -124,9 +124,13 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         CollectedOutputs collected, CancellationToken cancellationToken)
     {
         var tree = OutputTree.Build(directory, function);
-        var blobs = new List<(Digest Digest, ReadOnlyMemory<byte> Data)> { (tree.TreeDigest, tree.TreeBytes) };
+        bool asDirectories = command.OutputDirectoryFormat != Command.Types.OutputDirectoryFormat.TreeOnly;
+        if (tree.FindExcess(trees, asDirectories) is { } excess)
+            throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the output {Printable.Quote(output.Path)} {excess}");
+
         // The Tree is stored whatever the format: the completeness check of the action cache reads it (REAPI X10).
-        if (command.OutputDirectoryFormat != Command.Types.OutputDirectoryFormat.TreeOnly)
+        var blobs = new List<(Digest Digest, ReadOnlyMemory<byte> Data)> { (tree.TreeDigest, tree.TreeBytes) };
+        if (asDirectories)
         {
             foreach (var (digest, bytes) in tree.Directories)
                 blobs.Add((digest, bytes));
@@ -146,7 +150,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
             TreeDigest = tree.TreeDigest.ToWire(),
             IsTopologicallySorted = true,
             // It promises the directories as blobs of their own, so it is set only where they are (REAPI X10).
-            RootDirectoryDigest = command.OutputDirectoryFormat == Command.Types.OutputDirectoryFormat.TreeOnly ? null : tree.RootDigest.ToWire(),
+            RootDirectoryDigest = asDirectories ? tree.RootDigest.ToWire() : null,
         };
     }
 }

@@ -1,13 +1,9 @@
 namespace RemoteExec.Worker;
 
-/// <summary>What one action may leave behind; beyond it the action fails with RESOURCE_EXHAUSTED.</summary>
+/// <summary>What one action may leave behind, beside the limits of trees; beyond it the action fails with RESOURCE_EXHAUSTED.</summary>
 public sealed record OutputLimits
 {
-    /// <summary>Files, directories and symlinks together.</summary>
-    public int EntriesMax { get; init; } = 1_000_000;
-
-    public int DepthMax { get; init; } = 256;
-
+    /// <summary>All files together.</summary>
     public long BytesMax { get; init; } = 64L << 30;
 
     /// <summary>Of stdout, and of stderr. The rest is dropped and the log's last line says so.</summary>

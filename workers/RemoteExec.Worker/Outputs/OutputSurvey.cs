@@ -1,3 +1,4 @@
+using System.Text;
 using Grpc.Core;
 using RemoteExec.Protocol;
 
@@ -8,7 +9,7 @@ namespace RemoteExec.Worker;
 /// link. The tree is the action's work and hostile: fifos, devices, links out of the root, names that are no
 /// text and endless depth all end in one clear sentence.
 /// </summary>
-internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
+internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits, TreeLimits trees)
 {
     // One place may be reached through two announced outputs (nested output directories are legal).
     private readonly Dictionary<string, OutputNode> _seen = new(StringComparer.Ordinal);
@@ -21,7 +22,7 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
     /// <summary>What is at an announced place; null when nothing is, which is no error (REAPI X6).</summary>
     public OutputNode? Look(OutputPath output)
     {
-        if (output.RootPath.Length == 0) return LookInto(root, "", depth: 0);
+        if (output.RootPath.Length == 0) return LookInto(root, "", depth: 1);
 
         int slash = output.RootPath.LastIndexOf('/');
         string parentPath = slash < 0 ? "" : output.RootPath[..slash];
@@ -64,8 +65,8 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
 
     private OutputDirectoryNode OpenAndLookInto(DirectoryHandle directory, FileName name, string path, int depth)
     {
-        if (depth == limits.DepthMax)
-            throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the outputs are deeper than {limits.DepthMax} directories");
+        if (depth == trees.DepthMax)
+            throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the outputs are deeper than {trees.DepthMax} directories");
         using var child = Readable(path, () => directory.TryOpenDirectory(name))
             ?? throw Refuse(path, "vanished while it was collected");
         return LookInto(child, path, depth + 1);
@@ -74,10 +75,13 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
     private OutputDirectoryNode LookInto(DirectoryHandle directory, string path, int depth)
     {
         var node = new OutputDirectoryNode();
-        foreach (var name in directory.ReadNames(limits.EntriesMax))
+        foreach (var name in directory.ReadNames(trees.EntriesMax))
         {
             string childPath = path.Length == 0 ? name.ToString() : $"{path}/{name}";
             if (!name.TryDecode(out string text)) throw Refuse(childPath, "has a name that is not UTF-8");
+            // An action makes such a path step by step; by its whole name nobody can open it, here or on the client's side.
+            if (Encoding.UTF8.GetByteCount(childPath) > trees.PathBytesMax)
+                throw Refuse(childPath, $"has a path of more than {trees.PathBytesMax} bytes");
             if (LookAt(directory, name, childPath, depth) is { } child) node.Children.Add((text, child));
         }
         return node;
@@ -118,8 +122,8 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits)
 
     private void Count(FileStatus status)
     {
-        if (++_entries > limits.EntriesMax)
-            throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the outputs have more than {limits.EntriesMax} entries");
+        if (++_entries > trees.EntriesMax)
+            throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the outputs have more than {trees.EntriesMax} entries");
         if (status.Kind == FileKind.Regular && (_bytes += status.SizeBytes) > limits.BytesMax)
             throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the outputs are larger than {limits.BytesMax} bytes together");
     }

@@ -35,6 +35,23 @@ internal sealed class OutputTree
         return tree;
     }
 
+    /// <summary>
+    /// What makes it larger than the coordinator takes, or null. Told here it is the action's failure; a report of it would be
+    /// refused, and look like a fault of this worker.
+    /// </summary>
+    /// <param name="asDirectories">Its Directories are blobs of their own as well, and will be walked.</param>
+    public string? FindExcess(TreeLimits limits, bool asDirectories)
+    {
+        if (TreeBytes.Length > limits.TreeBytesMax) return $"lists more than a Tree of {limits.TreeBytesMax} bytes can hold";
+        if (!asDirectories) return null;
+        if (_childrenFirst.Count > limits.DirectoriesMax) return $"has more than {limits.DirectoriesMax} different directories";
+        if (_childrenFirst.Any(directory => directory.Bytes.Length > limits.DirectoryBytesMax))
+            return $"has a directory that lists more than a Directory of {limits.DirectoryBytesMax} bytes can hold";
+        return _childrenFirst.Sum(directory => (long)directory.Bytes.Length) > limits.DirectoriesBytesMax
+            ? $"has directories of more than {limits.DirectoriesBytesMax} bytes together"
+            : null;
+    }
+
     private Digest Add(OutputDirectoryNode node)
     {
         var message = new WireDirectory();
