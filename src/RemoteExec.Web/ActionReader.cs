@@ -22,21 +22,26 @@ internal sealed class ActionReader(WebSources sources)
     private const int OutputBytesShown = 64 << 10;
     private const int InputsShown = 500;
 
+    // A Directory that is too large to be shown is read as absent.
+    private static readonly TreeLimits ShownTree = new() { DirectoryBytesMax = int.MaxValue };
+
     public async ValueTask<ActionView?> ReadAsync(ExecutionId id, CancellationToken cancellationToken)
     {
         if (sources.History.Find(id) is { } completed)
         {
             var response = Response(completed);
-            return await ReadAsync(StatusReader.Row(completed, response), completed.Request, completed.Attempt, response, cancellationToken);
+            var whole = await ReadAsync(StatusReader.Row(completed, response), completed.Request, response.Result, cancellationToken);
+            // The scheduler ends some by itself, without a response.
+            return whole with { Attempts = completed.Attempt, Message = response.Message.Length > 0 ? response.Message : completed.Outcome.Message };
         }
 
         var live = sources.LiveOperations(int.MaxValue).FirstOrDefault(o => o.Execution == id);
         if (live is null) return null;
 
         var row = StatusReader.Row(live, sources.Time.GetUtcNow());
-        var view = await ReadAsync(row, live.Request, live.Attempt, new ExecuteResponse(), cancellationToken);
+        var soFar = await ReadAsync(row, live.Request, result: null, cancellationToken);
         var (stdout, stderr) = sources.LiveOutput(new LeaseId(id, live.Attempt));
-        return view with { Stdout = Live(stdout), Stderr = Live(stderr) };
+        return soFar with { Attempts = live.Attempt, Stdout = Live(stdout), Stderr = Live(stderr) };
     }
 
     /// <summary>The response as the client got it; an empty one when the scheduler itself ended the execution.</summary>
@@ -44,27 +49,27 @@ internal sealed class ActionReader(WebSources sources)
         ExecuteResponse.Parser.ParseFrom(completed.Outcome.Response.Span);
 
     private async ValueTask<ActionView> ReadAsync(
-        ActionRow row, ExecutionRequest request, int attempts, ExecuteResponse response, CancellationToken cancellationToken)
+        ActionRow row, ExecutionRequest request, ActionResult? result, CancellationToken cancellationToken)
     {
         var function = request.Action.Function;
         var action = await MessageAsync(Build.Bazel.Remote.Execution.V2.Action.Parser, request.Action, cancellationToken);
         var command = await MessageAsync(Command.Parser, function, action?.CommandDigest, cancellationToken);
         var inputs = new List<FileView>();
-        bool truncated = action is not null && await AddInputsAsync(inputs, "", function, action.InputRootDigest, cancellationToken);
-        var result = response.Result ?? new ActionResult();
+        bool truncated = WireDigests.TryFromWire(action?.InputRootDigest, function, out var root, out _)
+            && await AddInputsAsync(inputs, function, root, cancellationToken);
+        result ??= new ActionResult();
 
-        return new ActionView(
-            row.Id, row.ActionDigest, row.Mnemonic, row.Target, row.CommandLine, row.Done, row.Stage, row.StatusCode, row.StatusName,
-            row.ExitCode, row.Cached, row.Worker, row.Stages, row.TotalSeconds, attempts,
-            response.Message.Length > 0 ? response.Message : sources.History.Find(Id(row))?.Outcome.Message ?? "",
-            command is null ? null : View(command, request.Platform),
-            command is null ? "The action or its command is no longer stored." : "",
-            await OutputAsync(function, result.StdoutRaw, result.StdoutDigest, cancellationToken),
-            await OutputAsync(function, result.StderrRaw, result.StderrDigest, cancellationToken),
-            Outputs(function, result), inputs, truncated);
+        return new ActionView(row)
+        {
+            Command = command is null ? null : View(command, request.Platform),
+            CommandProblem = command is null ? "The action or its command is no longer stored." : "",
+            Stdout = await OutputAsync(function, result.StdoutRaw, result.StdoutDigest, cancellationToken),
+            Stderr = await OutputAsync(function, result.StderrRaw, result.StderrDigest, cancellationToken),
+            Outputs = Outputs(function, result),
+            Inputs = inputs,
+            InputsTruncated = truncated,
+        };
     }
-
-    private static ExecutionId Id(ActionRow row) => ExecutionId.TryParse(row.Id, out var id) ? id : default;
 
     private static CommandView View(Command command, Platform platform) => new(
         command.Arguments,
@@ -80,29 +85,31 @@ internal sealed class ActionReader(WebSources sources)
         .. result.OutputSymlinks.Select(s => new FileView(s.Path, "symlink", 0, "", "", s.Target)),
     ];
 
-    private async ValueTask<bool> AddInputsAsync(
-        List<FileView> inputs, string prefix, DigestFunction function, WireDigest? digest, CancellationToken cancellationToken)
+    /// <summary>The first inputs, depth first; true when there are more.</summary>
+    private async ValueTask<bool> AddInputsAsync(List<FileView> inputs, DigestFunction function, Digest root, CancellationToken cancellationToken)
     {
-        var directory = await MessageAsync(Build.Bazel.Remote.Execution.V2.Directory.Parser, function, digest, cancellationToken);
-        if (directory is null) return false;
-
-        foreach (var file in directory.Files)
+        // Where the page stops, the walk stops.
+        var walk = new DirectoryWalk((digest, cancelled) => MessageAsync(Build.Bazel.Remote.Execution.V2.Directory.Parser, digest, cancelled), ShownTree);
+        await foreach (var place in walk.ExpandAsync(root, cancellationToken))
         {
-            if (inputs.Count >= InputsShown) return true;
-            inputs.Add(File(prefix + file.Name, file.IsExecutable, function, file.Digest));
-        }
-
-        inputs.AddRange(directory.Symlinks.Take(InputsShown - inputs.Count)
-            .Select(s => new FileView(prefix + s.Name, "symlink", 0, "", "", s.Target)));
-        foreach (var child in directory.Directories)
-        {
-            // The bound on inputs bounds the walk as well, as long as each folder counts.
-            if (inputs.Count >= InputsShown) return true;
-            inputs.Add(new FileView(prefix + child.Name + "/", "directory", 0, "", "", ""));
-            if (await AddInputsAsync(inputs, prefix + child.Name + "/", function, child.Digest, cancellationToken)) return true;
+            foreach (var view in Entries(place, function))
+            {
+                if (inputs.Count == InputsShown) return true;
+                inputs.Add(view);
+            }
         }
 
         return false;
+    }
+
+    private static IEnumerable<FileView> Entries(DirectoryAt place, DigestFunction function)
+    {
+        if (place.Path.Length > 0) yield return new FileView(place.Path + "/", "directory", 0, "", "", "");
+        if (place.Message is not { } directory) yield break;
+        foreach (var file in directory.Files)
+            yield return File(place.Join(file.Name), file.IsExecutable, function, file.Digest);
+        foreach (var link in directory.Symlinks)
+            yield return new FileView(place.Join(link.Name), "symlink", 0, "", "", link.Target);
     }
 
     private async ValueTask<OutputView?> OutputAsync(

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Build.Bazel.Remote.Execution.V2;
 using RemoteExec.Observability;
+using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Web;
@@ -20,22 +21,24 @@ internal sealed class StatusReader(WebSources sources)
         var queue = sources.Queue();
         var storage = sources.Storage();
         var totals = sources.Metrics.Totals;
-        return new StatusView(
-            sources.Version,
-            (now - sources.Health.StartedAt).TotalSeconds,
-            sources.Health.IsReady,
-            sources.Health.Phase == ServerPhase.Draining,
-            sources.Health.Fault ?? "",
-            sources.GrpcAddress,
-            queue.Queued,
-            queue.Leased + queue.Running,
-            totals.Executions,
-            totals.CacheHits,
-            totals.CacheMisses,
-            new StorageView(storage.UsedBytes, storage.LimitBytes, storage.Blobs),
-            [.. queue.Platforms.Where(p => p.Queued + p.Leased + p.Running > 0).Select(p => View(p, now))],
-            [.. queue.Workers.Select(View)],
-            Actions(now));
+        return new StatusView
+        {
+            Version = sources.Version,
+            UptimeSeconds = (now - sources.Health.StartedAt).TotalSeconds,
+            Ready = sources.Health.IsReady,
+            Draining = sources.Health.Phase == ServerPhase.Draining,
+            Fault = sources.Health.Fault ?? "",
+            GrpcAddress = sources.GrpcAddress,
+            Queued = queue.Queued,
+            Running = queue.Leased + queue.Running,
+            OperationsCompleted = totals.Executions,
+            ActionCacheHits = totals.CacheHits,
+            ActionCacheMisses = totals.CacheMisses,
+            Storage = new StorageView(storage.UsedBytes, storage.LimitBytes, storage.Blobs),
+            Queues = [.. queue.Platforms.Where(p => p.Queued + p.Leased + p.Running > 0).Select(p => View(p, now))],
+            Workers = [.. queue.Workers.Select(View)],
+            Actions = Actions(now),
+        };
     }
 
     private IReadOnlyList<ActionRow> Actions(DateTimeOffset now)
@@ -55,30 +58,45 @@ internal sealed class StatusReader(WebSources sources)
         [.. w.Description.Walls.Select(wall => new WallView(wall.Name, wall.IsEnforced, wall.Reason))]);
 
     /// <summary>An execution that has not ended.</summary>
-    public static ActionRow Row(OperationSnapshot o, DateTimeOffset now) => new(
-        o.Execution.ToString(), o.Request.Action.ToString(), o.Request.Origin.ActionMnemonic, o.Request.Origin.TargetId, o.Request.CommandLine,
-        Done: false, o.Stage.ToString().ToLowerInvariant(), 0, "", 0, Cached: false, o.WorkerId ?? "",
-        new StageTimes(
-            ((o.LeasedAt ?? now) - o.QueuedAt).TotalSeconds,
-            o.LeasedAt is { } leased ? ((o.StartedAt ?? now) - leased).TotalSeconds : 0,
-            o.StartedAt is { } started ? (now - started).TotalSeconds : 0,
-            0),
-        (now - o.QueuedAt).TotalSeconds);
+    public static ActionRow Row(OperationSnapshot o, DateTimeOffset now) => Row(o.Execution, o.Request) with
+    {
+        Stage = o.Stage.ToString().ToLowerInvariant(),
+        Worker = o.WorkerId ?? "",
+        Stages = new StageTimes(
+            QueueSeconds: ((o.LeasedAt ?? now) - o.QueuedAt).TotalSeconds,
+            FetchSeconds: o.LeasedAt is { } leased ? ((o.StartedAt ?? now) - leased).TotalSeconds : 0,
+            RunSeconds: o.StartedAt is { } started ? (now - started).TotalSeconds : 0,
+            UploadSeconds: 0),
+        TotalSeconds = (now - o.QueuedAt).TotalSeconds,
+    };
 
-    public static ActionRow Row(CompletedExecution c) => Row(c, ActionReader.Response(c));
+    public static ActionRow Row(CompletedExecution c, ExecuteResponse response) => Row(c.Id, c.Request) with
+    {
+        Done = true,
+        Stage = "completed",
+        StatusCode = (int)c.Outcome.Code,
+        StatusName = c.Outcome.Code.ToString(),
+        ExitCode = c.Outcome.ExitCode ?? 0,
+        Cached = response.CachedResult,
+        Worker = c.WorkerId ?? "",
+        Stages = Times(c, response.Result?.ExecutionMetadata ?? new ExecutedActionMetadata()),
+        TotalSeconds = (c.CompletedAt - c.QueuedAt).TotalSeconds,
+    };
 
-    public static ActionRow Row(CompletedExecution c, ExecuteResponse response) => new(
-        c.Id.ToString(), c.Request.Action.ToString(), c.Request.Origin.ActionMnemonic, c.Request.Origin.TargetId, c.Request.CommandLine,
-        Done: true, "completed", (int)c.Outcome.Code, c.Outcome.Code.ToString(), c.Outcome.ExitCode ?? 0, response.CachedResult, c.WorkerId ?? "",
-        Times(c, response.Result?.ExecutionMetadata),
-        (c.CompletedAt - c.QueuedAt).TotalSeconds);
+    private static ActionRow Row(CompletedExecution c) => Row(c, ActionReader.Response(c));
 
-    private static StageTimes Times(CompletedExecution c, ExecutedActionMetadata? m) => new(
-        ((c.LeasedAt ?? c.CompletedAt) - c.QueuedAt).TotalSeconds,
-        Between(m?.InputFetchStartTimestamp, m?.InputFetchCompletedTimestamp),
-        Between(m?.ExecutionStartTimestamp, m?.ExecutionCompletedTimestamp),
-        Between(m?.OutputUploadStartTimestamp, m?.OutputUploadCompletedTimestamp));
+    private static ActionRow Row(ExecutionId id, ExecutionRequest request) => new()
+    {
+        Id = id.ToString(),
+        ActionDigest = request.Action.ToString(),
+        Mnemonic = request.Origin.ActionMnemonic,
+        Target = request.Origin.TargetId,
+        CommandLine = request.CommandLine,
+    };
 
-    private static double Between(Google.Protobuf.WellKnownTypes.Timestamp? start, Google.Protobuf.WellKnownTypes.Timestamp? end) =>
-        start is null || end is null ? 0 : Math.Max(0, (end - start).ToTimeSpan().TotalSeconds);
+    private static StageTimes Times(CompletedExecution c, ExecutedActionMetadata metadata) => new(
+        QueueSeconds: ((c.LeasedAt ?? c.CompletedAt) - c.QueuedAt).TotalSeconds,
+        FetchSeconds: metadata.FetchTime()?.TotalSeconds ?? 0,
+        RunSeconds: metadata.RunTime()?.TotalSeconds ?? 0,
+        UploadSeconds: metadata.UploadTime()?.TotalSeconds ?? 0);
 }

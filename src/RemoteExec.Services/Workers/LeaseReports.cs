@@ -16,7 +16,7 @@ namespace RemoteExec.Services;
 /// </summary>
 internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, TimeProvider clock)
 {
-    private readonly ResultOutputs _outputs = new(store, options, clock);
+    private readonly ResultOutputs _outputs = new(store, options);
 
     public async ValueTask<ExecutionOutcome> ToOutcomeAsync(
         Lease lease, DateTimeOffset leasedAt, string worker, LeaseFinished report, CancellationToken cancellationToken)
@@ -51,7 +51,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
             // These two blame the worker, see worker.proto, LeaseFinished.status.
             IsInfrastructureFailure = status.Code is (int)StatusCode.Unavailable or (int)StatusCode.Internal,
             ExitCode = result?.ExitCode,
-            Stages = result is null ? [] : StageTimes.Of(result.ExecutionMetadata, clock.GetUtcNow()),
+            Stages = result is null ? [] : StageDurations.Of(result.ExecutionMetadata, clock.GetUtcNow()),
         };
     }
 

@@ -1,18 +1,33 @@
 namespace RemoteExec.Web;
 
 /// <summary>One execution in a list.</summary>
-public sealed record ActionRow(
-    string Id,
-    string ActionDigest,
-    string Mnemonic,
-    string Target,
-    string CommandLine,
-    bool Done,
-    string Stage,
-    int StatusCode,
-    string StatusName,
-    int ExitCode,
-    bool Cached,
-    string Worker,
-    StageTimes Stages,
-    double TotalSeconds);
+public record ActionRow
+{
+    public string Id { get; init; } = "";
+
+    public string ActionDigest { get; init; } = "";
+
+    public string Mnemonic { get; init; } = "";
+
+    public string Target { get; init; } = "";
+
+    public string CommandLine { get; init; } = "";
+
+    public bool Done { get; init; }
+
+    public string Stage { get; init; } = "";
+
+    public int StatusCode { get; init; }
+
+    public string StatusName { get; init; } = "";
+
+    public int ExitCode { get; init; }
+
+    public bool Cached { get; init; }
+
+    public string Worker { get; init; } = "";
+
+    public StageTimes Stages { get; init; } = new(0, 0, 0, 0);
+
+    public double TotalSeconds { get; init; }
+}

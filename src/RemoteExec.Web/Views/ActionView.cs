@@ -1,27 +1,34 @@
 namespace RemoteExec.Web;
 
-/// <summary>One execution in full: <c>GET /api/v1/actions/{id}</c>.</summary>
-public sealed record ActionView(
-    string Id,
-    string ActionDigest,
-    string Mnemonic,
-    string Target,
-    string CommandLine,
-    bool Done,
-    string Stage,
-    int StatusCode,
-    string StatusName,
-    int ExitCode,
-    bool Cached,
-    string Worker,
-    StageTimes Stages,
-    double TotalSeconds,
-    int Attempts,
-    string Message,
-    CommandView? Command,
-    string CommandProblem,
-    OutputView? Stdout,
-    OutputView? Stderr,
-    IReadOnlyList<FileView> Outputs,
-    IReadOnlyList<FileView> Inputs,
-    bool InputsTruncated);
+/// <summary>One execution in full: its row, and beside it what it ran, read and wrote. <c>GET /api/v1/actions/{id}</c>.</summary>
+public sealed record ActionView : ActionRow
+{
+    public ActionView()
+    {
+    }
+
+    internal ActionView(ActionRow row)
+        : base(row)
+    {
+    }
+
+    public int Attempts { get; init; }
+
+    public string Message { get; init; } = "";
+
+    public CommandView? Command { get; init; }
+
+    /// <summary>Why there is no command, or empty.</summary>
+    public string CommandProblem { get; init; } = "";
+
+    public OutputView? Stdout { get; init; }
+
+    public OutputView? Stderr { get; init; }
+
+    public IReadOnlyList<FileView> Outputs { get; init; } = [];
+
+    /// <summary>The first of them, depth first.</summary>
+    public IReadOnlyList<FileView> Inputs { get; init; } = [];
+
+    public bool InputsTruncated { get; init; }
+}
