@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Grpc.Core;
 using RemoteExec.Client;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Cli;
 
@@ -24,15 +25,17 @@ internal static class Rexec
         var parsed = root.Parse(arguments);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var error in parsed.Errors)
-                console.Say(error.Message);
-            console.Say("See rexec --help");
+            foreach (string slip in SlipsIn(parsed))
+                console.Say(slip);
             return ExitCode.Usage;
         }
 
+        using var signals = new StopSignals();
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            // Signals are ours: the parser's own handling knows one exit code for both of them.
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, signals.Stopping);
         }
         catch (Exception wrong) when (wrong is ClientException or IOException or UnauthorizedAccessException)
         {
@@ -42,7 +45,7 @@ internal static class Rexec
         }
         catch (RpcException interrupted) when (interrupted.StatusCode == StatusCode.Cancelled)
         {
-            return Interrupted(console);
+            return Interrupted(signals, console);
         }
         catch (RpcException failure)
         {
@@ -51,14 +54,23 @@ internal static class Rexec
         }
         catch (OperationCanceledException)
         {
-            return Interrupted(console);
+            return Interrupted(signals, console);
         }
     }
 
-    private static int Interrupted(CliConsole console)
+    /// <summary>What was not understood, with what was probably meant; where nothing is strange, what is missing.</summary>
+    private static List<string> SlipsIn(ParseResult parsed)
     {
-        console.Say("interrupted");
-        return ExitCode.Interrupted;
+        var command = parsed.CommandResult.Command;
+        string program = command is RootCommand ? "rexec" : $"rexec {command.Name}";
+        List<string> slips = [.. CommandLineSlips.In(parsed, program)];
+        return slips.Count > 0 ? slips : [.. parsed.Errors.Select(error => $"{error.Message.TrimEnd('.')}. See {program} --help")];
+    }
+
+    private static int Interrupted(StopSignals signals, CliConsole console)
+    {
+        console.Say(signals.ExitCode == ExitCode.Terminated ? "terminated" : "interrupted");
+        return signals.ExitCode;
     }
 
     private static string Explain(RpcException failure) => failure.StatusCode switch

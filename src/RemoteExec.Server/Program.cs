@@ -1,1 +1,1 @@
-return await RemoteExec.Server.ServerHost.RunAsync(args);
+return await RemoteExec.Hosting.ProgramHost.RunAsync(new RemoteExec.Server.ServerHost(), args);

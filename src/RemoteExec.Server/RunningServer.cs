@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using RemoteExec.Hosting;
 using RemoteExec.Observability;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
@@ -10,7 +11,7 @@ using RemoteExec.Worker;
 namespace RemoteExec.Server;
 
 /// <summary>Everything that was started, and the order in which it ends: the reverse, after a drain.</summary>
-internal sealed partial class RunningServer(ServerOptions options, TimeProvider time, ILoggerFactory logs) : IAsyncDisposable
+internal sealed partial class RunningServer(ServerOptions options, TimeProvider time, ILoggerFactory logs) : IProgramWork
 {
     private readonly ILogger _log = logs.CreateLogger("RemoteExec.Server");
     private readonly Stack<object> _owned = new();

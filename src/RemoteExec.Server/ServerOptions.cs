@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
+using RemoteExec.Hosting;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server;
@@ -21,8 +22,8 @@ internal sealed class ServerOptions(OptionReader options)
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse action results from clients; only own workers write them");
 
-    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: 4096);
-    public string Pool { get; } = options.Text("pool", "default", "pool of the local worker", "NAME");
+    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax);
+    public string Pool { get; } = options.Text("pool", Pools.Default, "pool of the local worker", "NAME");
     public IReadOnlyList<PlatformProperty> Properties { get; } = options.Properties("property", "platform property that the local worker offers");
     public SandboxMode Sandbox { get; } = options.Choice("sandbox", SandboxMode.Degrade, "when this kernel cannot build every wall: refuse, say so and go on, or never build any");
     public long? ActionMemoryBytesMax { get; } = options.OptionalSize("action-memory", "memory that one action may use; no limit but the machine's when 0 or left out");

@@ -93,7 +93,7 @@ public sealed class ServerOptionsTests
     [Test]
     public void Help_names_every_option_with_its_default()
     {
-        string help = ServerOptions.Table.Read(["--help"], new Hashtable()).HelpText ?? "";
+        string help = ServerOptions.Table.Read(["--help"], new Hashtable()).Answer ?? "";
 
         foreach (string promised in new[] { "--roles", "--grpc", "--http", "--data-dir", "--redis", "--max-cas-size", "--slots", "--config", "[127.0.0.1:8980]" })
             Assert.That(help, Does.Contain(promised));

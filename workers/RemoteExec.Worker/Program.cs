@@ -1,1 +1,1 @@
-return await RemoteExec.Worker.WorkerHost.RunAsync(args);
+return await RemoteExec.Hosting.ProgramHost.RunAsync(new RemoteExec.Worker.WorkerHost(), args);

@@ -1,4 +1,5 @@
 using RemoteExec.Core;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Worker;
 
@@ -12,7 +13,7 @@ internal sealed class WorkerFlags(OptionReader options)
     public IReadOnlyList<HostPort> Coordinators { get; } =
         options.HostPorts("coordinator", "127.0.0.1:8980", "the servers to work for: leases come from the first that answers, blobs from the first that is named");
 
-    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "commands that run at the same time", min: 1, max: 256);
+    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "commands that run at the same time", min: 1, max: Pools.SlotsMax);
 
     public int Prefetch { get; } =
         options.Count("prefetch", 0, "actions whose inputs are brought while all slots are busy", min: 0, max: 64);
@@ -22,7 +23,7 @@ internal sealed class WorkerFlags(OptionReader options)
 
     public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again");
 
-    public string Pool { get; } = options.Text("pool", "default", "the pool to join; offered as the platform property Pool", "NAME");
+    public string Pool { get; } = options.Text("pool", Pools.Default, "the pool to join; offered as the platform property Pool", "NAME");
 
     public IReadOnlyList<PlatformProperty> Properties { get; } =
         options.Properties("property", "a platform property to offer, beside OSFamily, ISA and Pool");

@@ -9,7 +9,7 @@ public sealed record WorkerOptions
     /// <summary>Unique among live workers; stable over reconnects of this process.</summary>
     public string WorkerId { get; init; } = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
 
-    public string Pool { get; init; } = "default";
+    public string Pool { get; init; } = Pools.Default;
 
     /// <summary>Commands that run at the same time.</summary>
     public int Slots { get; init; } = Environment.ProcessorCount;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Cli;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using RemoteExec.Client;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Cli;
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using RemoteExec.Client;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Cli;
 

@@ -11,7 +11,7 @@ internal sealed class PlatformMatching(IReadOnlySet<string> ignoredProperties)
     public const string Pool = "Pool";
 
     /// <summary>The pool of workers that were not told one.</summary>
-    public const string DefaultPool = "default";
+    public const string DefaultPool = Pools.Default;
 
     /// <summary>What an action asks, in the form in which it is compared: hash-only keys gone, spellings unified.</summary>
     public Platform Asked(Platform platform) =>

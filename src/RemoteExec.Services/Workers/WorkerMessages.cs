@@ -15,7 +15,7 @@ namespace RemoteExec.Services;
 /// <summary>remoteexec.v1 between wire and scheduler. What a worker gets wrong here is INVALID_ARGUMENT and ends its stream.</summary>
 internal static class WorkerMessages
 {
-    private const int SlotsMax = 4096;
+    private const int SlotsMax = Pools.SlotsMax;
     private const int NameLengthMax = 256;
 
     public static WorkerDescription Describe(Hello hello)

@@ -8,6 +8,7 @@ internal static class ArrowRules
 {
     private const string Kestrel = "Microsoft.AspNetCore*"; // the framework, with the two System assemblies that it brings along
     private const string Extensions = "Microsoft.Extensions.*"; // logging and the like, part of ASP.NET Core
+    private const string Framework = "Microsoft.AspNetCore.App"; // for the extensions in it
     private const string Protobuf = "Google.Protobuf";
 
     private static readonly string[] Wire = ["Core", "Protocol", "Rpc"];
@@ -16,6 +17,9 @@ internal static class ArrowRules
     [
         new("Core", "words know nothing but the base library and a hash", [], ["Blake3"]),
         new("Rpc", "the wire knows no REAPI", [], [Kestrel, Extensions]),
+        new(
+            "Hosting", "how a program reads its options, logs, starts and ends: under every host, knows none of the rooms",
+            ["Core"], [Framework, Extensions, "System.CommandLine"]),
         new("Protocol", "generated words: call types that stubs name, and messages", ["Core", "Rpc"], [Protobuf]),
         new("Storage", "bytes: the client side of the wire, no web server, no rules", Wire, [Protobuf, Extensions]),
         new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
@@ -24,11 +28,11 @@ internal static class ArrowRules
         new("Services", "wire to domain, no rules of its own", [.. Wire, "Storage", "Scheduling"], [Protobuf, Extensions]),
         new("Observability", "watches the rooms and counts what they tell", [.. Wire, "Storage", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf]),
         new("Web", "shows snapshots and what Observability collects", [.. Wire, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
-        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Storage", "Client", "Observability"], [Kestrel, Extensions, Protobuf]),
-        new("Cli", "a host: speaks to a server by the wire only", [.. Wire, "Storage", "Client"], [Protobuf, "System.CommandLine"]),
+        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf]),
+        new("Cli", "a host: speaks to a server by the wire only", [.. Wire, "Storage", "Client", "Hosting"], [Protobuf, "System.CommandLine"]),
         new(
             "Server", "the host that composes everything but the CLI",
-            [.. Wire, "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client"],
+            [.. Wire, "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
             [Kestrel, Extensions, Protobuf]),
     ];
 

@@ -13,7 +13,7 @@ internal static class SourceBans
     private static readonly string[] Everything = [".cs", ".c", ".h", ".csproj", ".proto", ".md", ".sh", ".py", ".json"];
 
     // Their output is their business; a library logs or returns. Tests print seeds, and start copies of themselves that speak to them.
-    private static readonly string[] Hosts = ["src/RemoteExec.Server/", "src/RemoteExec.Cli/", "workers/RemoteExec.Worker/", "tests/"];
+    private static readonly string[] Hosts = ["src/RemoteExec.Server/", "src/RemoteExec.Cli/", "src/RemoteExec.Hosting/", "workers/RemoteExec.Worker/", "tests/"];
 
     public static IReadOnlyList<SourceBan> All { get; } =
     [

@@ -2,11 +2,11 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using NUnit.Framework;
 
-namespace RemoteExec.Observability.Tests;
+namespace RemoteExec.Hosting.Tests;
 
 public sealed class LogLineTests
 {
-    private static LogEntry Entry(string message, Exception? exception = null) => new(
+    private static LogEvent Entry(string message, Exception? exception = null) => new(
         new DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero), LogLevel.Warning, "DiskBlobStore", "Evicted", message,
         [new("blobs", 3), new("{OriginalFormat}", "…")], exception);
 

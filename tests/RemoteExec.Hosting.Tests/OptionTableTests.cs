@@ -1,6 +1,7 @@
 using NUnit.Framework;
+using RemoteExec.Core;
 
-namespace RemoteExec.Core.Tests;
+namespace RemoteExec.Hosting.Tests;
 
 public sealed class OptionTableTests
 {
@@ -118,7 +119,9 @@ public sealed class OptionTableTests
     [TestCase("--redis a:1,,b:2", "--redis: is empty, expected an address; write HOST:PORT, such as 127.0.0.1:8980 or [::1]:8980")]
     [TestCase("--verbose=perhaps", "--verbose: 'perhaps' is not true or false")]
     [TestCase("--property linux", "--property: 'linux' is not NAME=VALUE, such as OSFamily=linux")]
-    [TestCase("--token-file=", "--token-file: is empty, expected a text")]
+    [TestCase("--token-file=", "--token-file: its value is missing; write --token-file FILE")]
+    [TestCase("[suggest]", "'[suggest]': rexec-test takes options only, as --name VALUE; see rexec-test --help")]
+    [TestCase("@rexec.args", "'@rexec.args': rexec-test takes options only, as --name VALUE; see rexec-test --help")]
     public void A_slip_on_the_command_line_is_named_with_its_remedy(string line, string error) =>
         Assert.That(Errors(line.Split(' ')), Is.EqualTo(new[] { error }));
 
@@ -171,12 +174,74 @@ public sealed class OptionTableTests
 
         Assert.That(outcome.Options, Is.Null);
         Assert.That(outcome.Errors, Is.Empty);
-        Assert.That(outcome.HelpText, Does.StartWith("Options for tests.\n\nUsage: rexec-test [--OPTION VALUE]...\n"));
-        Assert.That(outcome.HelpText, Does.Match(@"\n  --max-cas-size SIZE +disk space for blobs \[10GB\]\n"));
-        Assert.That(outcome.HelpText, Does.Match(@"\n  --redis HOST:PORT\.\.\. +where Redis is\n"));
-        Assert.That(outcome.HelpText, Does.Match(@"\n  --roles all\|storage\|worker\.\.\. +what to do \[all\]\n"));
-        Assert.That(outcome.HelpText, Does.Match(@"\n  --config FILE +read options"));
-        Assert.That(outcome.HelpText, Does.Contain("REMOTEEXEC__GRPC"));
+        Assert.That(outcome.Answer, Does.StartWith("Options for tests.\n\nUsage: rexec-test [--OPTION VALUE]...\n"));
+        Assert.That(outcome.Answer, Does.Match(@"\n  --max-cas-size SIZE +disk space for blobs \[10GB\]\n"));
+        Assert.That(outcome.Answer, Does.Match(@"\n  --redis HOST:PORT\.\.\. +where Redis is\n"));
+        Assert.That(outcome.Answer, Does.Match(@"\n  --roles all\|storage\|worker\.\.\. +what to do \[all\]\n"));
+        Assert.That(outcome.Answer, Does.Match(@"\n  --config FILE +read options"));
+        Assert.That(outcome.Answer, Does.Contain("REMOTEEXEC__GRPC"));
+    }
+
+    [Test]
+    public void The_values_are_printed_with_where_each_came_from()
+    {
+        string path = WriteFile("{\n\"redis\": [\"a:1\", \"b:2\"],\n\"Property\": \"x=y,z\" }");
+        var environment = new Dictionary<string, string> { ["REMOTEEXEC__MAX_CAS_SIZE"] = "2GB" };
+
+        string printed = Answer(["--config", path, "--slots", "3", "--verbose", "--print-config"], environment);
+
+        Assert.That(printed, Does.Contain("\"grpc\": \"127.0.0.1:8980\", // default"));
+        Assert.That(printed, Does.Contain($"\"redis\": [\"a:1\",\"b:2\"], // {path} line 2"));
+        Assert.That(printed, Does.Contain($"\"property\": [\"x=y,z\"], // {path} line 3"));
+        Assert.That(printed, Does.Contain("\"max-cas-size\": \"2GB\", // environment variable REMOTEEXEC__MAX_CAS_SIZE"));
+        Assert.That(printed, Does.Contain("\"slots\": \"3\", // command line"));
+        Assert.That(printed, Does.Contain("\"verbose\": \"true\", // command line"));
+        Assert.That(printed, Does.Contain("// \"token-file\": not set, // default"));
+    }
+
+    [Test]
+    public void The_printed_values_are_a_file_that_gives_them_again()
+    {
+        string first = Answer(["--slots", "3", "--redis", "a:1,b:2", "--property", "x=y,z", "--verbose", "--print-config"]);
+
+        string second = Answer(["--config", WriteFile(first), "--print-config"]);
+
+        Assert.That(WithoutComments(second), Is.EqualTo(WithoutComments(first)));
+        Assert.That(Take(["--config", WriteFile(first)]).Properties, Is.EqualTo(new PlatformProperty[] { new("x", "y,z") }));
+    }
+
+    [Test]
+    public void What_is_wrong_is_said_before_anything_is_printed() =>
+        Assert.That(Errors(["--slots", "many", "--print-config"]), Has.Count.EqualTo(1));
+
+    [Test]
+    public void A_list_can_be_emptied_by_a_stronger_source()
+    {
+        string path = WriteFile("""{ "redis": ["a:1"] }""");
+
+        Assert.That(Take(["--config", path], new Dictionary<string, string> { ["REMOTEEXEC__REDIS"] = "" }).Redis, Is.Empty);
+        Assert.That(Take(["--config", WriteFile("""{ "roles": [] }""")]).Roles, Is.Empty);
+    }
+
+    [TestCase("--help")]
+    [TestCase("--version")]
+    [TestCase("--print-config")]
+    public void A_question_is_asked_on_the_command_line_only(string flag)
+    {
+        string name = flag[2..];
+        var environment = new Dictionary<string, string> { ["REMOTEEXEC__" + name.ToUpperInvariant().Replace('-', '_')] = "true" };
+
+        Assert.That(Errors([], environment), Has.One.Contains("has no such option"));
+        Assert.That(Errors(["--config", WriteFile($$"""{ "{{name}}": true }""")]), Has.One.Contains("has no such option"));
+    }
+
+    private static string WithoutComments(string printed) => string.Join('\n', printed.Split('\n').Select(line => line.Split("//")[0]));
+
+    private static string Answer(string[] arguments, Dictionary<string, string>? environment = null)
+    {
+        var outcome = TestOptions.Table.Read(arguments, environment ?? []);
+        Assert.That(outcome.Errors, Is.Empty);
+        return outcome.Answer ?? throw new AssertionException("it was not answered");
     }
 
     private static TestOptions Take(string[] arguments, Dictionary<string, string>? environment = null)

@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Logging;
 
-namespace RemoteExec.Observability;
+namespace RemoteExec.Hosting;
 
 /// <summary>One event on its way to a line.</summary>
-internal readonly record struct LogEntry(
+internal readonly record struct LogEvent(
     DateTimeOffset Time,
     LogLevel Level,
     string Category,

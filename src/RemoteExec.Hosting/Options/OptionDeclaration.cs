@@ -1,16 +1,29 @@
-namespace RemoteExec.Core;
+using System.CommandLine;
+
+namespace RemoteExec.Hosting;
 
 /// <summary>One line of an option table.</summary>
 /// <param name="Name">In kebab-case: <c>max-cas-size</c>.</param>
 /// <param name="Placeholder">What stands for the value in the help text, such as SIZE; null for a flag.</param>
 /// <param name="Default">As a person would write it; null when there is none.</param>
 /// <param name="Repeats">Whether several values make a list.</param>
-internal sealed record OptionDeclaration(string Name, string? Placeholder, string? Default, string Help, bool Repeats)
+/// <param name="SplitsAtCommas">Whether one text may hold several of them.</param>
+internal sealed record OptionDeclaration(
+    string Name, string? Placeholder, string? Default, string Help, bool Repeats = false, bool SplitsAtCommas = false)
 {
     public const string EnvironmentPrefix = "REMOTEEXEC__";
 
     public bool IsFlag => Placeholder is null;
 
+    public string Flag => "--" + Name;
+
     /// <summary><c>max-cas-size</c> is <c>REMOTEEXEC__MAX_CAS_SIZE</c>.</summary>
     public string EnvironmentName => EnvironmentPrefix + Name.Replace('-', '_').ToUpperInvariant();
+
+    /// <summary>For the parser of the command line: its texts only, whatever they mean.</summary>
+    public Option<string[]> ToOption() => new(Flag, Name == OptionReader.Help ? ["-h", "-?"] : [])
+    {
+        Arity = IsFlag ? ArgumentArity.ZeroOrMore : ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+    };
 }

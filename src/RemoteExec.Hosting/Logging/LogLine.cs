@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
-namespace RemoteExec.Observability;
+namespace RemoteExec.Hosting;
 
 /// <summary>
 /// The two shapes of a log line. What comes from outside (tool names, paths, headers) may hold line breaks
@@ -14,7 +14,7 @@ internal static class LogLine
     // Longer than any honest message; a hostile header must not fill the disk through the log.
     private const int MessageCharactersMax = 8192;
 
-    public static string ToJson(in LogEntry entry)
+    public static string ToJson(in LogEvent entry)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
@@ -40,7 +40,7 @@ internal static class LogLine
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
     }
 
-    public static string ToText(in LogEntry entry)
+    public static string ToText(in LogEvent entry)
     {
         var line = new StringBuilder();
         line.Append(entry.Time.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture))

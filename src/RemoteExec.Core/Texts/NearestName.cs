@@ -32,7 +32,8 @@ public static class NearestName
     public static string Suggestion(string word, IEnumerable<string> candidates) =>
         Find(word, candidates) is { } name ? $" Did you mean '{name}'?" : "";
 
-    internal static string Normalise(string word)
+    /// <summary>What counts of a word when it is compared.</summary>
+    public static string Normalise(string word)
     {
         string letters = word.Replace("-", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal);
         return letters[..Math.Min(letters.Length, ComparedLengthMax)].ToUpperInvariant();

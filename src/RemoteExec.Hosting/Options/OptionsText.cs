@@ -1,0 +1,61 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace RemoteExec.Hosting;
+
+/// <summary>A table of options as text: its help, and the values of a run.</summary>
+internal static class OptionsText
+{
+    // A file for people: < and + may stand as they are; control characters are escaped all the same.
+    private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>What <c>--help</c> shows.</summary>
+    public static string Help(string program, string summary, IReadOnlyList<OptionDeclaration> declarations)
+    {
+        int width = declarations.Max(option => Usage(option).Length);
+        var text = new StringBuilder();
+        text.AppendLine(summary).AppendLine();
+        text.AppendLine($"Usage: {program} [--OPTION VALUE]...").AppendLine();
+        foreach (var option in declarations)
+        {
+            string byDefault = string.IsNullOrEmpty(option.Default) ? "" : $" [{option.Default}]";
+            text.AppendLine($"  {Usage(option).PadRight(width)}  {option.Help}{byDefault}");
+        }
+
+        // The first option serves as the example: it is the one a reader has just seen.
+        var example = declarations[0];
+        text.AppendLine().AppendLine(
+            $"""
+            Each option is also a key of the --config file ("{example.Name}", or in PascalCase) and an environment
+            variable ({example.EnvironmentName}). Later wins: file, environment, command line.
+            Sizes are written 10GB (thousands) or 10GiB (1024s); durations 100ms, 30s, 5m, 2h, 1d.
+            """);
+        return text.ToString();
+    }
+
+    /// <summary>What <c>--print-config</c> shows: a file for <c>--config</c> that gives the same values, each with where it came from.</summary>
+    public static string Values(OptionReader options)
+    {
+        var text = new StringBuilder().AppendLine("{");
+        foreach (var option in options.Declarations)
+        {
+            var setting = options.SettingOf(option);
+            string?[] values = [.. OptionReader.Split(option, setting?.Values ?? (option.Default is { } byDefault ? [byDefault] : []))];
+            string source = setting?.Source ?? "default";
+            text.AppendLine(values.Length > 0 || option.Repeats
+                ? $"  \"{option.Name}\": {Json(option, values)}, // {source}"
+                : $"  // \"{option.Name}\": {(option.IsFlag ? "false" : "not set")}, // {source}");
+        }
+
+        return text.AppendLine("}").ToString();
+    }
+
+    private static string Json(OptionDeclaration option, string?[] values) => option.Repeats
+        ? JsonSerializer.Serialize(values is [""] ? [] : values, Plain)
+        : JsonSerializer.Serialize(values[0], Plain);
+
+    private static string Usage(OptionDeclaration option) => option.IsFlag
+        ? option.Flag
+        : $"{option.Flag} {option.Placeholder}{(option.Repeats ? "..." : "")}";
+}

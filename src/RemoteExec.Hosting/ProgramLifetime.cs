@@ -1,0 +1,24 @@
+using Microsoft.Extensions.Hosting;
+
+namespace RemoteExec.Hosting;
+
+/// <summary>When a host ends, and who is told of its life.</summary>
+internal sealed class ProgramLifetime(
+    IReadOnlyList<CancellationToken> stops, IHostApplicationLifetime application, ServiceManager manager, TimeProvider time)
+    : IHostLifetime, IDisposable
+{
+    private readonly List<IDisposable> _registrations = [];
+
+    public Task WaitForStartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var stop in stops)
+            _registrations.Add(stop.Register(application.StopApplication));
+        _registrations.Add(application.ApplicationStarted.Register(() => _registrations.Add(manager.Ready(time))));
+        _registrations.Add(application.ApplicationStopping.Register(manager.Stopping));
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public void Dispose() => _registrations.ForEach(registration => registration.Dispose());
+}

@@ -1,0 +1,78 @@
+using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
+using RemoteExec.Hosting;
+using RemoteExec.Protocol.V1;
+using RemoteExec.Rpc;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Worker;
+
+/// <summary>What <c>rexec-worker</c> is made of: a store of its own, channels to its coordinators, and the worker between them.</summary>
+internal sealed class RunningWorker : IProgramWork
+{
+    private readonly Stack<object> _owned = new();
+    private LocalWorker? _worker;
+
+    public string Welcome { get; private set; } = "";
+
+    public static async Task<RunningWorker> CreateAsync(WorkerFlags flags, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        var running = new RunningWorker();
+        try
+        {
+            await running.ComposeAsync(flags, time, logs, cancellationToken);
+            return running;
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task RunAsync(CancellationToken stopping) => _worker!.RunAsync(stopping); // composed before anybody holds this
+
+    public async ValueTask DisposeAsync()
+    {
+        while (_owned.TryPop(out object? part))
+        {
+            if (part is IAsyncDisposable asynchronous)
+                await asynchronous.DisposeAsync();
+            else if (part is IDisposable disposable)
+                disposable.Dispose();
+        }
+    }
+
+    private async Task ComposeAsync(WorkerFlags flags, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        var options = flags.ToOptions();
+        Directory.CreateDirectory(options.DataDirectory);
+        var local = Own(await DiskBlobStore.OpenAsync(
+            new DiskBlobStoreOptions
+            {
+                Directory = Path.Combine(options.DataDirectory, "cas"),
+                LimitBytes = flags.CacheSizeBytes,
+                // A cache promises nothing to clients: a blob is kept while it is used, and may go after that.
+                Retention = TimeSpan.FromMinutes(10),
+            },
+            time, cancellationToken));
+        var blobChannel = Own(new RpcChannel(AddressOf(flags.Coordinators[0])));
+        // The loop has a backoff of its own, which asks the next coordinator instead of the same one again.
+        var channels = flags.Coordinators
+            .Select(coordinator => Own(new RpcChannel(AddressOf(coordinator), new RpcChannelOptions { Retry = RetryPolicy.None }))).ToList();
+        // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
+        var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions());
+        var connector = new RpcWorkerConnector([.. channels.Select(channel => new WorkerPool.WorkerPoolClient(channel.CreateCallInvoker()))]);
+        _worker = Own(await LocalWorker.CreateAsync(options, local, remote, connector, time, logs, cancellationToken));
+        Welcome = WorkerWelcome.Text(options, flags.Coordinators, _worker.Walls);
+    }
+
+    private T Own<T>(T part)
+        where T : notnull
+    {
+        _owned.Push(part);
+        return part;
+    }
+
+    private static Uri AddressOf(HostPort coordinator) => new($"http://{coordinator}");
+}
