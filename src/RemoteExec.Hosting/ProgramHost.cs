@@ -7,6 +7,8 @@ namespace RemoteExec.Hosting;
 /// <summary>How a program of ours begins and ends, the same for all that serve.</summary>
 public static class ProgramHost
 {
+    private const int SentenceBytesMax = 8192;
+
     /// <summary>
     /// Reads the options (what is wrong with them is said in a sentence each, exit code 2), composes and starts the host (a failure
     /// that has a remedy is one sentence), runs it until SIGTERM or SIGINT, lets it drain, and answers the exit code.
@@ -69,5 +71,7 @@ public static class ProgramHost
         }
     }
 
-    private static Task SayAsync(string program, string sentence) => Console.Error.WriteLineAsync($"{program}: {sentence}");
+    // What it quotes may be foreign: a file's name, a coordinator's words.
+    private static Task SayAsync(string program, string sentence) =>
+        Console.Error.WriteLineAsync($"{program}: {PrintableText.Escape(sentence, SentenceBytesMax)}");
 }

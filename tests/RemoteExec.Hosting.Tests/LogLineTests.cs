@@ -29,12 +29,14 @@ public sealed class LogLineTests
 
     [TestCase("two\nlines")]
     [TestCase("bell \a and \u001b[31mred")]
+    [TestCase("\u202etxt.exe\u2028next\u0085line")]
     [TestCase("{\"looks\":\"like json\"}\r\n{\"level\":\"fatal\"}")]
     public void Hostile_text_stays_on_one_line_without_terminal_escapes(string message)
     {
         foreach (string line in new[] { LogLine.ToJson(Entry(message)), LogLine.ToText(Entry(message, new InvalidOperationException(message))) })
         {
             Assert.That(line, Does.Not.Contain('\n').And.Not.Contain('\r').And.Not.Contain('\u001b').And.Not.Contain('\a'));
+            Assert.That(line.AsSpan().IndexOfAny("\u202e\u2028\u0085"), Is.Negative, "nor what turns it around or ends it elsewhere");
         }
     }
 
@@ -42,5 +44,6 @@ public sealed class LogLineTests
     public void A_message_of_ten_megabytes_is_cut()
     {
         Assert.That(LogLine.ToJson(Entry(new string('x', 10_000_000))), Has.Length.LessThan(10_000));
+        Assert.That(LogLine.ToText(Entry(new string('x', 10_000_000))), Has.Length.LessThan(10_000));
     }
 }

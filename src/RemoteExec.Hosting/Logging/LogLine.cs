@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
 
 namespace RemoteExec.Hosting;
 
@@ -12,7 +13,7 @@ namespace RemoteExec.Hosting;
 internal static class LogLine
 {
     // Longer than any honest message; a hostile header must not fill the disk through the log.
-    private const int MessageCharactersMax = 8192;
+    private const int TextBytesMax = 8192;
 
     public static string ToJson(in LogEvent entry)
     {
@@ -42,18 +43,8 @@ internal static class LogLine
 
     public static string ToText(in LogEvent entry)
     {
-        var line = new StringBuilder();
-        line.Append(entry.Time.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture))
-            .Append(' ').Append(Name(entry.Level).PadRight(5))
-            .Append(' ').Append(entry.Category).Append(": ");
-        AppendEscaped(line, Cut(entry.Message));
-        if (entry.Exception is not null)
-        {
-            line.Append(" | ");
-            AppendEscaped(line, Cut(entry.Exception.ToString()));
-        }
-
-        return line.ToString();
+        string line = $"{entry.Time.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {Name(entry.Level),-5} {entry.Category}: {OneLine(entry.Message)}";
+        return entry.Exception is null ? line : $"{line} | {OneLine(entry.Exception.ToString())}";
     }
 
     private static string Name(LogLevel level) => level switch
@@ -66,19 +57,9 @@ internal static class LogLine
         _ => "fatal",
     };
 
-    private static string Cut(string text) =>
-        text.Length <= MessageCharactersMax ? text : string.Concat(text.AsSpan(0, MessageCharactersMax), "…");
+    // JSON's own escaping does the rest.
+    private static string Cut(string text) => text.Length <= TextBytesMax ? text : string.Concat(text.AsSpan(0, TextBytesMax), "…");
 
-    private static void AppendEscaped(StringBuilder line, string text)
-    {
-        foreach (char c in text)
-        {
-            if (c == '\n')
-                line.Append("\\n");
-            else if (char.IsControl(c))
-                line.Append(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}");
-            else
-                line.Append(c);
-        }
-    }
+    // A stack trace has many lines; \n reads better there than its number.
+    private static string OneLine(string text) => PrintableText.Escape(text.ReplaceLineEndings("\\n"), TextBytesMax);
 }

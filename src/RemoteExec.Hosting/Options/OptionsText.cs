@@ -1,12 +1,15 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using RemoteExec.Core;
 
 namespace RemoteExec.Hosting;
 
 /// <summary>A table of options as text: its help, and the values of a run.</summary>
 internal static class OptionsText
 {
+    private const int SourceBytesMax = 8192; // a path and some words
+
     // A file for people: < and + may stand as they are; control characters are escaped all the same.
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -42,7 +45,7 @@ internal static class OptionsText
         {
             var setting = options.SettingOf(option);
             string?[] values = [.. OptionReader.Split(option, setting?.Values ?? (option.Default is { } byDefault ? [byDefault] : []))];
-            string source = setting?.Source ?? "default";
+            string source = PrintableText.Escape(setting?.Source ?? "default", SourceBytesMax);
             text.AppendLine(values.Length > 0 || option.Repeats
                 ? $"  \"{option.Name}\": {Json(option, values)}, // {source}"
                 : $"  // \"{option.Name}\": {(option.IsFlag ? "false" : "not set")}, // {source}");
