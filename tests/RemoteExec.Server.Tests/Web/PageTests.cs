@@ -126,6 +126,20 @@ public sealed class PageTests
         Assert.That(await Server.Http.GetStringAsync("metrics"), Does.Contain(name));
     }
 
+    [TestCase(null, "text/plain; version=0.0.4; charset=utf-8")]
+    [TestCase("text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8")]
+    // As Prometheus asks.
+    [TestCase("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3", "application/openmetrics-text; version=1.0.0; charset=utf-8")]
+    public async Task Metrics_come_in_the_format_that_is_accepted(string? accept, string expected)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "metrics");
+        if (accept is not null) request.Headers.Add("Accept", accept);
+
+        using var answer = await Server.Http.SendAsync(request);
+
+        Assert.That(answer.Content.Headers.ContentType!.ToString(), Is.EqualTo(expected));
+    }
+
     [Test]
     public async Task A_browser_shows_the_worker_and_the_action()
     {
