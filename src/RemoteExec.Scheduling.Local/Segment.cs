@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
 using Microsoft.Win32.SafeHandles;
+using RemoteExec.Files;
 
 namespace RemoteExec.Scheduling.Local;
 
@@ -53,7 +54,7 @@ internal sealed class Segment : IDisposable
             foreach (var payload in payloads) segment.Write(payload);
             segment.Flush();
             File.Move(unfinished, path, overwrite: false);
-            DirectorySync.Flush(directory);
+            DurableDirectory.Flush(new Disk(), directory);
             return segment;
         }
         catch

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
-using RemoteExec.Core;
+using RemoteExec.Files;
 
 namespace RemoteExec.Scheduling.Local;
 

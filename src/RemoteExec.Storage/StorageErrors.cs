@@ -42,15 +42,15 @@ internal static class StorageErrors
     /// <summary>What the kernel refused, for the client and for the operator who reads over its shoulder.</summary>
     public static RpcException FromErrno(int errno, string step, string directory) => errno switch
     {
-        Posix.ENOSPC => Retriable(
+        Errno.ENOSPC => Retriable(
             StatusCode.ResourceExhausted,
             $"the disk of {directory} is full (no bytes or no inodes left): {step} failed; free some space there",
             RetryAfterMin),
-        Posix.EDQUOT => Retriable(
+        Errno.EDQUOT => Retriable(
             StatusCode.ResourceExhausted, $"the disk quota for {directory} is used up: {step} failed; raise it or free some space", RetryAfterMin),
-        Posix.EROFS => Create(StatusCode.Unavailable, $"the file system of {directory} is read-only: {step} failed; remount it writable"),
-        Posix.EMFILE or Posix.ENFILE => Create(
+        Errno.EROFS => Create(StatusCode.Unavailable, $"the file system of {directory} is read-only: {step} failed; remount it writable"),
+        Errno.EMFILE or Errno.ENFILE => Create(
             StatusCode.Unavailable, $"no file descriptor is left: {step} failed; raise the limit of open files (ulimit -n)"),
-        _ => Create(StatusCode.Unavailable, $"{step} failed under {directory}: {Posix.Describe(errno)}"),
+        _ => Create(StatusCode.Unavailable, $"{step} failed under {directory}: {Errno.Describe(errno)}"),
     };
 }

@@ -56,7 +56,7 @@ internal static class CrashingWriter
             Directory = directory,
             LimitBytes = LimitBytes,
             Retention = TimeSpan.FromHours(4),
-            Flush = isFlushed ? new DiskFlush() : new NoFlush(),
+            Disk = isFlushed ? new Disk() : new NoFlush(),
         };
         await using var store = await DiskBlobStore.OpenAsync(options, TimeProvider.System, default);
         int last = (int)store.Usage.Blobs * 1000;
@@ -82,8 +82,10 @@ internal static class CrashingWriter
         })));
     }
 
-    private sealed class NoFlush : IDiskFlush
+    private sealed class NoFlush : IDisk
     {
+        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => RandomAccess.Read(file, buffer, offset);
+
         public int Flush(SafeFileHandle fileOrDirectory) => 0;
     }
 }

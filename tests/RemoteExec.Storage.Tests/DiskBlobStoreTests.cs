@@ -196,8 +196,8 @@ public sealed class DiskBlobStoreTests : DiskFixture
     [Test]
     public async Task Many_writers_of_the_same_and_of_different_blobs_share_flushes()
     {
-        var disk = new CountingFlush();
-        await using var store = await OpenAsync(flush: disk);
+        var disk = new CountingDisk();
+        await using var store = await OpenAsync(disk: disk);
         var gate = disk.HoldNext();
         var first = store.PutAsync(Blobs.Of(1000, 100));
         await gate.Reached;
@@ -217,8 +217,8 @@ public sealed class DiskBlobStoreTests : DiskFixture
     [Test]
     public async Task A_failed_flush_of_a_file_fails_its_upload_only_and_marks_the_disk()
     {
-        var disk = new CountingFlush();
-        await using var store = await OpenAsync(flush: disk);
+        var disk = new CountingDisk();
+        await using var store = await OpenAsync(disk: disk);
         await store.PutAsync(Blobs.Of(1, 100));
         disk.FailNext();
 
@@ -234,8 +234,8 @@ public sealed class DiskBlobStoreTests : DiskFixture
     [Test]
     public async Task A_failed_flush_of_a_directory_takes_the_name_back()
     {
-        var disk = new CountingFlush();
-        await using var store = await OpenAsync(flush: disk);
+        var disk = new CountingDisk();
+        await using var store = await OpenAsync(disk: disk);
         disk.FailAfter(1);
 
         var failed = Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 100)));
@@ -248,8 +248,8 @@ public sealed class DiskBlobStoreTests : DiskFixture
     [Test]
     public async Task A_failed_flush_of_a_large_file_fails_its_upload()
     {
-        var disk = new CountingFlush();
-        await using var store = await OpenAsync(flush: disk);
+        var disk = new CountingDisk();
+        await using var store = await OpenAsync(disk: disk);
         disk.FailNext();
 
         Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 3 << 20)));
@@ -308,9 +308,9 @@ public sealed class DiskBlobStoreTests : DiskFixture
         }
     }
 
-    private sealed class CountingFlush : IDiskFlush
+    private sealed class CountingDisk : IDisk
     {
-        private readonly DiskFlush _disk = new();
+        private readonly Disk _disk = new();
         private int _failAt = -1;
         private int _flushes;
         private Gate? _gate;
@@ -323,10 +323,12 @@ public sealed class DiskBlobStoreTests : DiskFixture
 
         public Gate HoldNext() => _gate = new Gate();
 
+        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => _disk.Read(file, buffer, offset);
+
         public int Flush(SafeFileHandle fileOrDirectory)
         {
             Interlocked.Exchange(ref _gate, null)?.Pass();
-            return Interlocked.Increment(ref _flushes) - 1 == _failAt ? Posix.EIO : _disk.Flush(fileOrDirectory);
+            return Interlocked.Increment(ref _flushes) - 1 == _failAt ? Errno.EIO : _disk.Flush(fileOrDirectory);
         }
     }
 

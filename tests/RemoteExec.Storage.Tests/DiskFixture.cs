@@ -24,14 +24,14 @@ public abstract class DiskFixture
     [TearDown]
     public void DeleteScratch() => Scratch.Dispose();
 
-    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDiskFlush? flush = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null) =>
+    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null) =>
         DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
                 Directory = directory ?? StoreDirectory,
                 LimitBytes = limitBytes,
                 Retention = Retention,
-                Flush = flush ?? new DiskFlush(),
+                Disk = disk ?? new Disk(),
                 WriteFaultChanged = writeFaultChanged,
                 Observer = observer,
             },

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Worker.Sandbox;
 
@@ -16,8 +17,8 @@ public sealed partial class DirectoryStockTests
     /// <summary>What an action may do to a directory of its own without it showing as content.</summary>
     public static IEnumerable<TestCaseData> Alterations()
     {
-        yield return Alteration("its rights", path => ChangeMode(path, 0x1C0 /* 0700 */));
-        yield return Alteration("its set-group-id bit", path => ChangeMode(path, 0x5ED /* 02755 */));
+        yield return Alteration("its rights", path => ChangeMode(path, Permissions.Octal0700));
+        yield return Alteration("its set-group-id bit", path => ChangeMode(path, SetGroupId | Permissions.Octal0755));
         yield return Alteration("an attribute", path => Attribute(path, "user.note", "hello"u8));
         yield return Alteration("a default access list", path => Attribute(path, "system.posix_acl_default", DefaultAccessList));
         yield return Alteration("its flags", path => SetFlags(path, flags => flags | NoDump));
@@ -32,7 +33,7 @@ public sealed partial class DirectoryStockTests
     {
         _folder = new TemporaryFolder();
         _tree = DirectoryHandle.Open(_folder.Sub("tree"));
-        _stock = DirectoryStock.Open(_folder.Sub("shelf"), Libc.EffectiveUser());
+        _stock = DirectoryStock.Open(_folder.Sub("shelf"), Posix.EffectiveUser);
     }
 
     [TearDown]
@@ -112,7 +113,7 @@ public sealed partial class DirectoryStockTests
         try
         {
             using var tree = DirectoryHandle.Open(path);
-            if (tree.Stat().DeviceMinor == _tree.Stat().DeviceMinor) Assert.Ignore($"{elsewhere} is no other file system");
+            if (tree.Stat().Device == _tree.Stat().Device) Assert.Ignore($"{elsewhere} is no other file system");
 
             Assert.That(_stock.TryMake(tree, Name), Is.True);
             Assert.That(tree.TryStat(Name), Is.Not.Null);
@@ -144,7 +145,7 @@ public sealed partial class DirectoryStockTests
     [Test]
     public void A_stock_that_keeps_nothing_makes_every_directory_new()
     {
-        var without = DirectoryStock.Without(Libc.EffectiveUser());
+        var without = DirectoryStock.Without(Posix.EffectiveUser);
         Assert.That(without.TryMake(_tree, Name), Is.True);
         using var directory = _tree.TryOpenDirectory(Name)!;
         Assert.That(without.TryTakeBack(_tree, Name, directory), Is.False);
@@ -158,7 +159,7 @@ public sealed partial class DirectoryStockTests
             Assert.That(_stock.TryMake(_tree, FileName.From(path)), Is.True);
         string top = Path.Combine(_folder.Path, "tree");
         File.WriteAllText(Path.Combine(top, "directory/a/b/file"), "");
-        ChangeMode(Path.Combine(top, "directory/c"), 0x40 /* 0100 */);
+        ChangeMode(Path.Combine(top, "directory/c"), Permissions.Octal0111);
 
         TreeRemover.Empty(top, _stock, CancellationToken.None);
 
@@ -180,13 +181,14 @@ public sealed partial class DirectoryStockTests
     }
 
     private const long NoDump = 0x40; // FS_NODUMP_FL
+    private const uint SetGroupId = 2 << 9; // inode(7)
 
     // acl(5) as setxattr(2) takes it: version 2, then tag, permissions, id: owner rwx, group rwx, other rwx.
     private static readonly byte[] DefaultAccessList =
         [2, 0, 0, 0, 0x01, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 0x04, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 7, 0, 0xff, 0xff, 0xff, 0xff];
 
     private static void ChangeMode(string path, uint mode) =>
-        Assert.That(Libc.ChangeModeAt(Libc.AtFdCwd, FileName.From(path).Terminated, mode, 0), Is.Zero);
+        Assert.That(Posix.ChangeMode(path, mode), Is.Zero);
 
     private static void Attribute(string path, string name, ReadOnlySpan<byte> value)
     {
@@ -196,9 +198,9 @@ public sealed partial class DirectoryStockTests
 
     private static void SetFlags(string path, Func<long, long> change)
     {
-        const nuint getFlags = 0x80086601, setFlags = 0x40086602; // ioctl_iflags(2)
+        const nuint setFlags = 0x40086602; // ioctl_iflags(2)
         using var directory = DirectoryHandle.Open(path);
-        if (Libc.GetFlags(directory.Descriptor, getFlags, out long flags) != 0) Assert.Ignore("this file system has no inode flags");
+        if (Posix.GetFlags(directory.Descriptor, out long flags) != 0) Assert.Ignore("this file system has no inode flags");
         flags = change(flags);
         if (SetFlags(directory.Descriptor, setFlags, in flags) != 0) Assert.Ignore("this file system does not take the flag");
     }
@@ -217,5 +219,5 @@ public sealed partial class DirectoryStockTests
     private static partial int SetAttribute(string path, string name, ReadOnlySpan<byte> value, nuint valueBytes, int flags);
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
-    private static partial int SetFlags(int descriptor, nuint request, in long flags);
+    private static partial int SetFlags(SafeFileHandle descriptor, nuint request, in long flags);
 }

@@ -118,7 +118,7 @@ public sealed class LiveOutputTests
     public async Task A_command_that_is_over_within_a_moment_allocates_nothing_for_this()
     {
         using var folder = new TemporaryFolder();
-        await using var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: false, NullLogger.Instance);
+        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: false, NullLogger.Instance);
         await using var directory = await directories.TakeAsync(default);
         using var run = new CommandRun(new StageClock("w", queued: null, _time), directory);
         await using var live = new LiveOutputs(_time);

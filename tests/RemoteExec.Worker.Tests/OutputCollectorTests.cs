@@ -219,7 +219,7 @@ public sealed class OutputCollectorTests
     {
         Directory.CreateDirectory(Path.Combine(_root, "tree"));
         using (var tree = DirectoryHandle.Open(Path.Combine(_root, "tree")))
-            tree.TryMakeDirectory(FileName.From([0xc3, 0x28]), Libc.EffectiveUser());
+            tree.TryMakeDirectory(FileName.From([0xc3, 0x28]), Posix.EffectiveUser);
 
         AssertRefused(new WireCommand { OutputPaths = { "tree" } }, "UTF-8");
     }
@@ -326,7 +326,7 @@ public sealed class OutputCollectorTests
         var directory = DirectoryHandle.Open(path);
         for (int i = 0; i < levels; i++)
         {
-            directory.TryMakeDirectory(name, Libc.EffectiveUser());
+            directory.TryMakeDirectory(name, Posix.EffectiveUser);
             var below = directory.TryOpenDirectory(name)!; // made a moment ago
             directory.Dispose();
             directory = below;
@@ -359,7 +359,7 @@ public sealed class OutputCollectorTests
         string full = Path.Combine(_root, path);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         File.WriteAllText(full, text);
-        if (executable) _ = Libc.ChangeModeAt(Libc.AtFdCwd, FileName.From(full).Terminated, 0x1ED, 0);
+        if (executable) _ = Posix.ChangeMode(full, Permissions.Octal0755);
     }
 
     private void Link(string path, string target)

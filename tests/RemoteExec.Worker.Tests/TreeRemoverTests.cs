@@ -13,7 +13,7 @@ public sealed class TreeRemoverTests
         var current = DirectoryHandle.Open(folder.Path);
         for (int i = 0; i < 10_000; i++)
         {
-            current.TryMakeDirectory(name, Libc.EffectiveUser());
+            current.TryMakeDirectory(name, Posix.EffectiveUser);
             var next = current.TryOpenDirectory(name)!;
             current.Dispose();
             current = next;
@@ -34,7 +34,7 @@ public sealed class TreeRemoverTests
         for (int i = 0; i < 70; i++) path = Path.Combine(path, "d");
         Directory.CreateDirectory(path);
         for (; path != folder.Path; path = Path.GetDirectoryName(path)!)
-            _ = Libc.ChangeModeAt(Libc.AtFdCwd, FileName.From(path).Terminated, 0, 0);
+            _ = Posix.ChangeMode(path, Permissions.Octal0000);
 
         TreeRemover.Remove(folder.Path, FileName.From("d"), stock: null, CancellationToken.None);
 
@@ -65,11 +65,11 @@ public sealed class TreeRemoverTests
         string locked = folder.Sub("tree/locked");
         using (var handle = DirectoryHandle.Open(tree))
         {
-            handle.TryMakeDirectory(FileName.From([0xff, 0xfe, 0x0a]), Libc.EffectiveUser());
-            handle.TryMakeDirectory(FileName.From("new\nline"), Libc.EffectiveUser());
+            handle.TryMakeDirectory(FileName.From([0xff, 0xfe, 0x0a]), Posix.EffectiveUser);
+            handle.TryMakeDirectory(FileName.From("new\nline"), Posix.EffectiveUser);
         }
         File.WriteAllText(Path.Combine(locked, "file"), "");
-        _ = Libc.ChangeModeAt(Libc.AtFdCwd, FileName.From(locked).Terminated, 0, 0);
+        _ = Posix.ChangeMode(locked, Permissions.Octal0000);
 
         TreeRemover.Remove(folder.Path, FileName.From("tree"), stock: null, CancellationToken.None);
 

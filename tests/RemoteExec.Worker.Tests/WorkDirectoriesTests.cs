@@ -13,7 +13,7 @@ public sealed class WorkDirectoriesTests
         string[] leftovers = ["7", "3", "7.deep-0", "stray"];
         foreach (string name in leftovers) folder.Sub($"work/{name}/root");
 
-        await using (var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: false, NullLogger.Instance))
+        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: false, NullLogger.Instance))
         {
             await using var taken = await directories.TakeAsync(default);
             Assert.That(Path.GetFileName(taken.Path), Is.EqualTo("8"));
@@ -58,7 +58,7 @@ public sealed class WorkDirectoriesTests
     {
         using var folder = new TemporaryFolder();
         using var log = new BlockingLogger();
-        await using var directories = WorkDirectories.Open(folder.Path, Libc.EffectiveUser(), recycles: true, log);
+        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: true, log);
 
         // What is not there cannot be emptied, and the housekeeper is kept waiting where it says so.
         var gone = await directories.TakeAsync(default);
@@ -99,7 +99,7 @@ public sealed class WorkDirectoriesTests
     /// <summary>How many directories came back by the end; an action, if there is one, ends before.</summary>
     private static async Task<int> KeptAtTheEndAsync(string folder, Func<WorkDirectories, Task<WorkDirectory>>? action = null)
     {
-        var directories = WorkDirectories.Open(folder, Libc.EffectiveUser(), recycles: true, NullLogger.Instance);
+        var directories = WorkDirectories.Open(folder, Posix.EffectiveUser, recycles: true, NullLogger.Instance);
         if (action is not null) await (await action(directories)).DisposeAsync();
         await directories.DisposeAsync();
         return directories.Stock.Kept;

@@ -27,7 +27,7 @@ internal static class WorkerComposition
 
         // The stages of an action.
         var workDirectories = WorkDirectories.Open(
-            options.DataDirectory, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), standing.HasFlag(DirectoryStock.WallsNeeded), log);
+            options.DataDirectory, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, standing.HasFlag(DirectoryStock.WallsNeeded), log);
         var slots = new CommandSlots(options.Slots);
         var liveOutputs = new LiveOutputs(time);
         var runner = new ActionRunner(

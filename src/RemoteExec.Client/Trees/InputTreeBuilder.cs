@@ -2,6 +2,7 @@ using System.Text;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using RemoteExec.Core;
+using RemoteExec.Files;
 using RemoteExec.Protocol;
 
 namespace RemoteExec.Client;
@@ -47,7 +48,7 @@ public sealed class InputTreeBuilder(DigestFunction function)
                 message.Symlinks.Add(new SymlinkNode { Name = entry.Name, Target = target });
             else if (entry is DirectoryInfo child)
                 message.Directories.Add(new DirectoryNode { Name = child.Name, Digest = (await AddDirectoryAsync(child, cancellationToken)).ToWire() });
-            else if (FileKind.IsRegular(entry.FullName))
+            else if (FileStatus.IsRegular(entry.FullName))
                 message.Files.Add(await AddFileAsync((FileInfo)entry, cancellationToken));
             else
                 throw new ClientException($"{entry.FullName} is neither a file, a folder nor a symlink; move it out of the input folder");

@@ -19,8 +19,8 @@ namespace RemoteExec.Storage;
 /// </summary>
 internal sealed class BlobFiles : IDisposable
 {
-    public const uint ExecutableMode = 0x16D; // 0555
-    public const uint DataMode = 0x124; // 0444
+    public const uint ExecutableMode = Permissions.Octal0555;
+    public const uint DataMode = Permissions.Octal0444;
 
     private const int ShardCount = 16;
     private const string VariantSuffix = ".data";
@@ -42,15 +42,13 @@ internal sealed class BlobFiles : IDisposable
             _shards[shard] = OpenDirectory(ShardPath(shard));
         _temp = OpenDirectory(Path.Combine(root, "temp"));
         _quarantine = OpenDirectory(Path.Combine(root, "quarantine"));
-        int errno = Posix.Stat(_temp, out var facts);
-        if (errno != 0) throw new IOException($"looking at {root}: {Posix.Describe(errno)}", errno);
-        Device = facts;
+        Device = FileStatus.Of(_temp).Device;
     }
 
     public string Root { get; }
 
     /// <summary>Says which file system the blobs are on.</summary>
-    public FileFacts Device { get; }
+    public (uint Major, uint Minor) Device { get; }
 
     public string UseLogPath => Path.Combine(Root, "uses");
 
@@ -74,12 +72,12 @@ internal sealed class BlobFiles : IDisposable
             throw new StorageDirectoryException(
                 $"The data directory {root} is not writable for this user: choose another with --data-dir, or change its owner.", denied);
         }
-        catch (IOException failed) when (failed.HResult == Posix.EROFS)
+        catch (IOException failed) when (failed.HResult == Errno.EROFS)
         {
             throw new StorageDirectoryException(
                 $"The data directory {root} is on a read-only file system: choose another with --data-dir, or remount it writable.", failed);
         }
-        catch (IOException failed) when (failed.HResult is Posix.ENOSPC or Posix.EDQUOT)
+        catch (IOException failed) when (Errno.IsOutOfRoom(failed))
         {
             throw new StorageDirectoryException(
                 $"The disk of the data directory {root} is full: free some space there, or choose another with --data-dir.", failed);
@@ -108,11 +106,11 @@ internal sealed class BlobFiles : IDisposable
     /// <summary>Opens a blob's file; null when there is none.</summary>
     public SafeFileHandle? TryOpen(in Digest digest)
     {
-        int errno = Posix.OpenAt(ShardOf(digest), NameOf(digest), Posix.O_RDONLY, 0, out var file);
+        int errno = Posix.OpenAt(ShardOf(digest), NameOf(digest), OpenFlags.Read, 0, out var file);
         return errno switch
         {
             0 => file,
-            Posix.ENOENT => null,
+            Errno.ENOENT => null,
             _ => throw StorageErrors.FromErrno(errno, "opening a blob", Root),
         };
     }
@@ -120,7 +118,7 @@ internal sealed class BlobFiles : IDisposable
     public SafeFileHandle CreateTemp(out string name)
     {
         name = NextTempName();
-        int errno = Posix.OpenAt(_temp, name, Posix.O_RDWR | Posix.O_CREAT | Posix.O_EXCL, 0x180, out var file); // 0600
+        int errno = Posix.OpenAt(_temp, name, OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.Exclusive, Permissions.Octal0600, out var file);
         return errno == 0 ? file : throw StorageErrors.FromErrno(errno, "creating a file", Root);
     }
 
@@ -194,7 +192,7 @@ internal sealed class BlobFiles : IDisposable
             // FileShare.None is flock(2): the kernel lets go of it however the process ends.
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException held) when (held.HResult == 11) // EWOULDBLOCK
+        catch (IOException held) when (held.HResult == Errno.EAGAIN)
         {
             throw new StorageDirectoryException(
                 $"The data directory {root} is in use by another server: stop that one, or choose another with --data-dir.", held);
@@ -220,7 +218,7 @@ internal sealed class BlobFiles : IDisposable
     private static SafeFileHandle OpenDirectory(string path)
     {
         int errno = Posix.OpenDirectory(path, out var directory);
-        return errno == 0 ? directory : throw new IOException($"opening {path}: {Posix.Describe(errno)}", errno);
+        return errno == 0 ? directory : throw new FileSystemException($"opening {path}", errno);
     }
 
     private string ShardPath(int shard) => Path.Combine(Root, "blobs", ShardName(shard));
@@ -232,7 +230,7 @@ internal sealed class BlobFiles : IDisposable
         string temp = NextTempName();
         int errno = Posix.Rename(ShardOf(digest), name, _temp, temp);
         if (errno == 0) hidden.Add(temp);
-        else if (errno != Posix.ENOENT) throw StorageErrors.FromErrno(errno, "evicting a blob", Root);
+        else if (errno != Errno.ENOENT) throw StorageErrors.FromErrno(errno, "evicting a blob", Root);
     }
 
     private void MoveToQuarantine(SafeFileHandle shard, string name)

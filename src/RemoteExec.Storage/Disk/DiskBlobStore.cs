@@ -38,7 +38,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Uses = uses;
         Observer = options.Observer;
         WriteHealth = new DiskWriteHealth(options.WriteFaultChanged, time);
-        Commits = new GroupCommit(files, index, uses, options.Flush, WriteHealth, Observer, time);
+        Commits = new GroupCommit(files, index, uses, options.Disk, WriteHealth, Observer, time);
         _importer = new FileImporter(this);
         _linker = new FileLinker(this);
     }

@@ -30,6 +30,6 @@ public sealed record DiskBlobStoreOptions
     [AllowNull]
     public IBlobStoreObserver Observer { get; init => field = new GuardedBlobStoreObserver(value); } = GuardedBlobStoreObserver.Nobody;
 
-    /// <summary>The flush to disk, replaced by tests that let it fail or count it.</summary>
-    internal IDiskFlush Flush { get; init; } = new DiskFlush();
+    /// <summary>Replaced by tests that let it fail or count its flushes.</summary>
+    internal IDisk Disk { get; init; } = new Disk();
 }

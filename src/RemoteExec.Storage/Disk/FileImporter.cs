@@ -69,12 +69,12 @@ internal sealed class FileImporter(DiskBlobStore store)
     /// Makes the file the server's own and unwritable, if nobody can still have a hand on it. The order matters: first
     /// no new writer can come (owner, mode), then it is checked that none is there.
     /// </summary>
-    private bool TryOwn(SafeFileHandle file, ref FileFacts facts)
+    private bool TryOwn(SafeFileHandle file, ref FileStatus facts)
     {
-        if (facts.Links != 1 || !facts.IsOnDeviceOf(store.Files.Device)) return false;
+        if (facts.Links != 1 || facts.Device != store.Files.Device) return false;
 
-        uint user = Posix.EffectiveUser();
-        if (facts.User != user && Posix.ChangeOwner(file, user, Posix.EffectiveGroup()) != 0) return false;
+        uint user = Posix.EffectiveUser;
+        if (facts.User != user && Posix.ChangeOwner(file, user, Posix.EffectiveGroup) != 0) return false;
         // The mode alone does not say who may read: a list that came with the file could shut later actions out.
         if (Posix.RemoveAccessControlList(file) != 0) return false;
         if (Posix.ChangeMode(file, BlobFiles.ExecutableMode) != 0 || Posix.IsOpenForWriting(file)) return false;
@@ -84,11 +84,11 @@ internal sealed class FileImporter(DiskBlobStore store)
         return facts.Links == 1 && facts.SizeBytes > 0;
     }
 
-    private FileFacts RegularFile(SafeFileHandle file)
+    private FileStatus RegularFile(SafeFileHandle file)
     {
         int errno = Posix.Stat(file, out var facts);
         if (errno != 0) throw StorageErrors.FromErrno(errno, "looking at a file", store.Files.Root);
-        if (!facts.IsRegular) throw StorageErrors.Create(StatusCode.InvalidArgument, "only a regular file can become a blob");
+        if (facts.Kind != FileKind.Regular) throw StorageErrors.Create(StatusCode.InvalidArgument, "only a regular file can become a blob");
         return facts;
     }
 

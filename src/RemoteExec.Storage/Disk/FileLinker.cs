@@ -67,8 +67,8 @@ internal sealed class FileLinker(DiskBlobStore store)
         return errno switch
         {
             // Another file system, or as many links as the file system allows (65,000 on ext4); or no room for a variant.
-            0 or Posix.EXDEV or Posix.EMLINK or Posix.EPERM => TryCopy(link, directory, name),
-            Posix.ENOENT => VanishedOutside(link.Digest),
+            0 or Errno.EXDEV or Errno.EMLINK or Errno.EPERM => TryCopy(link, directory, name),
+            Errno.ENOENT => VanishedOutside(link.Digest),
             _ => throw StorageErrors.FromErrno(errno, $"linking {link.Path}", store.Files.Root),
         };
     }
@@ -122,7 +122,7 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     private SafeFileHandle CreateFile(SafeFileHandle directory, string name, bool executable)
     {
-        int errno = Posix.OpenAt(directory, name, Posix.O_RDWR | Posix.O_CREAT | Posix.O_EXCL, 0x180, out var file); // 0600
+        int errno = Posix.OpenAt(directory, name, OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.Exclusive, Permissions.Octal0600, out var file);
         if (errno == 0) errno = Posix.ChangeMode(file, executable ? BlobFiles.ExecutableMode : BlobFiles.DataMode);
         if (errno == 0) return file;
 
@@ -138,14 +138,14 @@ internal sealed class FileLinker(DiskBlobStore store)
         while (written < sizeBytes)
         {
             int errno = Posix.CopyRange(from, ref read, to, ref written, Math.Min(CopyPieceBytes, sizeBytes - written), out long copied);
-            if (errno is Posix.EXDEV or Posix.ENOSYS or Posix.EINVAL or Posix.EOPNOTSUPP)
+            if (errno is Errno.EXDEV or Errno.ENOSYS or Errno.EINVAL or Errno.EOPNOTSUPP)
             {
                 CopyThroughMemory(from, to, written, sizeBytes);
                 return;
             }
 
             if (errno != 0) throw StorageErrors.FromErrno(errno, "copying a blob", store.Files.Root);
-            if (copied == 0) throw StorageErrors.FromErrno(Posix.EIO, "copying a blob that was cut short", store.Files.Root);
+            if (copied == 0) throw StorageErrors.FromErrno(Errno.EIO, "copying a blob that was cut short", store.Files.Root);
         }
     }
 
@@ -157,7 +157,7 @@ internal sealed class FileLinker(DiskBlobStore store)
             while (offset < sizeBytes)
             {
                 int read = RandomAccess.Read(from, piece, offset);
-                if (read == 0) throw StorageErrors.FromErrno(Posix.EIO, "copying a blob that was cut short", store.Files.Root);
+                if (read == 0) throw StorageErrors.FromErrno(Errno.EIO, "copying a blob that was cut short", store.Files.Root);
                 RandomAccess.Write(to, piece.AsSpan(0, read), offset);
                 offset += read;
             }

@@ -13,7 +13,7 @@ namespace RemoteExec.Storage;
 /// Only this class gives blobs their names, one batch after the other.
 /// </remarks>
 internal sealed class GroupCommit(
-    BlobFiles files, BlobIndex index, UseLog uses, IDiskFlush disk, DiskWriteHealth health, IBlobStoreObserver observer, TimeProvider time)
+    BlobFiles files, BlobIndex index, UseLog uses, IDisk disk, DiskWriteHealth health, IBlobStoreObserver observer, TimeProvider time)
 {
     // Bounds how long the first of a batch waits for the last.
     private const int BatchMax = 512;
@@ -183,7 +183,7 @@ internal sealed class GroupCommit(
     {
         isPresent = false;
         int errno = TryNameOnce(commit);
-        if (errno != Posix.EEXIST) return errno;
+        if (errno != Errno.EEXIST) return errno;
 
         // The touch is the proof: it finds the blob and promises it in one step, so no eviction can come between.
         isPresent = index.Touch(commit.Digest, time.GetUtcNow());

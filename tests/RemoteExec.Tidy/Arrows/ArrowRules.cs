@@ -16,23 +16,24 @@ internal static class ArrowRules
     public static IReadOnlyList<ArrowRule> All { get; } =
     [
         new("Core", "words know nothing but the base library and a hash", [], ["Blake3"]),
+        new("Files", "durable files know nothing but the base library", [], []),
         new("Rpc", "the wire knows no REAPI", [], [Kestrel, Extensions]),
         new(
             "Hosting", "how a program reads its options, logs, starts and ends: under every host, knows none of the rooms",
             ["Core"], [Framework, Extensions, "System.CommandLine"]),
         new("Protocol", "generated words: call types that stubs name, and messages", ["Core", "Rpc"], [Protobuf]),
-        new("Storage", "bytes: the client side of the wire, no web server, no rules", Wire, [Protobuf, Extensions]),
+        new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Wire, "Files"], [Protobuf, Extensions]),
         new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
-        new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Scheduling"], []),
-        new("Client", "the calling side, for the CLI, workers and tests", [.. Wire, "Storage"], [Protobuf, Extensions]),
+        new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Files", "Scheduling"], []),
+        new("Client", "the calling side, for the CLI, workers and tests", [.. Wire, "Files", "Storage"], [Protobuf, Extensions]),
         new("Services", "wire to domain, no rules of its own", [.. Wire, "Storage", "Scheduling"], [Protobuf, Extensions]),
         new("Observability", "watches the rooms and counts what they tell", [.. Wire, "Storage", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf]),
         new("Web", "shows snapshots and what Observability collects", [.. Wire, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
-        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf]),
+        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Files", "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf]),
         new("Cli", "a host: speaks to a server by the wire only", [.. Wire, "Storage", "Client", "Hosting"], [Protobuf, "System.CommandLine"]),
         new(
             "Server", "the host that composes everything but the CLI",
-            [.. Wire, "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
+            [.. Wire, "Files", "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
             [Kestrel, Extensions, Protobuf]),
     ];
 

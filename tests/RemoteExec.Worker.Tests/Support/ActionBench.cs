@@ -70,7 +70,7 @@ internal sealed class ActionBench : IAsyncDisposable
             OutputLimits = OutputLimits,
             Trees = Trees,
         };
-        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Libc.EffectiveUser(), recycles: false, NullLogger.Instance);
+        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, recycles: false, NullLogger.Instance);
         return new ActionRunner(
             options, new ActionFetcher(new BlobFetcher(Store, remote: null), Trees), new InputMaterialiser(Store, _workDirectories.Stock, copies: false),
             sandbox, walls, _slots, _liveOutputs, new OutputCollector(Store, OutputLimits, Trees, mayTakeFiles: false), uploader: null,

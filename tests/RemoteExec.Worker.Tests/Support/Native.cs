@@ -7,12 +7,12 @@ internal static partial class Native
 {
     public static void MakeFifo(string path)
     {
-        if (MakeFifo(path, 0x1B6 /* 0666 */) != 0) throw FileSystemException.Last("mkfifo", path);
+        if (MakeFifo(path, Permissions.Octal0600) != 0) throw FileSystemException.Last($"mkfifo {path}");
     }
 
     public static void HardLink(string from, string to)
     {
-        if (Link(from, to) != 0) throw FileSystemException.Last("link", to);
+        if (Link(from, to) != 0) throw FileSystemException.Last($"link {to}");
     }
 
     [LibraryImport("libc", EntryPoint = "mkfifo", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

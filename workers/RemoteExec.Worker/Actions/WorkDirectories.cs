@@ -58,7 +58,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         string parent = Path.Combine(Path.GetFullPath(dataDirectory), "work");
         Directory.CreateDirectory(dataDirectory);
         // Nobody but us may look in from outside: inputs are linked there, and outputs are not checked yet.
-        if (!Directory.Exists(parent)) Make(parent, 0x1C0 /* 0700 */);
+        if (!Directory.Exists(parent)) Make(parent, Permissions.Octal0700);
         List<FileName> leftovers;
         using (var directory = DirectoryHandle.Open(parent))
             leftovers = directory.ReadNames(int.MaxValue);
@@ -69,7 +69,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
         // Under a number of its own: what an earlier process kept goes with its leftovers.
         string shelf = $"{parent}/{++made}";
-        Make(shelf, 0x1C0 /* 0700 */);
+        Make(shelf, Permissions.Octal0700);
         return new WorkDirectories(parent, made, DirectoryStock.Open(shelf, owner), leftovers, log);
     }
 
@@ -106,7 +106,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     {
         string name = Interlocked.Increment(ref _made).ToString(CultureInfo.InvariantCulture);
         var directory = new WorkDirectory(this, name, $"{_parent}/{name}");
-        Make(directory.Path, 0x1ED /* 0755 */);
+        Make(directory.Path, Permissions.Octal0755);
         MakeInputRoot(directory);
         return directory;
     }
@@ -114,13 +114,13 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     private void MakeInputRoot(WorkDirectory directory)
     {
         using var parent = DirectoryHandle.Open(directory.Path);
-        if (!Stock.TryMake(parent, InputRootName)) throw new FileSystemException("mkdir", directory.InputRoot, Libc.EEXIST);
+        if (!Stock.TryMake(parent, InputRootName)) throw DirectoryHandle.Failure("mkdir", directory.InputRoot, Errno.EEXIST);
     }
 
     private static void Make(string path, uint mode)
     {
-        if (Libc.MakeDirectory(Libc.AtFdCwd, FileName.From(path).Terminated, mode) != 0)
-            throw FileSystemException.Last("mkdir", path);
+        int errno = Posix.MakeDirectory(path, mode);
+        if (errno != 0) throw DirectoryHandle.Failure("mkdir", path, errno);
     }
 
     private async Task KeepHouseAsync()

@@ -102,7 +102,7 @@ internal sealed class DirectoryStock
         directory.Rewind();
         if (directory.ReadNames(0).Count > 0) return false;
         // An action may have set the times.
-        if (Libc.Touch(directory.Descriptor, 0) != 0) return false;
+        if (Posix.Touch(directory.Descriptor) != 0) return false;
 
         var kept = FileName.From(Interlocked.Increment(ref _made).ToString(CultureInfo.InvariantCulture));
         parent.Move(name, _shelf!, kept);

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace RemoteExec.Worker;
 
 /// <summary>
@@ -8,12 +6,6 @@ namespace RemoteExec.Worker;
 /// </summary>
 internal sealed record DirectoryTraits
 {
-    private const nuint GetFlags = 0x80086601; // FS_IOC_GETFLAGS, ioctl_iflags(2)
-    private const nuint GetExtendedFlags = 0x801c581f; // FS_IOC_FSGETXATTR, ioctl_xfs_fsgetxattr(2)
-
-    private const int ENOTTY = 25;
-    private const int EOPNOTSUPP = 95;
-
     private DirectoryTraits() { }
 
     /// <summary>A btrfs subvolume, which anybody may make, looks like a directory but is a file system to link(2).</summary>
@@ -38,27 +30,27 @@ internal sealed record DirectoryTraits
     /// </summary>
     public static DirectoryTraits? TryRead(DirectoryHandle directory)
     {
-        int descriptor = directory.Descriptor;
-        nint attributeBytes = Libc.ListAttributes(descriptor, [], 0);
-        if (IsKnown(attributeBytes, directory) && attributeBytes > 0) return null;
+        var descriptor = directory.Descriptor;
+        if (IsKnown(Posix.HasAttributes(descriptor, out bool hasAttributes), directory) && hasAttributes) return null;
 
         var status = directory.Stat();
         return new DirectoryTraits
         {
-            Device = (status.DeviceMajor, status.DeviceMinor),
+            Device = status.Device,
             User = status.User,
             Group = status.Group,
             Mode = status.Mode,
             SizeBytes = status.SizeBytes,
-            Flags = IsKnown(Libc.GetFlags(descriptor, GetFlags, out long flags), directory) ? flags : 0,
-            ExtendedFlags = IsKnown(Libc.GetExtendedFlags(descriptor, GetExtendedFlags, out var extended), directory) ? extended : default,
+            Flags = IsKnown(Posix.GetFlags(descriptor, out long flags), directory) ? flags : 0,
+            ExtendedFlags = IsKnown(Posix.GetExtendedFlags(descriptor, out var extended), directory) ? extended : default,
         };
     }
 
     /// <summary>False where the file system has no such thing at all, which is then nothing to differ in.</summary>
-    private static bool IsKnown(nint result, DirectoryHandle directory)
+    private static bool IsKnown(int errno, DirectoryHandle directory) => errno switch
     {
-        if (result >= 0) return true;
-        return Marshal.GetLastPInvokeError() is ENOTTY or EOPNOTSUPP ? false : throw FileSystemException.Last("inspect", directory.Path);
-    }
+        0 => true,
+        Errno.ENOTTY or Errno.EOPNOTSUPP => false,
+        _ => throw DirectoryHandle.Failure("inspect", directory.Path, errno),
+    };
 }

@@ -44,7 +44,7 @@ internal static class TreeRemover
             cancellationToken.ThrowIfCancellationRequested();
             if (directory.TryUnlink(entry)) return;
             // Root reads what it likes; anyone else first takes back the rights the action removed, also to move.
-            if (Libc.EffectiveUser() != 0) directory.Unlock(entry);
+            if (Posix.EffectiveUser != 0) directory.Unlock(entry);
             if (level == LevelsMax)
             {
                 var moved = FileName.From($"{name}.deep-{movedUp++}");

@@ -1,4 +1,3 @@
-using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
 using RemoteExec.Storage;
 
@@ -28,7 +27,7 @@ internal sealed class InputAudit
         _tree = tree;
         _root = root;
         _checkPath = checkPath;
-        _begunAt = (marker.ModifiedSeconds, marker.ModifiedNanoseconds);
+        _begunAt = marker.Modified;
     }
 
     /// <summary>
@@ -39,7 +38,7 @@ internal sealed class InputAudit
     /// <param name="checkPath">Where suspects are linked to be looked at; a number is appended.</param>
     public static InputAudit Begin(ILocalBlobStore store, InputTree tree, string root, string checkPath)
     {
-        var marker = TryStat(root) ?? throw new FileSystemException("stat", root, Libc.ENOENT);
+        var marker = TryStat(root) ?? throw DirectoryHandle.Failure("stat", root, Errno.ENOENT);
         return new InputAudit(store, tree, root, checkPath, marker);
     }
 
@@ -56,9 +55,8 @@ internal sealed class InputAudit
     private bool IsSuspect(BlobLink file)
     {
         // A file with one link is the action's own: a copy, or the empty one.
-        if (TryStat($"{_root}/{file.Path}") is not { LinkCount: > 1 } status || status.Kind != FileKind.Regular) return false;
-        return status.SizeBytes != file.Digest.SizeBytes
-            || (status.ModifiedSeconds, status.ModifiedNanoseconds).CompareTo(_begunAt) >= 0;
+        if (TryStat($"{_root}/{file.Path}") is not { Links: > 1 } status || status.Kind != FileKind.Regular) return false;
+        return status.SizeBytes != file.Digest.SizeBytes || status.Modified.CompareTo(_begunAt) >= 0;
     }
 
     /// <summary>
@@ -72,9 +70,9 @@ internal sealed class InputAudit
         if (TryStat(path)?.Inode != TryStat($"{_root}/{file.Path}")?.Inode) return true;
 
         // Not by File.OpenHandle, which wants flock(2): another action with the same input may hold that for as long as it likes.
-        int descriptor = Libc.Open(Libc.AtFdCwd, FileName.From(path).Terminated, Libc.OpenReadOnly | Libc.OpenCloseOnExec, 0);
-        if (descriptor < 0) throw FileSystemException.Last("open", path);
-        using var handle = new SafeFileHandle(descriptor, ownsHandle: true);
+        int errno = Posix.Open(path, OpenFlags.Read, out var opened);
+        if (errno != 0) throw DirectoryHandle.Failure("open", path, errno);
+        using var handle = opened;
         using var hasher = DigestHasher.Create(file.Digest.Function);
         byte[] buffer = new byte[64 * 1024];
         for (long offset = 0; ;)
@@ -87,8 +85,5 @@ internal sealed class InputAudit
         return hasher.Finish() == file.Digest;
     }
 
-    private static FileStatus? TryStat(string path) =>
-        Libc.Stat(Libc.AtFdCwd, FileName.From(path).Terminated, Libc.AtSymlinkNoFollow, FileStatus.BasicMask, out var status) == 0
-            ? status
-            : null;
+    private static FileStatus? TryStat(string path) => Posix.Stat(path, out var status) == 0 ? status : null;
 }

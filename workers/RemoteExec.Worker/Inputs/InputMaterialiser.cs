@@ -56,21 +56,21 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock st
         using var top = DirectoryHandle.Open(root);
         foreach (string path in tree.Directories)
         {
-            if (!stock.TryMake(top, FileName.From(path))) throw new FileSystemException("mkdir", path, Libc.EEXIST);
+            if (!stock.TryMake(top, FileName.From(path))) throw DirectoryHandle.Failure("mkdir", path, Errno.EEXIST);
         }
     }
 
     private void MakeSymlinks(InputTree tree, string root)
     {
         uint owner = stock.Owner;
-        bool chown = owner != Libc.EffectiveUser();
+        bool chown = owner != Posix.EffectiveUser;
         foreach (var link in tree.Symlinks)
         {
             var name = FileName.From($"{root}/{link.Path}");
-            if (Libc.MakeSymlink(FileName.From(link.Target).Terminated, Libc.AtFdCwd, name.Terminated) != 0)
-                throw FileSystemException.Last("symlink", link.Path);
-            if (chown && Libc.ChangeOwner(Libc.AtFdCwd, name.Terminated, owner, owner, Libc.AtSymlinkNoFollow) != 0)
-                throw FileSystemException.Last("chown", link.Path);
+            int errno = Posix.MakeSymlink(link.Target, name);
+            if (errno != 0) throw DirectoryHandle.Failure("symlink", link.Path, errno);
+            if (chown) errno = Posix.ChangeOwner(name, owner, owner);
+            if (errno != 0) throw DirectoryHandle.Failure("chown", link.Path, errno);
         }
     }
 
@@ -92,14 +92,14 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock st
                 var name = FileName.From(segment);
                 stock.TryMake(current, name);
                 var next = current.TryOpenDirectory(name)
-                    ?? throw new FileSystemException("open", path, Libc.ENOENT);
+                    ?? throw DirectoryHandle.Failure("open", path, Errno.ENOENT);
                 if (current != top) current.Dispose();
                 current = next;
             }
         }
-        catch (FileSystemException blocked) when (blocked.Error is Libc.ELOOP or Libc.ENOTDIR)
+        catch (FileSystemException blocked) when (blocked.Errno is Errno.ELOOP or Errno.ENOTDIR)
         {
-            string what = blocked.Error is Libc.ELOOP ? "a symbolic link" : "not a directory";
+            string what = blocked.Errno is Errno.ELOOP ? "a symbolic link" : "not a directory";
             throw RpcErrors.Invalid($"the directory {Printable.Quote(path)} of an output cannot be made: the input tree has {what} in its place");
         }
         finally

@@ -32,11 +32,11 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits, Tr
             parent = parentPath.Length == 0 ? root : root.TryOpenDirectory(FileName.From(parentPath));
             return parent is null ? null : LookAt(parent, FileName.From(output.RootPath[(slash + 1)..]), output.RootPath, depth: 0);
         }
-        catch (FileSystemException blocked) when (blocked.Error is Libc.ENOTDIR)
+        catch (FileSystemException blocked) when (blocked.Errno is Errno.ENOTDIR)
         {
             return null; // the command put a file where a parent was: the output is missing
         }
-        catch (FileSystemException blocked) when (blocked.Error is Libc.ELOOP)
+        catch (FileSystemException blocked) when (blocked.Errno is Errno.ELOOP)
         {
             throw Refuse(output.RootPath, "lies behind a symbolic link, which is not followed");
         }
@@ -94,7 +94,7 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits, Tr
         {
             return open();
         }
-        catch (FileSystemException shut) when (shut.Error is Libc.EACCES)
+        catch (FileSystemException shut) when (shut.Errno is Errno.EACCES)
         {
             throw Refuse(path, "may not be read: the command took away the permission");
         }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

@@ -1,22 +1,24 @@
 using System.Text;
 using System.Text.Unicode;
 
-namespace RemoteExec.Worker;
+namespace RemoteExec.Files;
 
 /// <summary>
-/// A name or relative path in the kernel's own form: bytes with a closing NUL. An action may create names
-/// that are no UTF-8, which must still be removable although they can never be an output.
+/// A name or path in the kernel's own form: bytes with a closing NUL. An action may create names that are no UTF-8, which must
+/// still be removable although they can never be an output.
 /// </summary>
-internal readonly struct FileName
+public readonly struct FileName
 {
     private readonly byte[] _bytes; // with the closing NUL
 
     private FileName(byte[] bytes) => _bytes = bytes;
 
-    /// <summary>For the calls: ends in NUL.</summary>
-    public ReadOnlySpan<byte> Terminated => _bytes;
-
     public ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, _bytes.Length - 1);
+
+    /// <summary>For the calls: ends in NUL.</summary>
+    internal ReadOnlySpan<byte> Terminated => _bytes;
+
+    public static implicit operator FileName(string name) => From(name);
 
     public static FileName From(string name)
     {
@@ -40,6 +42,7 @@ internal readonly struct FileName
             name = Encoding.UTF8.GetString(Bytes);
             return true;
         }
+
         name = "";
         return false;
     }

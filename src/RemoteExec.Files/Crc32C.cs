@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace RemoteExec.Core;
+namespace RemoteExec.Files;
 
 /// <summary>CRC-32C (Castagnoli; RFC 3720, 12.1): tells torn and rotten files of ours from whole ones. By the processor's own instruction where it has one.</summary>
 public static class Crc32C

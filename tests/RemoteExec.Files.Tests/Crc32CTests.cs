@@ -1,6 +1,6 @@
 using NUnit.Framework;
 
-namespace RemoteExec.Core.Tests;
+namespace RemoteExec.Files.Tests;
 
 [TestFixture]
 internal sealed class Crc32CTests

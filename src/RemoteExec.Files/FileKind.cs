@@ -1,7 +1,7 @@
-namespace RemoteExec.Worker;
+namespace RemoteExec.Files;
 
 /// <summary>What a directory entry is (inode(7)).</summary>
-internal enum FileKind
+public enum FileKind
 {
     Unknown,
     Regular,
