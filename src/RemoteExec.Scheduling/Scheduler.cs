@@ -11,13 +11,16 @@ namespace RemoteExec.Scheduling;
 /// event -> lock { BuildQueue } -> one append for all that came meanwhile -> tell, in order
 /// </code>
 /// </summary>
-public sealed class Scheduler : IAsyncDisposable
+public sealed partial class Scheduler : IAsyncDisposable
 {
     // An action cache write takes milliseconds; a shutdown does not wait for a dead disk.
     private static readonly TimeSpan HookPatience = TimeSpan.FromSeconds(5);
 
     // A disk that is full is rarely given room within a second: a client that comes back sooner comes in vain.
     private static readonly TimeSpan StallRetryAfter = TimeSpan.FromSeconds(1);
+
+    // The next process listens within a second, and Bazel's first retry comes later than that (TRUST 1.2).
+    private static readonly TimeSpan DrainRetryAfter = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private readonly BuildQueue _queue;
@@ -36,10 +39,14 @@ public sealed class Scheduler : IAsyncDisposable
 
     private Commit _open = new();
     private Task _committing = Task.CompletedTask;
+    private Commit? _underWay;
     private bool _isCommitting;
     private DateTimeOffset? _armedFor;
     private Phase _phase = Phase.Created;
     private SchedulingException? _fault;
+    private SchedulingException? _feedsEnd;
+    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _isIdleSeen;
     private volatile string? _stall;
 
     /// <param name="onCompleted">
@@ -96,14 +103,14 @@ public sealed class Scheduler : IAsyncDisposable
     }
 
     /// <summary>Joins or creates an execution. Returns when that is durable; the feed counts as a watcher until it is disposed.</summary>
-    /// <exception cref="SchedulingException">RESOURCE_EXHAUSTED when too much waits, UNAVAILABLE when draining or without a journal.</exception>
+    /// <exception cref="SchedulingException">RESOURCE_EXHAUSTED when too much waits, UNAVAILABLE once feeds have ended or without a journal.</exception>
     public async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken)
     {
         string name;
         Task durable;
         lock (_gate)
         {
-            ThrowUnless(Phase.Serving);
+            ThrowUnlessFeeding();
             // Whoever is in already waits for room; a line at the door would only grow.
             if (_stall is { } stall) throw new SchedulingException(OutcomeCode.Unavailable, stall, StallRetryAfter);
             var operation = _queue.Submit(request, Now);
@@ -129,7 +136,7 @@ public sealed class Scheduler : IAsyncDisposable
     {
         lock (_gate)
         {
-            ThrowUnless(Phase.Serving);
+            ThrowUnlessFeeding();
             if (!_operations.TryGetValue(operationName, out var cell) || !_queue.Watch(operationName)) return null;
 
             return new OperationFeed(cell, _time, () => Unwatch(operationName));
@@ -139,8 +146,12 @@ public sealed class Scheduler : IAsyncDisposable
     public OperationSnapshot? Find(string operationName) =>
         _operations.TryGetValue(operationName, out var cell) ? cell.Current : null;
 
-    /// <summary>All operations that can be asked for, in no particular order.</summary>
+    /// <summary>All operations that can be asked for, in no particular order. For pages of the house: a name is the right to watch and to cancel.</summary>
     public IReadOnlyList<OperationSnapshot> List() => [.. _operations.Select(entry => entry.Value.Current)];
+
+    /// <summary>Those of one instance: what a client may be shown.</summary>
+    public IReadOnlyList<OperationSnapshot> List(Core.InstanceName instance) =>
+        [.. _operations.Select(entry => entry.Value.Current).Where(operation => operation.Request.Instance == instance)];
 
     /// <summary>Ends one client's operation, and the execution if nobody else waits. False when it is unknown; idempotent.</summary>
     public async ValueTask<bool> CancelAsync(string operationName, CancellationToken cancellationToken)
@@ -191,10 +202,34 @@ public sealed class Scheduler : IAsyncDisposable
         }
     }
 
-    /// <summary>What runs under this lease; null when it is over or was taken back.</summary>
-    public ExecutionRequest? Leased(LeaseId lease)
+    /// <summary>What runs under this lease and where; null when it is stale: over, or taken back. One lookup.</summary>
+    public HeldLease? FindLease(LeaseId lease)
     {
-        lock (_gate) return _queue.Leased(lease);
+        lock (_gate) return _queue.FindLease(lease);
+    }
+
+    /// <summary>
+    /// The attempt is over. Returns when that is durable, so that the worker may forget it. Fenced by lease, attempt and worker, not by
+    /// a session: it may come before or after a reconnect. The same report again is stale.
+    /// </summary>
+    /// <exception cref="SchedulingException">UNAVAILABLE without a journal, or before recovery: the worker keeps its report.</exception>
+    public async ValueTask<ReportVerdict> ReportAsync(
+        string workerId, LeaseId lease, ExecutionOutcome outcome, CancellationToken cancellationToken)
+    {
+        ReportVerdict verdict;
+        Task durable;
+        lock (_gate)
+        {
+            ThrowUnless(Phase.Serving, Phase.Draining);
+            verdict = _queue.Report(workerId, lease, outcome, Now);
+            _ = Enqueue();
+            // Of a stale one too: it may be stale by what is not durable yet.
+            durable = Durable();
+        }
+
+        if (verdict == ReportVerdict.Stale) _observer.StaleReport();
+        await durable.WaitAsync(cancellationToken);
+        return verdict;
     }
 
     public QueueSnapshot Snapshot()
@@ -202,9 +237,12 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate) return _queue.Snapshot(Now);
     }
 
+    /// <summary>Completes after <see cref="BeginDrain"/>, when nothing is leased or runs any more and every end has been told.</summary>
+    public Task WhenIdle => _idle.Task;
+
     /// <summary>
-    /// Accepts no more requests and ends every feed, so that clients attach again elsewhere or later. Workers may
-    /// still report.
+    /// Leases nothing more. All else goes on: requests are journalled and queued for the next process, feeds stay open, workers
+    /// join and report.
     /// </summary>
     public void BeginDrain()
     {
@@ -212,9 +250,19 @@ public sealed class Scheduler : IAsyncDisposable
         {
             if (_phase != Phase.Serving) return;
             _phase = Phase.Draining;
+            _queue.StopLeasing();
+            LookForIdle();
         }
+    }
 
-        foreach (var (_, cell) in _operations) cell.Close(fault: null);
+    /// <summary>Ends every feed that has not seen its end with UNAVAILABLE, so that clients attach again, and opens no more.</summary>
+    public void EndFeeds()
+    {
+        SchedulingException end;
+        lock (_gate)
+            end = _feedsEnd ??= new SchedulingException(OutcomeCode.Unavailable, "the coordinator is shutting down", DrainRetryAfter);
+
+        foreach (var (_, cell) in _operations) cell.Close(end);
     }
 
     /// <summary>
@@ -224,6 +272,7 @@ public sealed class Scheduler : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         BeginDrain();
+        EndFeeds();
         lock (_gate) _phase = Phase.Stopped;
 
         await _timer.DisposeAsync();
@@ -243,74 +292,6 @@ public sealed class Scheduler : IAsyncDisposable
 
         _journal.StallChanged -= OnStallChanged;
         _stopping.Dispose();
-    }
-
-    internal ValueTask<ReportVerdict> StartedAsync(WorkerSession session, LeaseId lease, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        lock (_gate)
-        {
-            ThrowUnless(Phase.Serving, Phase.Draining);
-            var verdict = _queue.Started(session.WorkerId, session.Number, lease, Now);
-            // Nobody waits for this: that an execution runs is not journalled, and waiters hear of it in their turn.
-            _ = Enqueue();
-            return ValueTask.FromResult(verdict);
-        }
-    }
-
-    internal async ValueTask<ReportVerdict> FinishedAsync(
-        WorkerSession session, LeaseId lease, ExecutionOutcome outcome, CancellationToken cancellationToken)
-    {
-        ReportVerdict verdict;
-        Task durable;
-        lock (_gate)
-        {
-            ThrowUnless(Phase.Serving, Phase.Draining);
-            verdict = _queue.Finished(session.WorkerId, session.Number, lease, outcome, Now);
-            durable = Enqueue();
-        }
-
-        if (verdict == ReportVerdict.Stale) _observer.StaleReport();
-        await durable.WaitAsync(cancellationToken);
-        return verdict;
-    }
-
-    internal ExecutionRequest? Held(WorkerSession session, LeaseId lease)
-    {
-        lock (_gate) return _phase == Phase.Stopped ? null : _queue.Held(session.WorkerId, session.Number, lease, Now);
-    }
-
-    internal void Heartbeat(WorkerSession session, IReadOnlyList<LeaseId>? running)
-    {
-        lock (_gate)
-        {
-            if (_phase == Phase.Stopped) return;
-            // While the journal waits for room our offers wait too: a worker that does not name them has not lost them.
-            _queue.Heartbeat(session.WorkerId, session.Number, _stall is null ? running : null, Now);
-            _ = Enqueue();
-        }
-    }
-
-    internal void Drain(WorkerSession session)
-    {
-        lock (_gate)
-        {
-            if (_phase == Phase.Stopped) return;
-            _queue.Drain(session.WorkerId, session.Number, Now);
-            _ = Enqueue();
-        }
-    }
-
-    internal void Disconnect(WorkerSession session)
-    {
-        if (_sessions.TryRemove(session.Number, out _)) _observer.WorkerDisconnected(session.Pool);
-        lock (_gate)
-        {
-            // When we are the ones who leave, nothing is lost: the journal keeps the leases for when workers rejoin.
-            if (_phase == Phase.Stopped) return;
-            _queue.Disconnected(session.WorkerId, session.Number, Now);
-            _ = Enqueue();
-        }
     }
 
     private Task? UnderWay()
@@ -378,10 +359,36 @@ public sealed class Scheduler : IAsyncDisposable
             retryAfter: TimeSpan.FromMilliseconds(500));
     }
 
+    private void ThrowUnlessFeeding()
+    {
+        ThrowUnless(Phase.Serving, Phase.Draining);
+        if (_feedsEnd is { } end) throw new SchedulingException(end.Code, end.Message, end.RetryAfter);
+    }
+
+    /// <summary>Under the lock: completes when all that was decided so far is durable and told.</summary>
+    private Task Durable() => !_open.IsEmpty ? _open.Done : _underWay?.Done ?? Task.CompletedTask;
+
+    /// <summary>Under the lock, after each event of a drain.</summary>
+    private void LookForIdle()
+    {
+        if (_phase == Phase.Serving || _isIdleSeen || !_queue.IsIdle) return;
+
+        _isIdleSeen = true;
+        // Whether or not it becomes durable: nothing runs any more.
+        Durable().ContinueWith(_ => _idle.SetResult(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
     /// <summary>Under the lock, after each event: takes what it did into the open commit and sees that somebody commits it.</summary>
     private Task Enqueue()
     {
         Arm();
+        var added = Add();
+        LookForIdle();
+        return added;
+    }
+
+    private Task Add()
+    {
         var transitions = _queue.TakeTransitions();
         if (transitions.IsEmpty) return Task.CompletedTask;
         if (_fault is not null) return Task.FromException(_fault);
@@ -419,13 +426,15 @@ public sealed class Scheduler : IAsyncDisposable
             IReadOnlyList<JournalRecord>? state = null;
             lock (_gate)
             {
+                _underWay = null;
                 if (_open.IsEmpty)
                 {
                     _isCommitting = false;
                     return;
                 }
 
-                (commit, _open) = (_open, new Commit());
+                _underWay = commit = _open;
+                _open = new Commit();
                 // The state includes what this commit did, and nothing that is not yet in a commit.
                 if (commit.Records.Count > 0 && _journal.WantsCompaction) state = _queue.Export();
             }
@@ -473,6 +482,7 @@ public sealed class Scheduler : IAsyncDisposable
             _fault = fault;
             _stall = null;
             _isCommitting = false;
+            _underWay = null;
             (open, _open) = (_open, new Commit());
         }
 
@@ -496,7 +506,7 @@ public sealed class Scheduler : IAsyncDisposable
                 break;
 
             case Effect.OperationForgotten { Operation: var name }:
-                if (_operations.TryRemove(name, out var forgotten)) forgotten.Close(fault: null);
+                if (_operations.TryRemove(name, out var forgotten)) forgotten.Close(new SchedulingException(OutcomeCode.NotFound, $"{name} was forgotten"));
                 break;
 
             case Effect.WorkerTold { Session: var number, Command: var command }:
@@ -513,13 +523,13 @@ public sealed class Scheduler : IAsyncDisposable
     {
         var cell = new OperationCell(operation);
         _operations[operation.Name] = cell;
-        // A drain may have closed all cells just before this one was made.
+        // All cells may have been closed just before this one was made.
         lock (_gate)
         {
-            if (_phase is Phase.Serving) return;
+            if (_feedsEnd is null) return;
         }
 
-        cell.Close(fault: null);
+        cell.Close(_feedsEnd);
     }
 
     /// <summary>

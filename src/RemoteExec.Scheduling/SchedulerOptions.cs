@@ -14,10 +14,23 @@ public sealed record SchedulerOptions
     public TimeSpan WorkerSilenceMax => HeartbeatInterval * 3;
 
     /// <summary>
-    /// After a restart, how long a lease waits for its worker to come back. Clients spend about 3 s of retries on a
-    /// restart (TRUST 1.2) but none on this: their stream is open again while the lease waits.
+    /// The longest wait of a worker between two attempts to connect. Workers are told, and <see cref="RejoinGrace"/> follows from it.
+    /// A thousand workers spread over it are a few hundred connections a second.
     /// </summary>
-    public TimeSpan RejoinGrace { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan ReconnectBackoffMax { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// After a restart or a cut, how long a lease waits for its worker to come back: a wait that had just begun, an attempt that
+    /// takes as long, and a heartbeat for the hello. Clients spend about 3 s of retries on a restart (TRUST 1.2) but none on this:
+    /// their stream is open again while the lease waits.
+    /// </summary>
+    public TimeSpan RejoinGrace => ReconnectBackoffMax * 2 + HeartbeatInterval;
+
+    /// <summary>
+    /// How long a worker may take to confirm that what it was told to stop is dead. Killing takes milliseconds; a worker that cannot
+    /// do it gets no more work until it has.
+    /// </summary>
+    public TimeSpan KillConfirmMax { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Workers that died with this process (in-process ones): their recovered leases are queued again at once.</summary>
     public IReadOnlySet<string> WorkersThatCannotReturn { get; init; } = new HashSet<string>();

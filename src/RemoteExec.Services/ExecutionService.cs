@@ -52,32 +52,26 @@ public sealed class ExecutionService(
 
         using var feed = await SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
         await FollowAsync(feed, request, function, responseStream, context.CancellationToken);
-        // A feed that ends early is a drain. The stream ends with OK all the same: Bazel then calls WaitExecution
-        // without spending one of its retries (TRUST 1.2).
     }
 
     public override async Task WaitExecution(
         WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context)
     {
         using var feed = Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
-        // Bazel's keepalive executor takes an early OK here for the end of the world, so a drain is UNAVAILABLE (TRUST 1.2).
-        if (!await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, responseStream, context.CancellationToken))
-            throw RpcErrors.Unavailable("the coordinator is shutting down");
+        await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, responseStream, context.CancellationToken);
     }
 
-    /// <summary>Sends each state; true when the last one was the end.</summary>
-    private async ValueTask<bool> FollowAsync(
+    /// <summary>Sends each state. Returns when the last one was the end; whatever else ends the feed is an error of the call.</summary>
+    private async ValueTask FollowAsync(
         OperationFeed feed, ExecuteRequest? request, DigestFunction function,
         IServerStreamWriter<Operation> responseStream, CancellationToken cancellationToken)
     {
-        bool isDone = false;
         try
         {
             await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
             {
-                isDone = operation.IsDone;
                 var wire = OperationMessages.ToWire(operation);
-                if (isDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
+                if (operation.IsDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
                 await responseStream.WriteAsync(wire, cancellationToken);
             }
         }
@@ -85,8 +79,6 @@ public sealed class ExecutionService(
         {
             throw refused.ToRpc();
         }
-
-        return isDone;
     }
 
     private async ValueTask<ActionResult?> FindCachedAsync(InstanceName instance, Digest action, CancellationToken cancellationToken)

@@ -18,14 +18,17 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
     public override Task<Operation> GetOperation(GetOperationRequest request, ServerCallContext context) =>
         Task.FromResult(OperationMessages.ToWire(scheduler.Find(request.Name) ?? throw Unknown(request.Name)));
 
-    /// <summary>By name, so that pages are stable while operations come and go: a token is the last name of its page.</summary>
+    /// <summary>
+    /// The operations of one instance, which <c>name</c> tells: a name is the right to watch and to cancel. By name, so that pages are
+    /// stable while operations come and go: a token is the last name of its page.
+    /// </summary>
     public override Task<ListOperationsResponse> ListOperations(ListOperationsRequest request, ServerCallContext context)
     {
         if (request.PageSize < 0) throw RpcErrors.InvalidField("page_size", $"page_size is {request.PageSize}");
         var filter = OperationFilter.Parse(request.Filter);
         int pageSize = request.PageSize == 0 ? PageDefault : Math.Min(request.PageSize, PageMax);
 
-        var page = scheduler.List()
+        var page = scheduler.List(Door.Instance(request.Name))
             .Where(filter.Matches)
             .Where(operation => string.CompareOrdinal(operation.Name, request.PageToken) > 0)
             .OrderBy(operation => operation.Name, StringComparer.Ordinal)
@@ -93,7 +96,7 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeUp.Token, cancellationToken);
         try
         {
-            return await feed.WaitAsync(either.Token) ?? feed.Current;
+            return await feed.WaitAsync(either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -31,7 +31,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     /// <param name="scheduler">Null on a server that only stores.</param>
     public ServicesComposition(IBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock)
     {
-        LiveLogs = scheduler is null ? null : new LiveLogs(scheduler.Leased, options, clock);
+        LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
         _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
         _findMissing = new FindMissingBlobs(store);
 

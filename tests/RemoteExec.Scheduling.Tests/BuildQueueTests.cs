@@ -80,7 +80,7 @@ internal sealed class BuildQueueTests : QueueFixture
         long session = Join(Build.Worker("w1"));
         var unlucky = Offered().Single();
         Queue.Drain("w1", session, Now);
-        Queue.Finished("w1", session, unlucky.Id, Build.Broken(), Now);
+        Queue.Report("w1", unlucky.Id, Build.Broken(), Now);
         Join(Build.Worker("w2"));
 
         Assert.That(Offered().Single().Id, Is.EqualTo(unlucky.Id with { Attempt = 2 }));
@@ -200,11 +200,11 @@ internal sealed class BuildQueueTests : QueueFixture
         long quick = Join(Build.Worker("quick"));
         long back = Join(Build.Worker("slow") with { Running = [stale] });
 
-        Assert.That(Queue.Finished("slow", slow, stale, Build.Ok("stale"), Now), Is.EqualTo(ReportVerdict.Stale));
-        Assert.That(Queue.Finished("slow", back, stale, Build.Ok("stale"), Now), Is.EqualTo(ReportVerdict.Stale));
+        Assert.That(Queue.Report("slow", stale, Build.Ok("stale"), Now), Is.EqualTo(ReportVerdict.Stale));
+        Assert.That(Queue.Report("slow", stale, Build.Ok("stale"), Now), Is.EqualTo(ReportVerdict.Stale));
         Assert.That(operation.Execution.Outcome, Is.Null);
         Assert.That(
-            Queue.Finished("quick", quick, operation.Execution.LeaseId, Build.Ok("fresh"), Now), Is.EqualTo(ReportVerdict.Accepted));
+            Queue.Report("quick", operation.Execution.LeaseId, Build.Ok("fresh"), Now), Is.EqualTo(ReportVerdict.Accepted));
         Assert.That(operation.Execution.Outcome!.Response.ToArray(), Is.EqualTo("fresh"u8.ToArray()));
     }
 
@@ -220,7 +220,7 @@ internal sealed class BuildQueueTests : QueueFixture
         Advance(TimeSpan.FromSeconds(2));
 
         Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Running));
-        Assert.That(Queue.Finished("w1", back, lease, Build.Ok(), Now), Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That(Queue.Report("w1", lease, Build.Ok(), Now), Is.EqualTo(ReportVerdict.Accepted));
     }
 
     [Test]
@@ -305,7 +305,7 @@ internal sealed class BuildQueueTests : QueueFixture
         {
             long session = Join(Build.Worker($"w{i}"));
             Queue.Drain($"w{i}", session, Now);
-            Queue.Finished($"w{i}", session, operation.Execution.LeaseId, Build.Broken("leaving"), Now);
+            Queue.HandBack($"w{i}", session, operation.Execution.LeaseId, Now);
         }
 
         Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Queued));
@@ -318,7 +318,7 @@ internal sealed class BuildQueueTests : QueueFixture
         long bad = Join(Build.Worker("bad"));
         var operation = Submit(Build.Request());
         Join(Build.Worker("good"));
-        Queue.Finished("bad", bad, operation.Execution.LeaseId, Build.Broken(), Now);
+        Queue.Report("bad", operation.Execution.LeaseId, Build.Broken(), Now);
 
         Assert.That(operation.Execution.WorkerId, Is.EqualTo("good"));
     }
@@ -329,7 +329,7 @@ internal sealed class BuildQueueTests : QueueFixture
         long session = Join(Build.Worker("w1", slots: 3));
         var operations = Enumerable.Range(1, 3).Select(action => Submit(Build.Request(action))).ToArray();
         foreach (var operation in operations)
-            Queue.Finished("w1", session, operation.Execution.LeaseId, Build.Broken(), Now);
+            Queue.Report("w1", operation.Execution.LeaseId, Build.Broken(), Now);
         Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Quarantined));
         // The first two were given out again before the third failure.
         foreach (var operation in operations) Queue.Cancel(operation.Name, Now);
@@ -342,7 +342,7 @@ internal sealed class BuildQueueTests : QueueFixture
             next.Select(operation => operation.Execution.State),
             Is.EqualTo(new[] { ExecutionState.Leased, ExecutionState.Queued }), "one lease is the probe");
 
-        Queue.Finished("w1", session, next[0].Execution.LeaseId, Build.Ok(), Now);
+        Queue.Report("w1", next[0].Execution.LeaseId, Build.Ok(), Now);
         Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Ready));
         Assert.That(next[1].Execution.State, Is.EqualTo(ExecutionState.Leased));
     }
@@ -353,7 +353,7 @@ internal sealed class BuildQueueTests : QueueFixture
         long session = Join(Build.Worker());
         var operation = Submit(Build.Request());
         for (int i = 0; i < Options.AttemptsMax; i++)
-            Queue.Finished("w1", session, operation.Execution.LeaseId, Build.Broken(), Now);
+            Queue.Report("w1", operation.Execution.LeaseId, Build.Broken(), Now);
 
         Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Completed));
         Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Ready));
@@ -366,10 +366,10 @@ internal sealed class BuildQueueTests : QueueFixture
         NewQueue();
         long session = Join(Build.Worker());
         var operation = Submit(Build.Request());
-        Queue.Finished("w1", session, operation.Execution.LeaseId, Build.Broken(), Now);
+        Queue.Report("w1", operation.Execution.LeaseId, Build.Broken(), Now);
         KeepAlive(session, Options.QuarantineFirst);
         Assert.That(operation.Execution.Attempt, Is.EqualTo(2));
-        Queue.Finished("w1", session, operation.Execution.LeaseId, Build.Broken(), Now);
+        Queue.Report("w1", operation.Execution.LeaseId, Build.Broken(), Now);
 
         KeepAlive(session, Options.QuarantineFirst * 2 - TimeSpan.FromSeconds(1));
         Assert.That(operation.Execution.Attempt, Is.EqualTo(2));
@@ -387,7 +387,7 @@ internal sealed class BuildQueueTests : QueueFixture
 
         Assert.That(first.Outcome!.Code, Is.EqualTo(OutcomeCode.Cancelled));
         Assert.That(second.IsDone, Is.False);
-        Queue.Finished("w1", session, second.Execution.LeaseId, Build.Ok(), Now);
+        Queue.Report("w1", second.Execution.LeaseId, Build.Ok(), Now);
         PublishEnded();
         Assert.That(second.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
         Assert.That(first.Outcome.Code, Is.EqualTo(OutcomeCode.Cancelled), "an end is an end");
@@ -498,7 +498,7 @@ internal sealed class BuildQueueTests : QueueFixture
         Submit(Build.Request(90));
         Assert.That(small.Select(operation => Queue.Find(operation.Name) is not null), Is.EqualTo(new[] { false, true, true, true }));
 
-        Queue.Finished("w1", session, Queue.Snapshot(Now).Workers[0].Leases[0], Build.Ok("123456789a"), Now);
+        Queue.Report("w1", Queue.Snapshot(Now).Workers[0].Leases[0], Build.Ok("123456789a"), Now);
         PublishEnded();
         Submit(Build.Request(91));
         Assert.That(small.Count(operation => Queue.Find(operation.Name) is not null), Is.Zero);
@@ -524,7 +524,7 @@ internal sealed class BuildQueueTests : QueueFixture
     private Operation Run(long session, int action, string response)
     {
         var operation = Submit(Build.Request(action));
-        Queue.Finished("w1", session, operation.Execution.LeaseId, Build.Ok(response), Now);
+        Queue.Report("w1", operation.Execution.LeaseId, Build.Ok(response), Now);
         PublishEnded();
         return operation;
     }

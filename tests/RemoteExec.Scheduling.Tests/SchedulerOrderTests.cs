@@ -41,7 +41,7 @@ internal sealed class SchedulerOrderTests
         Assert.That(_scheduler.List(), Is.Empty, "an operation that a crash would forget can be asked for");
 
         // Even a report that overtakes the record of its execution waits for it.
-        var finishing = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+        var finishing = _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
         Assert.That((finishing.IsCompleted, _hook.Task.IsCompleted), Is.EqualTo((false, false)));
 
         _journal.GoOn();
@@ -80,7 +80,7 @@ internal sealed class SchedulerOrderTests
         using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
         var lease = await NextLease(worker);
         _journal.Wait();
-        var finishing = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+        var finishing = _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
 
         Assert.That((await _hook.Task).Id, Is.EqualTo(lease.Id.Execution));
         Assert.That((finishing.IsCompleted, feed.Current.IsDone), Is.EqualTo((false, false)));
@@ -99,7 +99,7 @@ internal sealed class SchedulerOrderTests
         using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
         var lease = await NextLease(worker);
         _journal.Wait();
-        var finishing = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+        var finishing = _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
         await _hook.Task;
         _journal.Break();
         Assert.That(async () => await finishing, Throws.InstanceOf<SchedulingException>());

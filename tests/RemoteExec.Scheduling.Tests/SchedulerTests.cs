@@ -32,12 +32,12 @@ internal sealed class SchedulerTests
         Assert.That(feed.Name, Does.Match("^operations/[0-9a-f]{32}$"));
 
         var lease = await NextLease(worker);
-        await worker.StartedAsync(lease.Id, default);
-        var verdict = await worker.FinishedAsync(lease.Id, Build.Ok("hello"), default);
+        worker.Started(lease.Id);
+        var verdict = await _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok("hello"), default);
         var end = await feed.WaitAsync(default);
 
         Assert.That(verdict, Is.EqualTo(ReportVerdict.Accepted));
-        Assert.That(Encoding.UTF8.GetString(end!.Outcome!.Response.Span), Is.EqualTo("hello"));
+        Assert.That(Encoding.UTF8.GetString(end.Outcome!.Response.Span), Is.EqualTo("hello"));
         Assert.That(end.WorkerId, Is.EqualTo("w1"));
         Assert.That(end.Attempt, Is.EqualTo(1));
     }
@@ -52,9 +52,9 @@ internal sealed class SchedulerTests
         {
             stages.Add(operation.Stage);
             if (operation.Stage == OperationStage.Queued)
-                await worker.StartedAsync((await NextLease(worker)).Id, default);
+                worker.Started((await NextLease(worker)).Id);
             if (operation.Stage == OperationStage.Executing)
-                await worker.FinishedAsync(new LeaseId(operation.Execution, operation.Attempt), Build.Ok(), default);
+                await _scheduler.ReportAsync(worker.WorkerId, new LeaseId(operation.Execution, operation.Attempt), Build.Ok(), default);
         }
 
         Assert.That(stages, Is.EqualTo(new[] { OperationStage.Queued, OperationStage.Executing, OperationStage.Completed }));
@@ -88,7 +88,7 @@ internal sealed class SchedulerTests
         await using var worker = _scheduler.Join(Build.Worker());
         using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
         var lease = await NextLease(worker);
-        await worker.FinishedAsync(lease.Id, Build.Ok(), default);
+        await _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default);
 
         var completed = await hookEntered.Task;
         Assert.That(completed.Outcome.IsCacheWorthy, Is.True);
@@ -97,8 +97,8 @@ internal sealed class SchedulerTests
         Assert.That(late.Current.Execution, Is.EqualTo(feed.Current.Execution));
 
         hookMayEnd.SetResult();
-        Assert.That((await feed.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
-        Assert.That((await late.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+        Assert.That((await feed.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+        Assert.That((await late.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
 
         using var next = await _scheduler.SubmitAsync(Build.Request(), default);
         Assert.That(next.Current.Execution, Is.Not.EqualTo(feed.Current.Execution));
@@ -110,9 +110,9 @@ internal sealed class SchedulerTests
         _onCompleted = (_, _) => throw new IOException("the cache disk is full");
         await using var worker = _scheduler.Join(Build.Worker());
         using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
-        await worker.FinishedAsync((await NextLease(worker)).Id, Build.Ok(), default);
+        await _scheduler.ReportAsync(worker.WorkerId, (await NextLease(worker)).Id, Build.Ok(), default);
 
-        Assert.That((await feed.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+        Assert.That((await feed.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
     }
 
     [Test]
@@ -120,11 +120,11 @@ internal sealed class SchedulerTests
     {
         await using var worker = _scheduler.Join(Build.Worker());
         using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
-        await worker.FinishedAsync((await NextLease(worker)).Id, Build.Ok(), default);
+        await _scheduler.ReportAsync(worker.WorkerId, (await NextLease(worker)).Id, Build.Ok(), default);
         await feed.WaitAsync(default);
 
         using (var again = _scheduler.Watch(feed.Name))
-            Assert.That((await again!.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+            Assert.That((await again!.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
 
         _time.Advance(_scheduler.Options.FinishedRetention + TimeSpan.FromSeconds(1));
         await Settled();
@@ -140,9 +140,9 @@ internal sealed class SchedulerTests
         var lease = await NextLease(worker);
 
         Assert.That(await _scheduler.CancelAsync(feed.Name, default), Is.True);
-        Assert.That((await feed.WaitAsync(default))!.Outcome!.Code, Is.EqualTo(OutcomeCode.Cancelled));
+        Assert.That((await feed.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Cancelled));
         Assert.That(await worker.Commands.ReadAsync(), Is.InstanceOf<WorkerCommand.CancelLease>());
-        Assert.That(await worker.FinishedAsync(lease.Id, Build.Ok(), default), Is.EqualTo(ReportVerdict.Stale));
+        Assert.That(await _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default), Is.EqualTo(ReportVerdict.Stale));
         Assert.That(await _scheduler.CancelAsync(feed.Name, default), Is.True, "cancelling is idempotent");
         Assert.That(await _scheduler.CancelAsync("operations/unknown", default), Is.False);
     }
@@ -162,16 +162,99 @@ internal sealed class SchedulerTests
     }
 
     [Test]
-    public async Task A_drain_refuses_new_requests_and_ends_feeds_without_a_result()
+    public async Task A_drain_leases_nothing_more_and_all_else_goes_on()
     {
-        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
-        var waiting = feed.WaitAsync(default);
+        await using var worker = _scheduler.Join(Build.Worker(slots: 4));
+        using var running = await _scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
         _scheduler.BeginDrain();
 
-        Assert.That(await waiting, Is.Null);
-        var refusal = Assert.ThrowsAsync<SchedulingException>(async () => await _scheduler.SubmitAsync(Build.Request(), default));
-        Assert.That(refusal!.Code, Is.EqualTo(OutcomeCode.Unavailable));
-        Assert.That(refusal.RetryAfter, Is.Not.Null);
+        using var queued = await _scheduler.SubmitAsync(Build.Request(2), default);
+        await using var other = _scheduler.Join(Build.Worker("w2"));
+        Assert.That(queued.Current.Stage, Is.EqualTo(OperationStage.Queued));
+        Assert.That((worker.Commands.TryPeek(out _), other.Commands.TryPeek(out _)), Is.EqualTo((false, false)));
+        Assert.That(_scheduler.WhenIdle.IsCompleted, Is.False);
+
+        using var again = _scheduler.Watch(running.Name);
+        await _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default);
+        Assert.That((await again!.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+        await _scheduler.WhenIdle;
+        Assert.That(await _scheduler.CancelAsync(queued.Name, default));
+        Assert.That((await queued.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Cancelled));
+    }
+
+    [Test]
+    public async Task A_drain_of_an_idle_queue_is_over_at_once()
+    {
+        using var queued = await _scheduler.SubmitAsync(Build.Request(), default);
+        _scheduler.BeginDrain();
+
+        await _scheduler.WhenIdle;
+        Assert.That(queued.Current.IsDone, Is.False);
+    }
+
+    [Test]
+    public async Task Nobody_is_refused_for_want_of_workers_that_leave_with_the_coordinator()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        _scheduler.BeginDrain();
+        worker.RequestDrain();
+        using var queued = await _scheduler.SubmitAsync(Build.Request(), default);
+        _time.Advance(_scheduler.Options.UnsatisfiableMax * 2);
+        await Settled();
+
+        Assert.That(queued.Current.IsDone, Is.False);
+    }
+
+    [Test]
+    public async Task Feeds_end_with_UNAVAILABLE_when_they_must_and_a_finished_one_with_its_result()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var done = await _scheduler.SubmitAsync(Build.Request(1), default);
+        await _scheduler.ReportAsync(worker.WorkerId, (await NextLease(worker)).Id, Build.Ok(), default);
+        await done.WaitAsync(default);
+        using var open = await _scheduler.SubmitAsync(Build.Request(2), default);
+        var waiting = open.WaitAsync(default).AsTask();
+        _scheduler.EndFeeds();
+
+        foreach (var refusal in new[]
+        {
+            Assert.ThrowsAsync<SchedulingException>(() => waiting),
+            Assert.ThrowsAsync<SchedulingException>(async () => await _scheduler.SubmitAsync(Build.Request(3), default)),
+            Assert.Throws<SchedulingException>(() => _scheduler.Watch(open.Name)),
+        })
+        {
+            Assert.That((refusal!.Code, refusal.RetryAfter), Is.EqualTo((OutcomeCode.Unavailable, TimeSpan.FromSeconds(1))));
+        }
+
+        Assert.That((await done.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+    }
+
+    [Test]
+    public async Task A_report_needs_no_stream()
+    {
+        var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        var lease = await NextLease(worker);
+        await worker.DisposeAsync();
+
+        Assert.That(_scheduler.FindLease(lease.Id)!.WorkerId, Is.EqualTo("w1"));
+        Assert.That(await _scheduler.ReportAsync("w2", lease.Id, Build.Ok(), default), Is.EqualTo(ReportVerdict.Stale), "somebody else's lease");
+        Assert.That(await _scheduler.ReportAsync("w1", lease.Id, Build.Ok(), default), Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That(await _scheduler.ReportAsync("w1", lease.Id, Build.Broken(), default), Is.EqualTo(ReportVerdict.Stale), "the same again");
+        Assert.That((await feed.WaitAsync(default)).Outcome!.Code, Is.EqualTo(OutcomeCode.Ok));
+        Assert.That(_scheduler.FindLease(lease.Id), Is.Null);
+    }
+
+    [Test]
+    public async Task Only_the_operations_of_one_instance_are_listed()
+    {
+        Assert.That(Core.InstanceName.TryParse("main", out var main, out _));
+        using var ours = await _scheduler.SubmitAsync(Build.Request() with { Instance = main }, default);
+        using var theirs = await _scheduler.SubmitAsync(Build.Request(), default);
+
+        Assert.That(_scheduler.List(main).Single().Name, Is.EqualTo(ours.Name));
+        Assert.That(_scheduler.List(Core.InstanceName.Empty).Single().Name, Is.EqualTo(theirs.Name));
     }
 
     [Test]
@@ -182,7 +265,7 @@ internal sealed class SchedulerTests
         var lease = await NextLease(worker);
         worker.RequestDrain();
         using var second = await _scheduler.SubmitAsync(Build.Request(2), default);
-        await worker.FinishedAsync(lease.Id, Build.Ok(), default);
+        await _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default);
 
         Assert.That(await worker.Commands.ReadAsync(), Is.InstanceOf<WorkerCommand.End>());
         Assert.That(await worker.Commands.WaitToReadAsync(), Is.False);
@@ -218,7 +301,7 @@ internal sealed class SchedulerTests
         var lease = await NextLease(worker);
 
         journal.Stall("the disk is full");
-        var finishing = worker.FinishedAsync(lease.Id, Build.Ok("late"), default).AsTask();
+        var finishing = scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok("late"), default).AsTask();
         var refused = Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(2), default));
         // Far beyond the silence that would lose the worker.
         _time.Advance(TimeSpan.FromHours(1));
@@ -231,7 +314,7 @@ internal sealed class SchedulerTests
 
         journal.GoOn();
         Assert.That(await finishing, Is.EqualTo(ReportVerdict.Accepted));
-        Assert.That(Encoding.UTF8.GetString((await feed.WaitAsync(default))!.Outcome!.Response.Span), Is.EqualTo("late"));
+        Assert.That(Encoding.UTF8.GetString((await feed.WaitAsync(default)).Outcome!.Response.Span), Is.EqualTo("late"));
         Assert.That(scheduler.Snapshot().Workers, Has.Count.EqualTo(1), "it was we who did not listen");
         using var accepted = await scheduler.SubmitAsync(Build.Request(2), default);
         Assert.That(faults, Is.EqualTo(new[] { "the disk is full", null }));
@@ -247,7 +330,7 @@ internal sealed class SchedulerTests
         using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
         var lease = await NextLease(worker);
         journal.Stall("the disk is full");
-        var waiting = worker.FinishedAsync(lease.Id, Build.Ok(), default).AsTask();
+        var waiting = scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
 
         var ending = scheduler.DisposeAsync().AsTask();
         while (!ending.IsCompleted)
@@ -270,7 +353,7 @@ internal sealed class SchedulerTests
             await before.StartAsync(default);
             await using var worker = before.Join(Build.Worker());
             using var first = await before.SubmitAsync(Build.Request(1), default);
-            await worker.FinishedAsync((await NextLease(worker)).Id, Build.Ok("one"), default);
+            await before.ReportAsync(worker.WorkerId, (await NextLease(worker)).Id, Build.Ok("one"), default);
             await first.WaitAsync(default);
             worker.RequestDrain();
             using var second = await before.SubmitAsync(Build.Request(2), default);
@@ -280,12 +363,12 @@ internal sealed class SchedulerTests
         await using var after = new Scheduler(new SchedulerOptions(), journal, _time);
         await after.StartAsync(default);
         using var doneFeed = after.Watch(done);
-        Assert.That(Encoding.UTF8.GetString((await doneFeed!.WaitAsync(default))!.Outcome!.Response.Span), Is.EqualTo("one"));
+        Assert.That(Encoding.UTF8.GetString((await doneFeed!.WaitAsync(default)).Outcome!.Response.Span), Is.EqualTo("one"));
 
         using var queuedFeed = after.Watch(queued);
         await using var other = after.Join(Build.Worker("w2"));
-        await other.FinishedAsync((await NextLease(other)).Id, Build.Ok("two"), default);
-        Assert.That(Encoding.UTF8.GetString((await queuedFeed!.WaitAsync(default))!.Outcome!.Response.Span), Is.EqualTo("two"));
+        await after.ReportAsync(other.WorkerId, (await NextLease(other)).Id, Build.Ok("two"), default);
+        Assert.That(Encoding.UTF8.GetString((await queuedFeed!.WaitAsync(default)).Outcome!.Response.Span), Is.EqualTo("two"));
     }
 
     private static async Task<Lease> NextLease(WorkerSession worker)

@@ -40,9 +40,9 @@ internal sealed class SchedulingObserverTests
         using var second = await scheduler.SubmitAsync(Build.Request(), default);
 
         var lost = await NextLeaseAsync(worker);
-        await worker.FinishedAsync(lost, Build.Broken(), default);
-        await worker.FinishedAsync(lost, Build.Broken(), default);
-        await worker.FinishedAsync(await NextLeaseAsync(worker), Build.Ok(), default);
+        await scheduler.ReportAsync(worker.WorkerId, lost, Build.Broken(), default);
+        await scheduler.ReportAsync(worker.WorkerId, lost, Build.Broken(), default);
+        await scheduler.ReportAsync(worker.WorkerId, await NextLeaseAsync(worker), Build.Ok(), default);
         var end = await first.WaitAsync(default);
         await worker.DisposeAsync();
         return end;

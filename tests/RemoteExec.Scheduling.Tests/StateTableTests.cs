@@ -59,7 +59,7 @@ internal sealed class StateTableTests : QueueFixture
     [TestCaseSource(nameof(WorkerCells))]
     public void A_worker_moves_by_its_table(string @event, string state, string expected)
     {
-        Options = Options with { QuarantineAfter = 1, RejoinGrace = TimeSpan.FromSeconds(5) };
+        Options = Options with { QuarantineAfter = 1, ReconnectBackoffMax = TimeSpan.FromSeconds(1) };
         NewQueue();
         var from = Enum.Parse<WorkerState>(state);
         BringWorkerTo(from);
@@ -115,7 +115,7 @@ internal sealed class StateTableTests : QueueFixture
         if (state == ExecutionState.Leased) return;
         Queue.Started("w1", _session, CurrentLease, Now);
         if (state == ExecutionState.Running) return;
-        Queue.Finished("w1", _session, CurrentLease, Build.Ok(), Now);
+        Queue.Report("w1", CurrentLease, Build.Ok(), Now);
         PublishEnded();
     }
 
@@ -130,15 +130,15 @@ internal sealed class StateTableTests : QueueFixture
                 Queue.Started("w1", _session, CurrentLease, Now);
                 break;
             case ExecutionEvent.Finish:
-                Queue.Finished("w1", _session, CurrentLease, Build.Ok(), Now);
+                Queue.Report("w1", CurrentLease, Build.Ok(), Now);
                 break;
             case ExecutionEvent.Lose:
                 // Leaving, so that it is not the next holder at once.
                 Queue.Drain("w1", _session, Now);
-                Queue.Finished("w1", _session, CurrentLease, Build.Broken(), Now);
+                Queue.Report("w1", CurrentLease, Build.Broken(), Now);
                 break;
             case ExecutionEvent.GiveUp:
-                Queue.Finished("w1", _session, CurrentLease, Build.Broken(), Now);
+                Queue.Report("w1", CurrentLease, Build.Broken(), Now);
                 break;
             case ExecutionEvent.Cancel:
                 Queue.Cancel(_operation.Name, Now);
@@ -171,7 +171,7 @@ internal sealed class StateTableTests : QueueFixture
                 Queue.Drain("w1", _session, Now);
                 break;
             case WorkerState.Quarantined:
-                Queue.Finished("w1", _session, second.Execution.LeaseId, Build.Broken(), Now);
+                Queue.Report("w1", second.Execution.LeaseId, Build.Broken(), Now);
                 break;
             case WorkerState.Gone:
                 Queue.Disconnected("w1", _session, Now);
@@ -198,10 +198,10 @@ internal sealed class StateTableTests : QueueFixture
                 Queue.Drain("w1", _session, Now);
                 break;
             case WorkerEvent.Trip:
-                Queue.Finished("w1", _session, CurrentLease, Build.Broken(), Now);
+                Queue.Report("w1", CurrentLease, Build.Broken(), Now);
                 break;
             case WorkerEvent.Succeed:
-                Queue.Finished("w1", _session, CurrentLease, Build.Ok(), Now);
+                Queue.Report("w1", CurrentLease, Build.Ok(), Now);
                 break;
             case WorkerEvent.Lose:
                 Advance(Options.WorkerSilenceMax);

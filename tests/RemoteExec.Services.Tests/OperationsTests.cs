@@ -70,6 +70,22 @@ internal sealed class OperationsTests : ServicesFixture
         Assert.That(listed, Is.EquivalentTo(names));
     }
 
+    [Test] // a name is the right to watch and to cancel
+    public async Task Operations_are_listed_to_their_own_instance_only()
+    {
+        var (name, _) = await SubmitAsync();
+        var action = await StoreActionAsync();
+        using var elsewhere = Execution.Execute(new ExecuteRequest { InstanceName = "elsewhere", ActionDigest = action.ToWire() }, cancellationToken: Soon);
+        Assert.That(await elsewhere.ResponseStream.MoveNext(Soon));
+
+        var ours = await Operations.ListOperationsAsync(new ListOperationsRequest());
+        var theirs = await Operations.ListOperationsAsync(new ListOperationsRequest { Name = "elsewhere" });
+
+        Assert.That(ours.Operations.Single().Name, Is.EqualTo(name));
+        Assert.That(theirs.Operations.Single().Name, Is.EqualTo(elsewhere.ResponseStream.Current.Name));
+        Assert.That((await Operations.ListOperationsAsync(new ListOperationsRequest { Name = "nowhere" })).Operations, Is.Empty);
+    }
+
     [TestCase("stage=queued", 1)]
     [TestCase("stage=completed", 0)]
     [TestCase("stage=queued worker=w9", 0)]

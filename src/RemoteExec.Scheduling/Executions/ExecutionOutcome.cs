@@ -18,8 +18,8 @@ public sealed record ExecutionOutcome
     /// <summary>The result may be stored in the action cache.</summary>
     public bool IsCacheWorthy { get; init; }
 
-    /// <summary>The worker is to blame, not the action: the execution is tried again elsewhere.</summary>
-    public bool IsInfrastructureFailure { get; init; }
+    /// <summary>Whose fault it is that it did not end well; decides by <see cref="BlameRules"/> whether it is tried again.</summary>
+    public Blame Blame { get; init; }
 
     /// <summary>The command's exit code, where there was a command.</summary>
     public int? ExitCode { get; init; }

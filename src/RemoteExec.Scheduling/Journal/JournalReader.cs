@@ -79,7 +79,7 @@ internal ref struct JournalReader(ReadOnlySpan<byte> bytes)
         Message = Text(),
         Response = Bytes(),
         IsCacheWorthy = Flag(),
-        IsInfrastructureFailure = Flag(),
+        Blame = BlameCodes.FromByte(Byte()),
         ExitCode = Flag() ? (int)Number() : null,
     };
 

@@ -93,7 +93,7 @@ internal readonly ref struct JournalWriter(IBufferWriter<byte> buffer)
         Text(outcome.Message);
         Bytes(outcome.Response.Span);
         Flag(outcome.IsCacheWorthy);
-        Flag(outcome.IsInfrastructureFailure);
+        Byte(BlameCodes.ToByte(outcome.Blame));
         Flag(outcome.ExitCode is not null);
         if (outcome.ExitCode is { } exitCode) Number(exitCode);
     }

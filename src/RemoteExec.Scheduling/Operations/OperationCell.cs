@@ -6,8 +6,7 @@ internal sealed class OperationCell(OperationSnapshot first)
     private readonly Lock _gate = new();
     private TaskCompletionSource? _changed;
     private OperationSnapshot _current = first;
-    private Exception? _fault;
-    private bool _isClosed;
+    private SchedulingException? _fault;
 
     public OperationSnapshot Current
     {
@@ -29,13 +28,12 @@ internal sealed class OperationCell(OperationSnapshot first)
         changed?.SetResult();
     }
 
-    /// <summary>Nothing more will come: forgotten, or the scheduler leaves (then <paramref name="fault"/> may say why).</summary>
-    public void Close(Exception? fault)
+    /// <summary>Nothing more will come, and why. Who has not seen the end is told that instead.</summary>
+    public void Close(SchedulingException fault)
     {
         TaskCompletionSource? changed;
         lock (_gate)
         {
-            _isClosed = true;
             _fault ??= fault;
             (changed, _changed) = (_changed, null);
         }
@@ -44,15 +42,16 @@ internal sealed class OperationCell(OperationSnapshot first)
     }
 
     /// <summary>The state, and what completes when it is no longer <paramref name="seen"/>.</summary>
-    public OperationSnapshot Read(OperationSnapshot? seen, out bool isClosed, out Task changed)
+    /// <exception cref="SchedulingException">It is not the end, and the end will not come here.</exception>
+    public OperationSnapshot Read(OperationSnapshot? seen, out Task changed)
     {
         lock (_gate)
         {
-            isClosed = _isClosed;
-            if (_fault is not null && !_current.IsDone) throw _fault;
+            // A fresh one each time: many throw it, each with the trace of its own.
+            if (_fault is { } fault && !_current.IsDone) throw new SchedulingException(fault.Code, fault.Message, fault.RetryAfter);
 
             // Continuations elsewhere: a client's stream must not run on the thread that publishes.
-            changed = !ReferenceEquals(_current, seen) || _isClosed
+            changed = !ReferenceEquals(_current, seen)
                 ? Task.CompletedTask
                 : (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             return _current;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace RemoteExec.Scheduling;
@@ -26,25 +27,21 @@ public sealed class OperationFeed : IDisposable
 
     /// <summary>
     /// The present state, then each change, and the same state again after a silence (REAPI E16: streams beat). Ends
-    /// after the state that is done; without one when the scheduler drains, and the client should attach elsewhere.
+    /// after the state that is done, or with an exception: never otherwise.
     /// </summary>
-    /// <exception cref="SchedulingException">The scheduler can no longer promise anything.</exception>
+    /// <exception cref="SchedulingException">The end will not be told here: UNAVAILABLE, and the client should attach again.</exception>
     public async IAsyncEnumerable<OperationSnapshot> ReadAllAsync(
         TimeSpan resendAfter, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         OperationSnapshot? seen = null;
         while (true)
         {
-            var current = _cell.Read(seen, out bool isClosed, out var changed);
+            var current = _cell.Read(seen, out var changed);
             if (!ReferenceEquals(current, seen))
             {
                 yield return current;
                 seen = current;
                 if (current.IsDone) yield break;
-            }
-            else if (isClosed)
-            {
-                yield break;
             }
             else if (!await ChangedAsync(changed, resendAfter, cancellationToken))
             {
@@ -53,15 +50,16 @@ public sealed class OperationFeed : IDisposable
         }
     }
 
-    /// <summary>The end of the operation; null when the scheduler drains first.</summary>
-    public async ValueTask<OperationSnapshot?> WaitAsync(CancellationToken cancellationToken)
+    /// <summary>The end of the operation.</summary>
+    /// <inheritdoc cref="ReadAllAsync" path="/exception"/>
+    public async ValueTask<OperationSnapshot> WaitAsync(CancellationToken cancellationToken)
     {
         await foreach (var operation in ReadAllAsync(Timeout.InfiniteTimeSpan, cancellationToken))
         {
             if (operation.IsDone) return operation;
         }
 
-        return null;
+        throw new UnreachableException("a feed ends with a state that is done or with an exception");
     }
 
     public void Dispose() => Interlocked.Exchange(ref _onDispose, null)?.Invoke();

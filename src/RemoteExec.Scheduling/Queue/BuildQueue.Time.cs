@@ -42,7 +42,14 @@ internal sealed partial class BuildQueue
                 break;
 
             // Joining again: it may have come and gone in between, and then another entry is due later.
-            case Due.WorkerNotBack { Worker: { State: WorkerState.Joining } worker } when worker.LastHeardAt + options.RejoinGrace <= now:
+            case Due.WorkerNotBack { Worker: { State: WorkerState.Joining } worker }:
+                // A report without a stream is a sign of life too.
+                if (worker.LastHeardAt + options.RejoinGrace > now)
+                {
+                    At(worker.LastHeardAt + options.RejoinGrace, due);
+                    break;
+                }
+
                 Lost(worker, $"its worker was cut off and did not come back within {options.RejoinGrace.TotalSeconds:0} s", now);
                 break;
 
@@ -114,7 +121,8 @@ internal sealed partial class BuildQueue
 
     private void RefuseUnsatisfiable(PlatformQueue queue, DateTimeOffset now)
     {
-        if (queue.UnsatisfiableSince is not { } since) return;
+        // Workers leave with a coordinator that drains; whoever waits then waits for the next one.
+        if (queue.UnsatisfiableSince is not { } since || !_isLeasing) return;
 
         var next = DateTimeOffset.MaxValue;
         foreach (var execution in queue.Waiting.ToArray())

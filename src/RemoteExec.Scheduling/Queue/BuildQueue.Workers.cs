@@ -26,7 +26,7 @@ internal sealed partial class BuildQueue
 
         Unseat(worker);
         Tell(worker, new WorkerCommand.End("a newer session of the same worker took over"));
-        worker.Session = ++_sessions;
+        long session = worker.Session = ++_sessions;
         worker.Description = description;
         worker.JoinedAt = now;
         worker.Move(WorkerEvent.Join);
@@ -34,43 +34,50 @@ internal sealed partial class BuildQueue
         ListenTo(worker, now + options.WorkerSilenceMax);
         ChangeClass(worker, ClassFor(PlatformMatching.Offered(description), now), now);
 
-        Reconcile(worker, description.Running, now);
+        Reconcile(worker, description, now);
+        if (description.IsDraining) BeginLeaving(worker, now);
         Seat(worker);
         Feed(worker, now);
-        return worker.Session;
+        EndIfDrained(worker, now);
+        return session;
     }
 
     /// <summary>The command is about to run.</summary>
-    public ReportVerdict Started(string workerId, long session, LeaseId lease, DateTimeOffset now)
+    public void Started(string workerId, long session, LeaseId lease, DateTimeOffset now)
     {
-        if (Speaker(workerId, session, now) is not { } worker) return ReportVerdict.Stale;
+        if (Speaker(workerId, session, now) is not { } worker) return;
         if (Current(worker, lease) is not { } execution)
         {
             Tell(worker, new WorkerCommand.CancelLease(lease, "it was taken back"));
-            return ReportVerdict.Stale;
+            return;
         }
 
         Start(execution, now);
-        return ReportVerdict.Accepted;
     }
 
-    /// <summary>The attempt is over. Its slot is free in any case; only the current attempt changes anything else (DESIGN D6).</summary>
-    public ReportVerdict Finished(string workerId, long session, LeaseId lease, ExecutionOutcome outcome, DateTimeOffset now)
+    /// <summary>
+    /// The attempt is over. Its slot is free in any case; only the current attempt changes anything else (DESIGN D6). Fenced by the
+    /// lease and its holder, not by a session: a report may come before its worker is back on a stream, and from an older one.
+    /// </summary>
+    public ReportVerdict Report(string workerId, LeaseId lease, ExecutionOutcome outcome, DateTimeOffset now)
     {
-        if (Speaker(workerId, session, now) is not { } worker) return ReportVerdict.Stale;
+        if (!_workers.TryGetValue(workerId, out var worker)) return ReportVerdict.Stale;
 
+        Heard(worker, now);
         var execution = Current(worker, lease);
+        var rule = BlameRules.Find(outcome.Blame, worker.State == WorkerState.Draining ? AttemptEnd.ReportedLeaving : AttemptEnd.Reported)!.Value;
         Unseat(worker);
         Release(worker, lease, now);
 
-        if (execution is not null && !outcome.IsInfrastructureFailure)
+        if (execution is not null && rule.Retrier != Retrier.Scheduler)
         {
-            if (worker.Can(WorkerEvent.Succeed)) worker.Succeeded();
+            if (rule.Record == WorkerRecord.Cleared && worker.Can(WorkerEvent.Succeed)) worker.Succeeded();
             Complete(execution, ExecutionEvent.Finish, outcome, now);
         }
         else if (execution is not null)
         {
-            Lose(execution, outcome.Message, counts: CountsAgainst(worker, execution, now), now);
+            if (rule.Record == WorkerRecord.Marked) Mark(worker, execution, now);
+            Lose(execution, outcome.Message, rule.CostsAttempt, now);
             // Before this worker is seated again, so that another one is preferred for the next attempt.
             Serve(execution.Queue, now);
         }
@@ -81,13 +88,45 @@ internal sealed partial class BuildQueue
         return execution is null ? ReportVerdict.Stale : ReportVerdict.Accepted;
     }
 
-    /// <summary>What the worker runs under this lease; null when the lease is not, or no longer, its own.</summary>
-    public ExecutionRequest? Held(string workerId, long session, LeaseId lease, DateTimeOffset now) =>
-        Speaker(workerId, session, now) is { } worker ? Current(worker, lease)?.Request : null;
+    /// <summary>A lease comes back unfinished, in good order: it is queued again at its old place, and nobody is to blame.</summary>
+    public void HandBack(string workerId, long session, LeaseId lease, DateTimeOffset now)
+    {
+        if (Speaker(workerId, session, now) is not { } worker) return;
 
-    /// <summary>What runs under this lease, whoever holds it; null when it is stale.</summary>
-    public ExecutionRequest? Leased(LeaseId lease) =>
-        _executions.TryGetValue(lease.Execution, out var execution) && execution.IsHeldUnder(lease) ? execution.Request : null;
+        var execution = Current(worker, lease);
+        Unseat(worker);
+        Release(worker, lease, now);
+        if (execution is not null)
+        {
+            Lose(execution, "its worker handed it back", counts: false, now);
+            Serve(execution.Queue, now);
+        }
+
+        Seat(worker);
+        Feed(worker, now);
+        EndIfDrained(worker, now);
+    }
+
+    /// <summary>What was cancelled is dead, so its slot is free. The attempt that is current is nobody's to stop: it needs a report.</summary>
+    public void Stopped(string workerId, long session, LeaseId lease, DateTimeOffset now)
+    {
+        if (Speaker(workerId, session, now) is not { } worker || Current(worker, lease) is not null) return;
+
+        Unseat(worker);
+        Release(worker, lease, now);
+        Seat(worker);
+        Feed(worker, now);
+        EndIfDrained(worker, now);
+    }
+
+    /// <summary>What runs under this lease and where; null when it is stale.</summary>
+    public HeldLease? FindLease(LeaseId lease) =>
+        _executions.TryGetValue(lease.Execution, out var execution) && execution.IsHeldUnder(lease)
+            ? new HeldLease(execution.Request, execution.Holder.Id, execution.QueuedAt, execution.LeasedAt!.Value) // leased, so it was leased some time
+            : null;
+
+    /// <summary>Nothing is leased or runs, and whoever waits for an end knows of it.</summary>
+    public bool IsIdle => _leased == 0 && _running == 0 && _unpublished == 0;
 
     /// <summary>A sign of life and what it says to be running; null when it does not say.</summary>
     public void Heartbeat(string workerId, long session, IReadOnlyList<LeaseId>? running, DateTimeOffset now)
@@ -133,9 +172,14 @@ internal sealed partial class BuildQueue
         if (Speaker(workerId, session, now) is not { } worker || !worker.Can(WorkerEvent.Drain)) return;
 
         Unseat(worker);
+        BeginLeaving(worker, now);
+        EndIfDrained(worker, now);
+    }
+
+    private void BeginLeaving(Worker worker, DateTimeOffset now)
+    {
         worker.Move(WorkerEvent.Drain);
         UpdateSatisfiable(worker.Class!, now);
-        EndIfDrained(worker, now);
     }
 
     /// <summary>
@@ -181,8 +225,15 @@ internal sealed partial class BuildQueue
     }
 
     /// <summary>After a hello: which of the leases in our books and in the worker's hands are both?</summary>
-    private void Reconcile(Worker worker, IReadOnlyList<LeaseId> running, DateTimeOffset now)
+    private void Reconcile(Worker worker, WorkerDescription description, DateTimeOffset now)
     {
+        var running = description.Running;
+        foreach (var lease in description.Unreported)
+        {
+            // Stale ones are told so when their report comes.
+            if (Current(worker, lease) is { } execution) Start(execution, now);
+        }
+
         foreach (var lease in running)
         {
             if (Current(worker, lease) is { } execution)
@@ -191,7 +242,7 @@ internal sealed partial class BuildQueue
                 Tell(worker, new WorkerCommand.CancelLease(lease, "it was taken back"));
         }
 
-        foreach (var lease in worker.Held.Keys.Except(running).ToArray())
+        foreach (var lease in worker.Held.Keys.Except(running).Except(description.Unreported).ToArray())
         {
             var execution = Current(worker, lease);
             Release(worker, lease, now);
@@ -237,17 +288,12 @@ internal sealed partial class BuildQueue
         if (worker.Held.Remove(lease) && worker.Held.Count == 0) worker.IdleSince = now;
     }
 
-    /// <summary>An infrastructure failure blames the worker, unless it is leaving: then it handed the lease back in good order.</summary>
-    private bool CountsAgainst(Worker worker, Execution execution, DateTimeOffset now)
+    private void Mark(Worker worker, Execution execution, DateTimeOffset now)
     {
-        if (worker.State == WorkerState.Draining) return false;
-        if (worker.FailedOn(execution.Id, options.QuarantineAfter))
-        {
-            worker.Quarantine(options, now);
-            At(worker.QuarantinedUntil, new Due.ProbeOpen(worker));
-        }
+        if (!worker.FailedOn(execution.Id, options.QuarantineAfter)) return;
 
-        return true;
+        worker.Quarantine(options, now);
+        At(worker.QuarantinedUntil, new Due.ProbeOpen(worker));
     }
 
     private void EndIfDrained(Worker worker, DateTimeOffset now)

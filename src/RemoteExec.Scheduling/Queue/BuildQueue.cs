@@ -37,6 +37,12 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     private int _leased;
     private int _running;
 
+    /// <summary>Completed executions whose hook has not run: their waiters do not know yet.</summary>
+    private int _unpublished;
+
+    /// <summary>False once the coordinator drains: what waits then waits for the next process.</summary>
+    private bool _isLeasing = true;
+
     /// <summary>What the events since the last call did.</summary>
     public Transitions TakeTransitions()
     {
@@ -78,6 +84,9 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
 
         return operation;
     }
+
+    /// <summary>Nothing is leased from here on, and nobody is refused for want of workers; all else goes on.</summary>
+    public void StopLeasing() => _isLeasing = false;
 
     public Operation? Find(string operation) => _operations.GetValueOrDefault(operation);
 
@@ -129,6 +138,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         var execution = _executions[id];
         Debug.Assert(execution is { State: ExecutionState.Completed, IsPublished: false }, "published once, after the end");
         execution.IsPublished = true;
+        _unpublished--;
 
         var key = new MergeKey(execution.Request.Instance, execution.Request.Action);
         if (_joinable.GetValueOrDefault(key) == execution) _joinable.Remove(key);
@@ -225,13 +235,13 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     /// <summary>Gives what waits here to whoever has room.</summary>
     private void Serve(PlatformQueue queue, DateTimeOffset now)
     {
-        while (queue.Waiting.Min is { } execution && queue.BestWorker() is { } worker) Give(execution, worker, now);
+        while (_isLeasing && queue.Waiting.Min is { } execution && queue.BestWorker() is { } worker) Give(execution, worker, now);
     }
 
     /// <summary>Gives a worker with room what waits longest among all that it may run.</summary>
     private void Feed(Worker worker, DateTimeOffset now)
     {
-        while (worker.HasRoom && worker.Class is { } @class)
+        while (_isLeasing && worker.HasRoom && worker.Class is { } @class)
         {
             Execution? next = null;
             foreach (var queue in @class.Queues)
@@ -280,6 +290,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     {
         // Retriable (REAPI E19): the next try may meet healthier workers.
         Code = OutcomeCode.Unavailable,
+        Blame = Blame.Worker,
         Message = $"gave up after {execution.Losses} lost attempts: "
             + string.Join("; ", execution.Lost.Select(lost => $"attempt {lost.Attempt} on {lost.WorkerId}: {lost.Reason}")),
     };
@@ -293,6 +304,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         Leave(execution);
         execution.Complete(@event, outcome, now);
         Enter(execution, now);
+        _unpublished++;
         Record(new JournalRecord.ExecutionCompleted(execution.Id, outcome, now));
         _transitions.Effects.Add(new Effect.ExecutionEnded(new CompletedExecution(
             execution.Id, execution.Request, outcome, execution.Attempt, execution.WorkerId, execution.Pool,
@@ -309,6 +321,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         var outcome = new ExecutionOutcome
         {
             Code = OutcomeCode.Cancelled,
+            Blame = Blame.Client,
             Message = $"{operation.Name} {why} while it was {stage}",
         };
         Record(new JournalRecord.OperationEnded(operation.Name, outcome, now));

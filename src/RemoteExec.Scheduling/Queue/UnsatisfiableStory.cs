@@ -23,6 +23,7 @@ internal static class UnsatisfiableStory
             return new ExecutionOutcome
             {
                 Code = OutcomeCode.Unavailable,
+                Blame = Blame.Client,
                 Message = $"REX2108: waited {waited.TotalSeconds:0} s for a worker{who}, but none is connected. "
                     + "Start one: rexec-worker --coordinator HOST:PORT.",
             };
@@ -33,6 +34,7 @@ internal static class UnsatisfiableStory
         return new ExecutionOutcome
         {
             Code = OutcomeCode.FailedPrecondition,
+            Blame = Blame.Client,
             Message = PrintableText.Escape($"REX2107: no worker matches this action{who}: {Complaint(asked, classes)}. Workers offer: {offers}. "
                 + "Change the action's exec_properties (or --remote_default_exec_properties), or start a worker that offers them.", MessageBytesMax),
         };

@@ -14,13 +14,13 @@ public sealed record WorkerDescription
     /// <summary>Actions that may run at the same time.</summary>
     public required int Slots { get; init; }
 
-    /// <summary>Properties offered. A name may come several times: an action's value must equal one of them.</summary>
     /// <summary>Leases taken beyond the slots: their inputs are fetched while others run.</summary>
     public int Prefetch { get; init; }
 
     /// <summary>Leases that may be out at once.</summary>
     public int LeasesMax => Slots + Prefetch;
 
+    /// <summary>Properties offered. A name may come several times: an action's value must equal one of them.</summary>
     public Platform Properties { get; init; } = Platform.Empty;
 
     public IReadOnlyList<WorkerWall> Walls { get; init; } = [];
@@ -29,4 +29,12 @@ public sealed record WorkerDescription
 
     /// <summary>Leases that still run there from before a reconnect.</summary>
     public IReadOnlyList<LeaseId> Running { get; init; } = [];
+
+    /// <summary>
+    /// Leases that have ended there and whose report is still owed. They are held until it comes: neither lost nor cancelled.
+    /// </summary>
+    public IReadOnlyList<LeaseId> Unreported { get; init; } = [];
+
+    /// <summary>It is leaving, from before a reconnect: it gets nothing new.</summary>
+    public bool IsDraining { get; init; }
 }

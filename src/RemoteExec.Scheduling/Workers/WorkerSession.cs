@@ -3,8 +3,9 @@ using System.Threading.Channels;
 namespace RemoteExec.Scheduling;
 
 /// <summary>
-/// One connection of a worker. Disposing it says that the connection is gone; what the worker runs waits for it for
-/// <see cref="SchedulerOptions.RejoinGrace"/>.
+/// One connection of a worker. Nothing here waits, for a disk least of all: what comes down a connection is a sign of life and must
+/// be heard at once. Reports go to <see cref="Scheduler.ReportAsync"/>. Disposing it says that the connection is gone; what the worker
+/// runs waits for it for <see cref="SchedulerOptions.RejoinGrace"/>.
 /// </summary>
 public sealed class WorkerSession : IAsyncDisposable
 {
@@ -32,18 +33,20 @@ public sealed class WorkerSession : IAsyncDisposable
     internal string Pool { get; }
 
     /// <summary>The command is about to run.</summary>
-    public ValueTask<ReportVerdict> StartedAsync(LeaseId lease, CancellationToken cancellationToken) =>
-        _scheduler.StartedAsync(this, lease, cancellationToken);
+    public void Started(LeaseId lease) => _scheduler.Started(this, lease);
 
-    /// <summary>The attempt is over; returns when that is durable, so that the worker may forget it.</summary>
-    public ValueTask<ReportVerdict> FinishedAsync(LeaseId lease, ExecutionOutcome outcome, CancellationToken cancellationToken) =>
-        _scheduler.FinishedAsync(this, lease, outcome, cancellationToken);
+    /// <summary>
+    /// A sign of life. <paramref name="held"/> are all leases in the worker's hands: those that run, those that are being stopped, and
+    /// those that are over and whose report has not been acknowledged. A lease that it fails to name for
+    /// <see cref="SchedulerOptions.WorkerSilenceMax"/> is lost; one that is no longer its own it is told to cancel, again with each heartbeat.
+    /// </summary>
+    public void Heartbeat(IReadOnlyList<LeaseId> held) => _scheduler.Heartbeat(this, held);
 
-    /// <summary>What this worker was asked to run under a lease; null when the lease is stale.</summary>
-    public ExecutionRequest? Held(LeaseId lease) => _scheduler.Held(this, lease);
+    /// <summary>A cancelled lease's processes are dead: its slot is free at once.</summary>
+    public void Stopped(LeaseId lease) => _scheduler.Stopped(this, lease);
 
-    /// <summary>A sign of life; <paramref name="running"/> are all leases in the worker's hands, or null when it does not say.</summary>
-    public void Heartbeat(IReadOnlyList<LeaseId>? running) => _scheduler.Heartbeat(this, running);
+    /// <summary>The lease is given back unfinished, for whatever reason: it is queued again at its old place and costs no attempt.</summary>
+    public void HandBack(LeaseId lease) => _scheduler.HandBack(this, lease);
 
     /// <summary>No new leases; <see cref="WorkerCommand.End"/> comes when the last one has reported.</summary>
     public void RequestDrain() => _scheduler.Drain(this);

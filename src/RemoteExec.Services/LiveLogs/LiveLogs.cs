@@ -30,7 +30,7 @@ public sealed class LiveLogs : IDisposable
     private long _bytes;
     private bool _isClosed;
 
-    /// <param name="leased">What runs under a lease, null when it is over: <see cref="Scheduler.Leased"/>.</param>
+    /// <param name="leased">What runs under a lease, null when it is over: <see cref="Scheduler.FindLease"/>.</param>
     public LiveLogs(Func<LeaseId, ExecutionRequest?> leased, ServicesOptions options, TimeProvider clock)
     {
         _leased = leased;

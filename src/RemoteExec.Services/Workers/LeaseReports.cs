@@ -48,8 +48,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
             Response = response.ToByteArray(),
             // REAPI A7: a status that is not OK, a failed command and do_not_cache keep a result out of the cache.
             IsCacheWorthy = ran && result!.ExitCode == 0 && !lease.Request.DoNotCache, // a run has a result
-            // These two blame the worker, see worker.proto, LeaseFinished.status.
-            IsInfrastructureFailure = status.Code is (int)StatusCode.Unavailable or (int)StatusCode.Internal,
+            Blame = BlameOf((StatusCode)status.Code),
             ExitCode = result?.ExitCode,
             Stages = result is null ? [] : StageDurations.Of(result.ExecutionMetadata, clock.GetUtcNow()),
         };
@@ -60,7 +59,16 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
     {
         Code = OutcomeCode.Unavailable,
         Message = $"worker {worker} {fault}",
-        IsInfrastructureFailure = true,
+        Blame = Blame.Worker,
+    };
+
+    // See worker.proto, LeaseFinished.status.
+    private static Blame BlameOf(StatusCode code) => code switch
+    {
+        StatusCode.OK => Blame.None,
+        StatusCode.Unavailable or StatusCode.Internal => Blame.Worker,
+        StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted => Blame.Action,
+        _ => Blame.Client,
     };
 
     // REAPI T1: the worker fills eight of the nine timestamps and was told the ninth, which is ours all the same.

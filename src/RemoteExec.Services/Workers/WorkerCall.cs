@@ -1,26 +1,16 @@
-using System.Collections.Concurrent;
 using Grpc.Core;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Scheduling;
-using LeaseId = RemoteExec.Scheduling.LeaseId;
 
 namespace RemoteExec.Services;
 
-/// <summary>The state of one worker's stream: its session, what was offered on it, and whose turn it is to write.</summary>
+/// <summary>The state of one worker's stream: its session, and whose turn it is to write.</summary>
 internal sealed class WorkerCall(WorkerSession session, IServerStreamWriter<CoordinatorMessage> commands) : IDisposable
 {
-    // Bounded by the worker's slots: the scheduler offers no more.
-    private readonly ConcurrentDictionary<LeaseId, LeaseOffer> _offers = new();
     private readonly SemaphoreSlim _writing = new(1);
     private readonly SemaphoreSlim _reporting = new(1);
 
     public WorkerSession Session { get; } = session;
-
-    public void Remember(LeaseOffer offer) => _offers[offer.Lease.Id] = offer;
-
-    public LeaseOffer? Recall(LeaseId lease) => _offers.GetValueOrDefault(lease);
-
-    public void Forget(LeaseId lease) => _offers.TryRemove(lease, out _);
 
     /// <summary>A stream takes one write at a time; commands and acknowledgements come from two sides.</summary>
     public async ValueTask SendAsync(CoordinatorMessage message, CancellationToken cancellationToken)

@@ -17,7 +17,6 @@ public sealed class WorkerConversation
     private readonly Scheduler _scheduler;
     private readonly LiveLogs _logs;
     private readonly ServicesOptions _options;
-    private readonly TimeProvider _clock;
     private readonly LeaseReports _reports;
 
     /// <summary>Used for any number of workers, one <see cref="RunAsync"/> each.</summary>
@@ -26,7 +25,6 @@ public sealed class WorkerConversation
         _scheduler = scheduler;
         _logs = logs;
         _options = options;
-        _clock = clock;
         _reports = new LeaseReports(store, options, clock);
     }
 
@@ -57,18 +55,16 @@ public sealed class WorkerConversation
         await first;
     }
 
-    private async Task CommandAsync(WorkerCall call, CancellationToken cancellationToken)
+    private static async Task CommandAsync(WorkerCall call, CancellationToken cancellationToken)
     {
         await foreach (var command in call.Session.Commands.ReadAllAsync(cancellationToken))
         {
             switch (command)
             {
                 case WorkerCommand.OfferLease { Lease: var lease }:
-                    call.Remember(new LeaseOffer(lease, _clock.GetUtcNow()));
                     await call.SendAsync(WorkerMessages.Offer(lease), cancellationToken);
                     break;
                 case WorkerCommand.CancelLease { Lease: var lease, Reason: var reason }:
-                    call.Forget(lease);
                     await call.SendAsync(WorkerMessages.Cancel(lease, reason), cancellationToken);
                     break;
                 case WorkerCommand.End:
@@ -90,7 +86,7 @@ public sealed class WorkerConversation
                     call.Session.Heartbeat(WorkerMessages.LeaseIds(message.Heartbeat.Running));
                     break;
                 case WorkerMessage.MessageOneofCase.LeaseStarted:
-                    await call.Session.StartedAsync(WorkerMessages.FromWire(message.LeaseStarted.Lease), cancellationToken);
+                    call.Session.Started(WorkerMessages.FromWire(message.LeaseStarted.Lease));
                     break;
                 case WorkerMessage.MessageOneofCase.LeaseOutput:
                     Show(call.Session, message.LeaseOutput);
@@ -112,20 +108,21 @@ public sealed class WorkerConversation
         var lease = WorkerMessages.FromWire(output.Lease);
         var stream = WorkerMessages.FromWire(output.Stream);
         // An attempt that was taken back may go on writing for a while. Nobody watches that.
-        if (session.Held(lease) is { } request)
-            _logs.Append(lease, stream, request.Instance, output.Offset, output.Data.Span);
+        if (_scheduler.FindLease(lease) is { } held && held.WorkerId == session.WorkerId)
+            _logs.Append(lease, stream, held.Request.Instance, output.Offset, output.Data.Span);
     }
 
     private async ValueTask FinishAsync(WorkerCall call, LeaseFinished report, CancellationToken cancellationToken)
     {
         var id = WorkerMessages.FromWire(report.Lease);
-        if ((call.Recall(id) ?? Recover(id)) is { } offer)
+        // What is stale is acknowledged unread.
+        if (_scheduler.FindLease(id) is { } held && held.WorkerId == call.Session.WorkerId)
         {
-            var outcome = await _reports.ToOutcomeAsync(offer.Lease, offer.LeasedAt, call.Session.WorkerId, report, cancellationToken);
+            var lease = new Lease(id, held.Request, held.QueuedAt);
+            var outcome = await _reports.ToOutcomeAsync(lease, held.LeasedAt, held.WorkerId, report, cancellationToken);
             await FinishAsync(call, id, outcome, cancellationToken);
         }
 
-        call.Forget(id);
         await call.SendAsync(WorkerMessages.Acknowledge(id), cancellationToken);
     }
 
@@ -134,25 +131,13 @@ public sealed class WorkerConversation
         try
         {
             // Stale or accepted, the worker may forget it either way.
-            var verdict = await call.Session.FinishedAsync(id, outcome, cancellationToken);
+            var verdict = await _scheduler.ReportAsync(call.Session.WorkerId, id, outcome, cancellationToken);
             if (verdict == ReportVerdict.Accepted) _logs.End(id);
         }
         catch (SchedulingException refused)
         {
             throw refused.ToRpc();
         }
-    }
-
-    /// <summary>
-    /// A lease that this stream did not offer is from before a reconnect. Its operations still know what was asked;
-    /// when they are gone the report is old news.
-    /// </summary>
-    private LeaseOffer? Recover(LeaseId id)
-    {
-        var operation = _scheduler.List().FirstOrDefault(operation => operation.Execution == id.Execution);
-        return operation is null
-            ? null
-            : new LeaseOffer(new Lease(id, operation.Request, operation.QueuedAt), operation.LeasedAt ?? operation.QueuedAt);
     }
 
     private WorkerSession Join(WorkerDescription description)

@@ -46,6 +46,6 @@ internal static class Build
     {
         Code = OutcomeCode.Internal,
         Message = why,
-        IsInfrastructureFailure = true,
+        Blame = Blame.Worker,
     };
 }

@@ -162,7 +162,7 @@ internal sealed class Simulation
             ? Build.Broken()
             // What ran is in the response, so that it can be told whose result was taken.
             : Build.Ok(lease.ToString());
-        var verdict = _queue.Finished(worker.Id, worker.Session, lease, outcome, _now);
+        var verdict = _queue.Report(worker.Id, lease, outcome, _now);
         if (verdict == ReportVerdict.Accepted)
             Require(lease.Attempt == LastAttempt(lease.Execution), $"a report of {lease} was accepted, though it is not the last attempt");
     }
@@ -371,7 +371,7 @@ internal sealed class Simulation
                 {
                     worker.Running.Remove(lease);
                     _queue.Started(worker.Id, worker.Session, lease, _now);
-                    _queue.Finished(worker.Id, worker.Session, lease, Build.Ok(lease.ToString()), _now);
+                    _queue.Report(worker.Id, lease, Build.Ok(lease.ToString()), _now);
                 }
 
                 _queue.Heartbeat(worker.Id, worker.Session, [.. worker.Running], _now);
