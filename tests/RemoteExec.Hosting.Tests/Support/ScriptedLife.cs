@@ -21,6 +21,9 @@ internal enum ScriptedLife
     /// <summary>Tells of a failure through the runtime's own channel, then serves.</summary>
     Trace,
 
+    /// <summary>Names the sockets that it was given, and what a child of its own has of the first; then serves.</summary>
+    ShowSockets,
+
     /// <summary>Logs more than anybody reads, says so, logs one line more when it is told to, then serves.</summary>
     Flood,
 }

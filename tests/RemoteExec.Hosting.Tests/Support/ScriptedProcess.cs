@@ -16,16 +16,23 @@ internal sealed partial class ScriptedProcess : IAsyncDisposable
 
     private ScriptedProcess(Process process) => _process = process;
 
-    public static ScriptedProcess Start(ScriptedLife life, IReadOnlyDictionary<string, string>? environment = null, params string[] options)
+    public static ScriptedProcess Start(ScriptedLife life, IReadOnlyDictionary<string, string>? environment = null, params string[] options) =>
+        StartUnder([], life, environment, options);
+
+    /// <summary>Started by another program, which ends in exec.</summary>
+    public static ScriptedProcess StartUnder(
+        string[] wrapper, ScriptedLife life, IReadOnlyDictionary<string, string>? environment = null, params string[] options)
     {
         string name = life switch
         {
             ScriptedLife.RefuseToStart => "refuse-to-start",
             ScriptedLife.StartForEver => "start-for-ever",
             ScriptedLife.DrainForEver => "drain-for-ever",
+            ScriptedLife.ShowSockets => "show-sockets",
             _ => life.ToString().ToLowerInvariant(),
         };
-        var start = new ProcessStartInfo("dotnet", [typeof(ScriptedProcess).Assembly.Location, "--life", name, .. options])
+        string[] command = [.. wrapper, "dotnet", typeof(ScriptedProcess).Assembly.Location, "--life", name, .. options];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

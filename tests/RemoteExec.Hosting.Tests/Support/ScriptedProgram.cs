@@ -49,6 +49,12 @@ internal sealed class ScriptedProgram : IProgram<ScriptedOptions>
                 case ScriptedLife.Trace:
                     Trace.TraceError("told to nobody");
                     break;
+                case ScriptedLife.ShowSockets:
+                    foreach (var socket in InheritedSockets.Take(Environment.GetEnvironmentVariables()))
+                        await Console.Out.WriteLineAsync($"{socket.Name} {socket.Address}");
+                    using (var child = Process.Start("sh", ["-c", "readlink /proc/$$/fd/3; echo end of child"]))
+                        await child.WaitForExitAsync(CancellationToken.None);
+                    break;
                 case ScriptedLife.Flood:
                     for (int i = 0; i < FloodLines; i++) Say("a drop in the flood");
                     // Past the console, which lets nobody write to the one output while a write to the other waits.

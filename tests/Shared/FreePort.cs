@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace RemoteExec.EndToEnd;
+namespace RemoteExec.Testing;
 
 /// <summary>
 /// Ports for a server that must come back at the same place after kill -9, so that "any free port" will
