@@ -5,7 +5,7 @@ namespace RemoteExec.EndToEnd;
 /// <summary><c>rexec</c>, as a script uses it: what it prints, what it fetches, how it exits.</summary>
 public sealed class CliTests
 {
-    private const int Done = 0, CommandFailed = 1, NotFound = 3, Unavailable = 5;
+    private const int Done = 0, CommandFailed = 1, Usage = 2, NotFound = 3, Unavailable = 5, Interrupted = 130, Terminated = 143;
 
     private static readonly TimeSpan EndWithin = TimeSpan.FromSeconds(60);
 
@@ -119,20 +119,46 @@ public sealed class CliTests
         Assert.That(exitCode, Is.EqualTo(Unavailable), () => output);
     }
 
+    [TestCase("pot", "Did you mean 'put'?")]
+    [TestCase("status --jsn", "Did you mean '--json'?")]
+    [TestCase("cat", "See rexec cat --help")]
+    public async Task What_it_does_not_understand_is_refused_with_what_was_probably_meant(string line, string says)
+    {
+        var (exitCode, output, _) = await RunAsync(line.Split(' '));
+
+        Assert.That((exitCode, output.Contains(says, StringComparison.Ordinal)), Is.EqualTo((Usage, true)), () => output);
+    }
+
+    [TestCase(false, Interrupted)]
+    [TestCase(true, Terminated)]
+    public async Task A_signal_ends_it_with_the_code_of_the_signal(bool terminate, int code)
+    {
+        await using var program = Start(Server.GrpcAddress, "run", "--", "/bin/sh", "-c", "echo started; exec sleep 1000");
+        using var within = new CancellationTokenSource(EndWithin);
+        await program.StandardOutput.WaitForAsync("the command has started", line => line == "started", count: 1, within.Token);
+
+        if (terminate) program.Terminate();
+        else program.Interrupt();
+
+        Assert.That(await program.Exited.WaitAsync(EndWithin), Is.EqualTo(code), () => program.Output.ToString());
+    }
+
     private Task<(int ExitCode, string Output, string Answer)> RunAsync(params string[] arguments) =>
         RunAtAsync(Server.GrpcAddress, arguments);
 
     private static async Task<(int ExitCode, string Output, string Answer)> RunAtAsync(string address, params string[] arguments)
     {
-        var environment = new Dictionary<string, string?>
-        {
-            [BuiltPrograms.Runtime.Name] = BuiltPrograms.Runtime.Value,
-            ["REXEC_SERVER"] = $"grpc://{address}",
-        };
-        await using var program = ChildProcess.Start(BuiltPrograms.Cli, arguments, "/", environment);
+        await using var program = Start(address, arguments);
         int exitCode = await program.Exited.WaitAsync(EndWithin);
         return (exitCode, program.Output.ToString(), program.StandardOutput.ToString());
     }
+
+    private static ChildProcess Start(string address, params string[] arguments) =>
+        ChildProcess.Start(BuiltPrograms.Cli, arguments, "/", new Dictionary<string, string?>
+        {
+            [BuiltPrograms.Runtime.Name] = BuiltPrograms.Runtime.Value,
+            ["REXEC_SERVER"] = $"grpc://{address}",
+        });
 
     private static string NewFolder(params (string Name, string Content)[] files)
     {
