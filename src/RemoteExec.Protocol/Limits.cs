@@ -9,6 +9,12 @@ namespace RemoteExec.Protocol;
 /// </summary>
 public sealed record Limits
 {
+    /// <summary>
+    /// What one answer of ours holds: under the 4 MiB that most gRPC clients take in a message, with room for what surrounds it.
+    /// No setting: it is the clients' limit. An answer whose size only its question bounds is cut to it, or comes in pages.
+    /// </summary>
+    public const int AnswerBytesMax = (4 * 1024 * 1024) - (64 * 1024);
+
     public static Limits Default { get; } = new();
 
     /// <summary>Commands that one worker may run at the same time, and leases that it may hold beyond them.</summary>

@@ -98,7 +98,7 @@ public sealed class ExecutionService(
 
     /// <summary>
     /// As the call's status where the list fits into a trailer, else as an operation that is done, whose message has room
-    /// for all (REAPI E2 allows both).
+    /// for many more (REAPI E2 allows both).
     /// </summary>
     private static async ValueTask AnswerMissingAsync(Digest action, IReadOnlyList<Digest> missing, IServerStreamWriter<Operation> responseStream)
     {
@@ -160,11 +160,12 @@ public sealed class ExecutionService(
         }
     }
 
-    private ValueTask InlineAsync(ActionResult result, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken) =>
+    /// <summary>False when the result stays as it is.</summary>
+    private ValueTask<bool> InlineAsync(ActionResult result, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken) =>
         Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)
             ? _inlining.ApplyAsync(
                 result, function, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles, cancellationToken)
-            : ValueTask.CompletedTask;
+            : ValueTask.FromResult(false);
 
     private async ValueTask InlineAsync(
         Operation wire, ExecutionOutcome outcome, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken)
@@ -172,9 +173,8 @@ public sealed class ExecutionService(
         if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return;
 
         var response = OperationMessages.ParseResponse(outcome);
-        if (response.Result is null) return;
-        await InlineAsync(response.Result, request, function, cancellationToken);
-        wire.Response = Any.Pack(response);
+        if (response.Result is { } result && await InlineAsync(result, request, function, cancellationToken))
+            wire.Response = Any.Pack(response);
     }
 
     // Nobody can ask for it later: it is done with its first message.

@@ -12,6 +12,9 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
     private const int PageMax = 1000;
     private const int PageDefault = 100;
 
+    // Tag and length of one operation.
+    private const int FramingBytes = 6;
+
     // A call that waits for ever is a leak of somebody; clients ask again.
     private static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(10);
 
@@ -28,21 +31,33 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
         var filter = OperationFilter.Parse(request.Filter);
         int pageSize = request.PageSize == 0 ? PageDefault : Math.Min(request.PageSize, PageMax);
 
-        var page = scheduler.List(Door.Instance(request.Name))
+        var operations = scheduler.List(Door.Instance(request.Name))
             .Where(filter.Matches)
             .Where(operation => string.CompareOrdinal(operation.Name, request.PageToken) > 0)
             .OrderBy(operation => operation.Name, StringComparer.Ordinal)
-            .Take(pageSize + 1)
-            .ToList();
-        var response = new ListOperationsResponse();
-        if (page.Count > pageSize)
+            .Take(pageSize + 1);
+        return Task.FromResult(Page(operations, pageSize));
+    }
+
+    private static ListOperationsResponse Page(IEnumerable<OperationSnapshot> operations, int pageSize)
+    {
+        var page = new ListOperationsResponse();
+        long bytes = 0;
+        foreach (var operation in operations)
         {
-            page.RemoveAt(pageSize);
-            response.NextPageToken = page[^1].Name;
+            var wire = OperationMessages.ToWire(operation);
+            bytes += wire.CalculateSize() + FramingBytes;
+            // A finished one brings its whole response. A page has one at least, or nobody would get any further.
+            if (page.Operations.Count > 0 && (page.Operations.Count == pageSize || bytes > Limits.AnswerBytesMax))
+            {
+                page.NextPageToken = page.Operations[^1].Name;
+                break;
+            }
+
+            page.Operations.Add(wire);
         }
 
-        response.Operations.AddRange(page.Select(OperationMessages.ToWire));
-        return Task.FromResult(response);
+        return page;
     }
 
     /// <summary>Returns when the operation is done or the time is up, with its state at that moment.</summary>

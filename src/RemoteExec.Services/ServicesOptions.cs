@@ -12,10 +12,9 @@ public sealed record ServicesOptions
     public bool ActionCacheUpdateEnabled { get; init; } = true;
 
     /// <summary>
-    /// Sum of blob sizes in one batch call, as announced: under the 4 MiB that most gRPC clients take in one message, with
-    /// room for what surrounds the blobs (REAPI C4). Up to twice that is accepted.
+    /// Sum of blob sizes in one batch call, as announced (REAPI C4). Up to twice that is accepted.
     /// </summary>
-    public int BatchBytesMax { get; init; } = (4 * 1024 * 1024) - (64 * 1024);
+    public int BatchBytesMax { get; init; } = Limits.AnswerBytesMax;
 
     /// <summary>The largest blob taken (REAPI BW8).</summary>
     public long BlobBytesMax { get; init; } = 64L << 30;

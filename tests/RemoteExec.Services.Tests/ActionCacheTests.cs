@@ -66,6 +66,22 @@ internal sealed class ActionCacheTests : ServicesFixture
         Assert.That(await CodeOf(() => GetAsync()), Is.EqualTo(StatusCode.NotFound));
     }
 
+    [TestCase(1)]
+    [TestCase(40)]
+    [TestCase(70)]
+    [TestCase(5_000)]
+    public async Task F01_a_result_that_lacks_many_outputs_is_refused_in_trailers_that_every_client_takes(int count)
+    {
+        var result = new ActionResult();
+        for (int i = 0; i < count; i++) result.OutputFiles.Add(File($"f{i}", DigestOf($"absent {i}")));
+
+        var failure = await FailureOf(() => UpdateAsync(result));
+
+        Assert.That(SizeOf(failure), Is.LessThanOrEqualTo(8192));
+        Assert.That(MissingSubjects(failure), Has.Count.EqualTo(count).Or.Count.GreaterThanOrEqualTo(40));
+        Assert.That(failure.Status.Detail, Does.StartWith(count == 1 ? "1 blob is missing" : $"{count} blobs are missing"));
+    }
+
     private static IEnumerable<TestCaseData> BadResults()
     {
         var lie = new WireDigest { Hash = "no hash", SizeBytes = 1 };

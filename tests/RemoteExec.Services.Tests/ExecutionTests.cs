@@ -195,6 +195,58 @@ internal sealed class ExecutionTests : ServicesFixture
         Assert.That(MissingSubjects(ResponseOf(done).Status), Has.Count.EqualTo(1000));
     }
 
+    [TestCase(1)]
+    [TestCase(40)]
+    [TestCase(65)]
+    [TestCase(70)]
+    [TestCase(500)]
+    [TestCase(5_000)]
+    [TestCase(50_000)] // all of them would be a message of 4,300,403 bytes: refused by its client, which can then never upload
+    public async Task F01_however_many_inputs_are_missing_a_client_of_usual_limits_can_bring_them_all(int count)
+    {
+        var contents = Enumerable.Range(0, count).Select(number => $"input {number}").ToDictionary(DigestOf);
+        var root = new WireDirectory();
+        foreach (var (digest, number) in contents.Keys.Select((digest, number) => (digest, number)))
+            root.Files.Add(new FileNode { Name = $"f{number:00000}", Digest = digest.ToWire() });
+        var rootDigest = await StoreAsync(root);
+        var action = await StoreActionAsync(action => action.InputRootDigest = rootDigest.ToWire());
+
+        for (int round = 1; ; round++)
+        {
+            using var call = Execute(action);
+            var named = await NamedMissingAsync(call);
+            if (named is null) break;
+
+            Assert.That(named, Is.Not.Empty.And.Unique);
+            Assert.That(named.Select(subject => subject["MISSING blobs/".Length..]), Is.SubsetOf(contents.Keys.Select(digest => digest.ToString())));
+            foreach (var (digest, content) in contents.Where(input => named.Contains($"MISSING blobs/{input.Key}")).ToList())
+            {
+                await StoreAsync(content);
+                contents.Remove(digest);
+            }
+
+            Assert.That(round, Is.LessThanOrEqualTo(2), "each answer costs the client a round of uploads");
+        }
+
+        Assert.That(contents, Is.Empty);
+    }
+
+    /// <summary>Null when the action was queued. A usual client takes 8,192 bytes of trailers and messages of 4 MiB.</summary>
+    private async Task<IReadOnlyList<string>?> NamedMissingAsync(AsyncServerStreamingCall<Operation> call)
+    {
+        try
+        {
+            var operation = await NextAsync(call);
+            Assert.That(operation.CalculateSize(), Is.LessThanOrEqualTo(4 << 20));
+            return operation.Done ? MissingSubjects(ResponseOf(operation).Status) : null;
+        }
+        catch (RpcException refusal)
+        {
+            Assert.That(SizeOf(refusal), Is.LessThanOrEqualTo(8192));
+            return MissingSubjects(refusal);
+        }
+    }
+
     [Test] // the second look at a tree must not overlook what went missing in the first
     public async Task After_the_upload_the_same_action_is_queued()
     {

@@ -77,6 +77,22 @@ internal sealed class GetTreeTests : ServicesFixture
         Assert.That(await CodeOf(() => AskAsync(root, token: DigestOf("elsewhere").ToString())), Is.EqualTo(StatusCode.InvalidArgument));
     }
 
+    [Test]
+    public async Task F01_pages_end_before_a_usual_client_would_refuse_them()
+    {
+        var leaves = Enumerable.Range(0, 12).Select(number => Leaf(new string((char)('a' + number), 250))).ToArray();
+        foreach (var leaf in leaves)
+            for (int i = 0; i < 2_500; i++) leaf.Files.Add(new FileNode { Name = $"z{new string('x', 100)}{i:0000}", Digest = DigestOf("x").ToWire() });
+        var root = Parent([.. leaves.Select((leaf, i) => ($"{(char)('a' + i)}", leaf))]);
+        foreach (var leaf in leaves) await StoreAsync(leaf);
+
+        var pages = await AskAsync(await StoreAsync(root));
+
+        Assert.That(pages.Select(page => page.CalculateSize()), Is.All.LessThanOrEqualTo(4 << 20));
+        Assert.That(pages.SelectMany(page => page.Directories), Is.EqualTo(leaves.Prepend(root)));
+        Assert.That(pages, Has.Count.GreaterThan(1));
+    }
+
     [Test] // TRUST 4.1: 2^64 paths with 64 nodes
     public async Task A_bomb_of_shared_directories_costs_one_read_each()
     {

@@ -86,6 +86,36 @@ internal sealed class OperationsTests : ServicesFixture
         Assert.That((await Operations.ListOperationsAsync(new ListOperationsRequest { Name = "nowhere" })).Operations, Is.Empty);
     }
 
+    [Test] // a finished operation brings its whole response
+    public async Task F01_pages_end_before_a_usual_client_would_refuse_them()
+    {
+        using var worker = await JoinAsync();
+        var names = new List<string>();
+        for (int i = 0; i < 5; i++)
+        {
+            var (name, call) = await SubmitAsync($"{i}");
+            names.Add(name);
+            await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult { StdoutRaw = ByteString.CopyFrom(new byte[1 << 20]) });
+            while (await call.ResponseStream.MoveNext(Soon)) { }
+        }
+
+        var listed = new List<string>();
+        int pages = 0;
+        string token = "";
+        do
+        {
+            var page = await Operations.ListOperationsAsync(new ListOperationsRequest { PageToken = token });
+            Assert.That(page.CalculateSize(), Is.LessThanOrEqualTo(4 << 20));
+            listed.AddRange(page.Operations.Select(operation => operation.Name));
+            token = page.NextPageToken;
+            pages++;
+        }
+        while (token.Length > 0);
+
+        Assert.That(listed, Is.EquivalentTo(names));
+        Assert.That(pages, Is.EqualTo(2));
+    }
+
     [TestCase("stage=queued", 1)]
     [TestCase("stage=completed", 0)]
     [TestCase("stage=queued worker=w9", 0)]

@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
+using RemoteExec.Core;
 using RemoteExec.Rpc;
 using Status = Grpc.Core.Status;
 
@@ -20,11 +21,14 @@ public static class RpcErrors
     // otherwise. A caller with more to list puts the status into a message.
     private const int TrailerBytesMax = 4 * 1024;
 
+    // Beside the list: the name of its type, the sentence, and the operation around it.
+    private const int MessageBytesMax = Limits.AnswerBytesMax - (16 * 1024);
+
     // Tag and length of one entry of a repeated field.
     private const int ViolationFramingBytes = 3;
 
-    // Sentences quote what the client sent, however long that was, and travel in a header.
-    private const int TextLengthMax = 512;
+    // Sentences quote what the client sent, whatever and however long that was, and travel in a header, where a byte may take three.
+    private const int TextBytesMax = 512;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
@@ -37,7 +41,7 @@ public static class RpcErrors
     /// <summary>A thing that was asked for by name and is not here.</summary>
     public static RpcException NotFound(string resourceType, string resourceName) => Of(
         StatusCode.NotFound, $"{resourceType} {resourceName} not found",
-        new ResourceInfo { ResourceType = resourceType, ResourceName = Cut(resourceName) });
+        new ResourceInfo { ResourceType = Cut(resourceType), ResourceName = Cut(resourceName) });
 
     /// <summary>Passing: the same call will succeed later.</summary>
     public static RpcException Unavailable(string message) => Of(StatusCode.Unavailable, message, Retry(RetryDelay));
@@ -63,8 +67,11 @@ public static class RpcErrors
         return true;
     }
 
-    /// <summary>The same inside a message (ExecuteResponse.status), where there is room for all of them.</summary>
-    public static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing) => MissingBlobsStatus(missing, int.MaxValue);
+    /// <summary>
+    /// The same inside a message (ExecuteResponse.status), where there is room for some forty thousand. A client that uploads these and
+    /// asks again is told the next.
+    /// </summary>
+    public static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing) => MissingBlobsStatus(missing, MessageBytesMax);
 
     /// <summary>The subject of a MISSING violation: <c>blobs/{function/}{hash}/{size}</c>.</summary>
     public static string MissingSubject(Digest digest) => $"blobs/{digest}";
@@ -109,6 +116,8 @@ public static class RpcErrors
         foreach (var digest in missing)
         {
             count++;
+            if (bytes > bytesMax) continue;
+
             var violation = Violation(digest);
             bytes += violation.CalculateSize() + ViolationFramingBytes;
             if (bytes <= bytesMax) failure.Violations.Add(violation);
@@ -126,7 +135,7 @@ public static class RpcErrors
     private static PreconditionFailure.Types.Violation Violation(Digest digest) =>
         new() { Type = MissingType, Subject = MissingSubject(digest) };
 
-    private static string Cut(string text) => text.Length <= TextLengthMax ? text : $"{text.AsSpan(0, TextLengthMax)}…";
+    private static string Cut(string text) => PrintableText.Escape(text, TextBytesMax);
 
     private static RetryInfo Retry(TimeSpan delay) => new() { RetryDelay = Duration.FromTimeSpan(delay) };
 }

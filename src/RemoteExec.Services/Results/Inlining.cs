@@ -14,11 +14,12 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
     /// <summary>Whether a request asks for anything at all.</summary>
     public static bool IsWanted(bool stdout, bool stderr, IReadOnlyCollection<string> files) => stdout || stderr || files.Count > 0;
 
-    public async ValueTask ApplyAsync(
+    /// <returns>Whether anything was put in.</returns>
+    public async ValueTask<bool> ApplyAsync(
         ActionResult result, DigestFunction function, bool stdout, bool stderr, IReadOnlyCollection<string> files,
         CancellationToken cancellationToken)
     {
-        long room = options.BatchBytesMax - result.CalculateSize();
+        long roomBefore = options.BatchBytesMax - result.CalculateSize(), room = roomBefore;
         if (stdout && result.StdoutRaw.IsEmpty && result.StdoutDigest is not null)
         {
             result.StdoutRaw = await ReadAsync(result.StdoutDigest, function, room, cancellationToken);
@@ -31,7 +32,7 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
             room -= result.StderrRaw.Length;
         }
 
-        if (files.Count == 0) return;
+        if (files.Count == 0) return room < roomBefore;
 
         var wanted = new HashSet<string>(files, StringComparer.Ordinal);
         foreach (var file in result.OutputFiles)
@@ -40,6 +41,8 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
             file.Contents = await ReadAsync(file.Digest, function, room, cancellationToken);
             room -= file.Contents.Length;
         }
+
+        return room < roomBefore;
     }
 
     /// <summary>

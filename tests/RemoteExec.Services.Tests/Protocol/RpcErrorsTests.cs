@@ -37,6 +37,19 @@ internal sealed class RpcErrorsTests
         Assert.That(RpcErrors.MissingBlobsStatus(many).Details.Single().Unpack<PreconditionFailure>().Violations, Has.Count.EqualTo(1000));
     }
 
+    [Test] // what every client sends is quoted somewhere
+    public void However_long_and_whatever_a_text_is_its_trailers_stay_below_8_KiB_and_are_one_line()
+    {
+        string hostile = "\u202e\n" + new string('字', 10_000);
+
+        foreach (var failure in (RpcException[])[RpcErrors.InvalidField(hostile, hostile), RpcErrors.NotFound(hostile, hostile), RpcErrors.Exhausted(hostile)])
+        {
+            Assert.That(failure.Status.Detail, Does.StartWith("\\u202e\\u000a字").And.EndsWith("…"));
+            Assert.That(failure.Trailers.GetValueBytes(RichStatus.TrailerName), Has.Length.LessThan(3 * 1024));
+            Assert.That(System.Text.Encoding.UTF8.GetByteCount(failure.Status.Detail) * 3, Is.LessThan(2 * 1024));
+        }
+    }
+
     [Test]
     public void A_failure_survives_the_way_into_a_message_and_back()
     {

@@ -112,6 +112,12 @@ internal abstract class ServicesFixture
 
     protected static async Task<StatusCode> CodeOf(Func<Task> call) => (await FailureOf(call)).StatusCode;
 
+    /// <summary>As HTTP/2 counts trailers: 32 bytes for each, beside name and value (RFC 9113, 6.5.2); binary ones in base64.</summary>
+    protected static int SizeOf(RpcException failure) =>
+        failure.Trailers.Sum(trailer => 32 + trailer.Key.Length + (trailer.IsBinary ? (trailer.ValueBytes.Length + 2) / 3 * 4 : trailer.Value.Length))
+        + 32 + "grpc-status".Length + 2
+        + 32 + "grpc-message".Length + Utf8(failure.Status.Detail).Sum(character => character is >= 0x20 and <= 0x7e and not (byte)'%' ? 1 : 3);
+
     protected static IReadOnlyList<string> MissingSubjects(RpcException failure) => MissingSubjects(failure.ToStatus());
 
     protected static IReadOnlyList<string> MissingSubjects(RpcStatus status) =>
