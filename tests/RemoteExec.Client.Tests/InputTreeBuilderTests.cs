@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Build.Bazel.Remote.Execution.V2;
 using RemoteExec.Protocol;
-using WireDirectory = Build.Bazel.Remote.Execution.V2.Directory;
 
 namespace RemoteExec.Client.Tests;
 

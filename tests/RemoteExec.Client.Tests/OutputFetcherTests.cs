@@ -3,7 +3,6 @@ using Grpc.Core;
 using NUnit.Framework.Constraints;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
-using WireDirectory = Build.Bazel.Remote.Execution.V2.Directory;
 
 namespace RemoteExec.Client.Tests;
 

@@ -1,3 +1,1 @@
 global using NUnit.Framework;
-global using Digest = RemoteExec.Core.Digest;
-global using DigestFunction = RemoteExec.Core.DigestFunction;

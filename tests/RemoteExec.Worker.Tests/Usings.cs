@@ -1,10 +1,1 @@
 global using Directory = System.IO.Directory;
-global using Digest = RemoteExec.Core.Digest;
-global using DigestFunction = RemoteExec.Core.DigestFunction;
-global using DigestFunctions = RemoteExec.Core.DigestFunctions;
-global using OutputStream = RemoteExec.Core.OutputStream;
-global using PlatformProperty = RemoteExec.Core.PlatformProperty;
-global using RpcStatus = Google.Rpc.Status;
-global using WireAction = Build.Bazel.Remote.Execution.V2.Action;
-global using WireCommand = Build.Bazel.Remote.Execution.V2.Command;
-global using WireDirectory = Build.Bazel.Remote.Execution.V2.Directory;

@@ -75,7 +75,7 @@ internal static class WorkerComposition
             Version = typeof(WorkerComposition).Assembly.GetName().Version?.ToString(3) ?? "",
         };
         foreach (var (name, value) in WorkerProperties.Offered(options))
-            hello.Properties.Add(new Platform.Types.Property { Name = name, Value = value });
+            hello.Properties.Add(new WirePlatform.Types.Property { Name = name, Value = value });
         foreach (var wall in walls)
             hello.Walls.Add(new Wall { Name = wall.Name, Enforced = wall.Enforced, Reason = wall.Reason });
         return hello;

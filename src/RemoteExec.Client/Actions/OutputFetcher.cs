@@ -4,7 +4,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
-using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Client;
 

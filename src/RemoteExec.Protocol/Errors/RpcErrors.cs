@@ -4,7 +4,6 @@ using Google.Rpc;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Rpc;
-using Status = Grpc.Core.Status;
 
 namespace RemoteExec.Protocol;
 
