@@ -1,5 +1,6 @@
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
+using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

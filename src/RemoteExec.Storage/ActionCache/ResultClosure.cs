@@ -18,7 +18,7 @@ public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memo
     // Weight of one digest in the memory of trees.
     private const int DigestBytes = 64;
 
-    private readonly SizedLru<(Digest Root, bool IsTree), Digest[]> _trees = new(memoryBytes);
+    private readonly Core.SizedLru<(Digest Root, bool IsTree), Digest[]> _trees = new(memoryBytes);
     private readonly DirectoryWalk _directories = store.Walk(limits, DirectoryUse.Output);
 
     /// <summary>The strict answer, for a result that somebody wants to store.</summary>

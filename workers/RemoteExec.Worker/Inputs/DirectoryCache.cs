@@ -6,42 +6,12 @@ namespace RemoteExec.Worker;
 /// </summary>
 internal sealed class DirectoryCache(long bytesMax)
 {
-    private readonly Lock _lock = new();
-    private readonly Dictionary<Digest, LinkedListNode<Entry>> _entries = [];
-    private readonly LinkedList<Entry> _byUse = []; // most recent first
-    private long _bytes;
+    private readonly Core.SizedLru<Digest, WireDirectory> _directories = new(bytesMax);
 
-    public WireDirectory? Find(Digest digest)
-    {
-        lock (_lock)
-        {
-            if (!_entries.TryGetValue(digest, out var node)) return null;
-            _byUse.Remove(node);
-            _byUse.AddFirst(node);
-            return node.Value.Directory;
-        }
-    }
+    public WireDirectory? Find(Digest digest) => _directories.TryGet(digest, out var directory) ? directory : null;
 
     /// <summary>Keeps a checked directory; nobody changes it afterwards.</summary>
-    public void Add(Digest digest, WireDirectory directory)
-    {
-        if (Cost(digest) > bytesMax) return;
-        lock (_lock)
-        {
-            if (_entries.ContainsKey(digest)) return;
-            _entries.Add(digest, _byUse.AddFirst(new Entry(digest, directory)));
-            _bytes += Cost(digest);
-            while (_bytes > bytesMax && _byUse.Last is { } oldest)
-            {
-                _byUse.RemoveLast();
-                _entries.Remove(oldest.Value.Digest);
-                _bytes -= Cost(oldest.Value.Digest);
-            }
-        }
-    }
-
-    // Parsed messages take about three times their wire size, mostly strings; an entry some 200 bytes.
-    private static long Cost(Digest digest) => 3 * digest.SizeBytes + 200;
-
-    private readonly record struct Entry(Digest Digest, WireDirectory Directory);
+    public void Add(Digest digest, WireDirectory directory) =>
+        // Parsed messages take about three times their wire size, mostly strings; an entry some 200 bytes.
+        _directories.Set(digest, directory, (3 * digest.SizeBytes) + 200);
 }

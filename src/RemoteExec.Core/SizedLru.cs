@@ -1,9 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace RemoteExec.Storage;
+namespace RemoteExec.Core;
 
 /// <summary>A cache bounded by the size of what it holds; the least recently used goes first. For any thread.</summary>
-internal sealed class SizedLru<TKey, TValue>(long sizeMax) where TKey : notnull
+public sealed class SizedLru<TKey, TValue>(long sizeMax) where TKey : notnull
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<TKey, LinkedListNode<Item>> _items = [];
