@@ -1,13 +1,12 @@
 # Functions shared by the scripts of this folder: install what is missing, or say what to install.
 
 # install_missing NAME:PACKAGE... installs PACKAGE when the command NAME is absent;
-# lib:FILE:PACKAGE asks the dynamic linker for FILE, file:PATH:PACKAGE looks for a path.
+# file:PATH:PACKAGE looks for a path.
 install_missing() {
     local item kind packages=()
     for item in "$@"; do
         kind=${item%%:*}
         case $kind in
-            lib) local rest=${item#lib:}; /sbin/ldconfig -p 2>/dev/null | grep -qF "${rest%%:*}" || packages+=("${rest#*:}") ;;
             file) local rest=${item#file:}; [ -e "${rest%%:*}" ] || packages+=("${rest#*:}") ;;
             *) command -v "$kind" >/dev/null 2>&1 || packages+=("${item#*:}") ;;
         esac

@@ -25,9 +25,6 @@ internal static class ServerComposition
     // Long enough for all actions of one build that share inputs.
     private static readonly TimeSpan CompleteTreeMemoryMax = TimeSpan.FromMinutes(10);
 
-    // A stalled uploader holds up others of the same blob for so long, then the next one goes on.
-    private static readonly TimeSpan UploadStallMax = TimeSpan.FromSeconds(10);
-
     /// <exception cref="ServerRefusedException">And the refusals of the rooms: one sentence each for the operator.</exception>
     public static async Task<RunningServer> StartAsync(
         ServerOptions options, TimeProvider time, ILoggerProvider log, ILoggerFactory logs, CancellationToken cancellationToken)
@@ -46,7 +43,7 @@ internal static class ServerComposition
             var history = new ActionHistory(HistoryRecordsMax, HistoryBytesMax);
 
             // Bytes.
-            var disk = running.Own(await DiskBlobStore.OpenAsync(
+            var blobs = running.Own(await DiskBlobStore.OpenAsync(
                 new DiskBlobStoreOptions
                 {
                     Directory = paths.Blobs,
@@ -56,8 +53,7 @@ internal static class ServerComposition
                     Observer = metrics.Blobs,
                 },
                 time, cancellationToken));
-            metrics.WatchBlobs(() => disk.Usage);
-            var blobs = new CoalescingBlobStore(disk, UploadStallMax, time);
+            metrics.WatchBlobs(() => blobs.Usage);
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
             var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
 
@@ -113,19 +109,19 @@ internal static class ServerComposition
                     Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
                     LiveOperations = count => [.. (scheduler?.List() ?? []).Where(o => !o.IsDone).OrderBy(o => o.CreatedAt).Take(count)],
                     LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
-                    Storage = () => disk.Usage,
+                    Storage = () => blobs.Usage,
                 },
                 log, cancellationToken)));
 
             // The worker last: it joins what is ready.
             var worker = options.Plays(ServerRole.Worker)
                 ? running.Own(await LocalWorker.CreateAsync(
-                    WorkerOptionsOf(options, paths), disk, remote: null,
+                    WorkerOptionsOf(options, paths), blobs, remote: null,
                     running.Own(new InProcessConnector(services.Workers!)), // a worker implies a coordinator
                     time, logs, cancellationToken))
                 : null;
 
-            string welcome = Welcome.Text(serving.Version, grpcAddress, web.Address, options, disk.Usage, worker);
+            string welcome = Welcome.Text(serving.Version, grpcAddress, web.Address, options, blobs.Usage, worker);
             running.Begin(scheduler, services, rpc, web, worker, welcome);
             return running;
         }

@@ -53,7 +53,6 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
 
         if (!BlobResourceName.TryParseRead(request.ResourceName, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
-        CheckCompressor(name);
         if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
         // An offset in compressed data would have to count bytes that depend on our compressor (REAPI BR3).
         if (request.ReadLimit != 0 && name.Compressor != Compressor.Identity)
@@ -78,11 +77,36 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         if (!await requests.MoveNextAsync(call.Context.CancellationToken)) throw RpcErrors.Invalid("the stream has no message");
 
         var message = WriteMessage.Parse(requests.Current);
+        var name = ParseUpload(call.Context, message.ResourceName);
+        await using var hold = await _uploads.EnterAsync(name, call.Context.CancellationToken);
+        try
+        {
+            long committed = await ReceiveAsync(requests, message, hold.Upload, hold.CancellationToken);
+            await call.Responses.WriteAsync(new WriteResponse { CommittedSize = committed }.ToByteArray(), hold.CancellationToken);
+        }
+        catch (OperationCanceledException) when (hold.Interruption is { } reason)
+        {
+            throw reason;
+        }
+    }
+
+    /// <summary>Bazel asks after every failed attempt and goes on from the answer (REAPI R14, BW9).</summary>
+    public override async Task<QueryWriteStatusResponse> QueryWriteStatus(QueryWriteStatusRequest request, ServerCallContext context)
+    {
+        var name = ParseUpload(context, request.ResourceName);
+        var digest = name.Blob.Digest;
+        if ((await _store.FindMissingAsync([digest], context.CancellationToken)).Count == 0)
+            return new QueryWriteStatusResponse { CommittedSize = digest.SizeBytes, Complete = true };
+
+        var upload = _uploads.Find(name) ?? throw RpcErrors.NotFound("upload", name.ToString());
+        return new QueryWriteStatusResponse { CommittedSize = upload.CommittedBytes };
+    }
+
+    /// <summary>One call's messages; answers the committed size.</summary>
+    private async ValueTask<long> ReceiveAsync(MessageReader requests, WriteMessage message, Upload upload, CancellationToken cancellationToken)
+    {
         string resourceName = message.ResourceName;
-        var name = ParseUpload(call.Context, resourceName);
-        await using var turn = await _uploads.EnterAsync(name, call.Context.CancellationToken);
-        var cancellationToken = turn.CancellationToken;
-        await using var upload = await BlobReceiver.OpenAsync(_store, turn, message.WriteOffset, _options.Observer, cancellationToken);
+        await upload.EnterAsync(_store, message.WriteOffset, cancellationToken);
         while (!upload.IsPresent)
         {
             if (message.ResourceName.Length > 0 && message.ResourceName != resourceName)
@@ -101,20 +125,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             message = WriteMessage.Parse(requests.Current);
         }
 
-        var response = new WriteResponse { CommittedSize = await upload.FinishAsync(cancellationToken) };
-        await call.Responses.WriteAsync(response.ToByteArray(), cancellationToken);
-    }
-
-    /// <summary>Bazel asks after every failed attempt and goes on from the answer (REAPI R14, BW9).</summary>
-    public override async Task<QueryWriteStatusResponse> QueryWriteStatus(QueryWriteStatusRequest request, ServerCallContext context)
-    {
-        var name = ParseUpload(context, request.ResourceName);
-        var digest = name.Blob.Digest;
-        if ((await _store.FindMissingAsync([digest], context.CancellationToken)).Count == 0)
-            return new QueryWriteStatusResponse { CommittedSize = digest.SizeBytes, Complete = true };
-
-        var session = _uploads.Find(name) ?? throw RpcErrors.NotFound("upload", name.ToString());
-        return new QueryWriteStatusResponse { CommittedSize = session.CommittedBytes };
+        return await upload.FinishAsync(cancellationToken);
     }
 
     /// <summary>Everything that the log has, what it gets, and then its end (REAPI BR7).</summary>
@@ -169,13 +180,6 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             throw RpcErrors.InvalidField("resource_name", $"resource_name differs from the header {ResourceNameHeader}");
     }
 
-    // REAPI N2: what is not announced is not served.
-    private static void CheckCompressor(BlobResourceName name)
-    {
-        if (name.Compressor == Compressor.Zstd && !Zstd.IsAvailable)
-            throw RpcErrors.InvalidField("resource_name", "zstd is not available on this server");
-    }
-
     private UploadResourceName ParseUpload(ServerCallContext context, string resourceName)
     {
         CheckHeader(context, resourceName);
@@ -184,7 +188,6 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         if (!UploadResourceName.TryParse(resourceName, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
 
-        CheckCompressor(name.Blob);
         Door.CheckBlobSize(name.Blob.Digest, _options);
         return name;
     }

@@ -42,16 +42,10 @@ public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
             MaxBatchTotalSizeBytes = options.BatchBytesMax,
             MaxCasBlobSizeBytes = options.BlobBytesMax,
             SymlinkAbsolutePathStrategy = SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
-            SupportedCompressors = { WireCompressor.Identity },
-            SupportedBatchUpdateCompressors = { WireCompressor.Identity },
-        };
-        if (Zstd.IsAvailable)
-        {
             // Only what we read and write both ways: Buck2 takes the best one listed without asking anyone (REAPI K4).
-            capabilities.SupportedCompressors.Add(WireCompressor.Zstd);
-            capabilities.SupportedBatchUpdateCompressors.Add(WireCompressor.Zstd);
-        }
-
+            SupportedCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
+            SupportedBatchUpdateCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
+        };
         capabilities.DigestFunctions.AddRange(DigestFunctions.Supported.Select(function => function.ToWire()));
         return capabilities;
     }

@@ -63,7 +63,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
         var function = WireDigests.FunctionOf(request.DigestFunction, request.Digests.FirstOrDefault());
         CheckBatch(request.Digests.Count, request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue)));
 
-        bool mayCompress = Zstd.IsAvailable && request.AcceptableCompressors.Contains(WireCompressor.Zstd);
+        bool mayCompress = request.AcceptableCompressors.Contains(WireCompressor.Zstd);
         var response = new BatchReadBlobsResponse();
         foreach (var wire in request.Digests)
             response.Responses.Add(await ReadOneAsync(wire, function, mayCompress, context.CancellationToken));
@@ -117,7 +117,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
     private static ReadOnlyMemory<byte> Decode(BatchUpdateBlobsRequest.Types.Request item, Digest digest, ref long decompressedMax)
     {
         if (item.Compressor == WireCompressor.Identity) return item.Data.Memory;
-        if (item.Compressor != WireCompressor.Zstd || !Zstd.IsAvailable)
+        if (item.Compressor != WireCompressor.Zstd)
             throw RpcErrors.InvalidField("compressor", $"compressor {item.Compressor} is not supported in batches");
         if (digest.SizeBytes > decompressedMax) throw RpcErrors.Invalid("the blobs of this batch are too large when decompressed");
 

@@ -46,6 +46,9 @@ public sealed record ServicesOptions
     /// <summary>How long an unfinished upload waits for its client. Bazel's retries are over after 3 s, a person's are not.</summary>
     public TimeSpan UploadIdleMax { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>How long an upload whose call is open may bring nothing: a message of 4 MiB at 35 kB/s.</summary>
+    public TimeSpan UploadSilenceMax { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>How much of each stream of a running action is kept for those who watch; workers send no more (worker.proto, LeaseOutput).</summary>
     public int LiveLogBytesMax { get; init; } = 1024 * 1024;
 

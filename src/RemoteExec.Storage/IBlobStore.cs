@@ -21,8 +21,9 @@ public interface IBlobStore
     ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Begins an upload. Room for the whole blob is reserved here, so that a full store refuses before bytes travel
-    /// (RESOURCE_EXHAUSTED with RetryInfo).
+    /// Begins an upload. Some room is reserved here, so that a full store refuses before bytes travel (RESOURCE_EXHAUSTED with
+    /// RetryInfo); more follows the bytes as they come. Several may write the same blob: each hashes and writes its own, the first
+    /// to commit makes it present, and the others find it so.
     /// </summary>
     ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken);
 }

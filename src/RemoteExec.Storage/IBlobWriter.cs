@@ -3,7 +3,7 @@ namespace RemoteExec.Storage;
 /// <summary>One upload. Disposing it without a commit leaves nothing behind.</summary>
 public interface IBlobWriter : IAsyncDisposable
 {
-    /// <summary>Bytes taken so far.</summary>
+    /// <summary>Bytes taken so far; any thread may ask.</summary>
     long WrittenBytes { get; }
 
     /// <summary>

@@ -1,24 +1,15 @@
-using Grpc.Core;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Takes an upload of a blob that is there: its bytes are counted and dropped.</summary>
-internal sealed class PresentBlobWriter(Digest digest) : IBlobWriter
+/// <summary>Takes an upload of a blob that is there: its bytes are counted and dropped. The empty blob always is (REAPI D2).</summary>
+internal sealed class PresentBlobWriter(Digest digest) : BlobWriter(digest)
 {
-    public long WrittenBytes { get; private set; }
+    public override bool AlreadyPresent => true;
 
-    public bool AlreadyPresent => true;
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    public ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
-    {
-        if (data.Length > digest.SizeBytes - WrittenBytes)
-            throw StorageErrors.Create(StatusCode.InvalidArgument, $"upload of {digest} has more bytes than its digest says");
-        WrittenBytes += data.Length;
-        return ValueTask.CompletedTask;
-    }
+    protected override ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
-    public ValueTask CommitAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    protected override ValueTask StoreAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
 }

@@ -1,7 +1,9 @@
+using Build.Bazel.Remote.Execution.V2;
 using Google.Bytestream;
 using Google.Protobuf;
 using Grpc.Core;
 using NUnit.Framework;
+using RemoteExec.Protocol;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services.Tests;
@@ -359,6 +361,79 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         }
 
         Assert.That(await CodeOf(() => StatusAsync(Plain(ContentDigest))), Is.EqualTo(StatusCode.NotFound));
+    }
+
+    [Test] // nothing unbounded: the client is alive and its call is open
+    public async Task An_upload_that_brings_nothing_for_too_long_is_ended()
+    {
+        using var silent = Bytes.Write();
+        await silent.RequestStream.WriteAsync(Message("hello", 0, name: Plain(ContentDigest)), Soon);
+        await UploadBegunAsync();
+        while (!silent.ResponseAsync.IsCompleted)
+        {
+            Soon.ThrowIfCancellationRequested();
+            Time.Advance(Options.UploadIdleMax);
+            await Task.Yield();
+        }
+
+        Assert.That(await CodeOf(async () => await silent.ResponseAsync), Is.EqualTo(StatusCode.DeadlineExceeded));
+    }
+
+    [TestCase(true)] // F02
+    [TestCase(false)]
+    public async Task F02_A_stranger_who_uploads_the_same_blob_holds_nobody_up(bool isSilent)
+    {
+        byte[] data = new byte[4 << 20];
+        new Random(2).NextBytes(data);
+        var digest = Digest.Of(DigestFunction.Sha256, data);
+        using var stranger = Bytes.Write();
+        await stranger.RequestStream.WriteAsync(Piece(0, name: Plain(digest, "stranger")), Soon);
+        await UploadBegunAsync();
+        if (!isSilent) await stranger.RequestStream.WriteAsync(Piece(1), Soon);
+
+        // The clock stands still: whoever waits for the stranger's patience or pace waits for ever.
+        var pieces = Enumerable.Range(0, 4).Select(i => Piece(i, name: i == 0 ? Plain(digest, "ours") : "")).ToArray();
+        Assert.That(await WriteAsync(pieces), Is.EqualTo(data.Length));
+        Assert.That((await Store.ReadAllAsync(digest, data.Length, Soon))!.Value.ToArray(), Is.EqualTo(data));
+
+        // And the stranger is answered before it has sent everything.
+        await stranger.RequestStream.WriteAsync(Piece(isSilent ? 1 : 2), Soon);
+        Assert.That((await stranger.ResponseAsync).CommittedSize, Is.EqualTo(data.Length));
+
+        WriteRequest Piece(int index, string name = "") => new()
+        {
+            ResourceName = name,
+            WriteOffset = index << 20,
+            Data = ByteString.CopyFrom(data, index << 20, 1 << 20),
+            FinishWrite = index == 3,
+        };
+    }
+
+    [Test] // F02: in a batch, and compressed
+    public async Task F02_A_stranger_holds_up_no_batch_and_no_compressed_upload()
+    {
+        foreach (bool isBatch in new[] { true, false })
+        {
+            string content = $"the same blob, in a batch: {isBatch}";
+            var digest = DigestOf(content);
+            using var stranger = Bytes.Write();
+            await stranger.RequestStream.WriteAsync(Message(content[..5], 0, name: Plain(digest, "stranger")), Soon);
+            await UploadBegunAsync();
+            if (isBatch)
+            {
+                var item = new BatchUpdateBlobsRequest.Types.Request { Digest = digest.ToWire(), Data = ByteString.CopyFromUtf8(content) };
+                var answer = await Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest { Requests = { item } }, cancellationToken: Soon);
+                Assert.That(answer.Responses.Single().Status?.Code ?? 0, Is.Zero);
+            }
+            else
+            {
+                byte[] packed = Zstd.Compress(Utf8(content));
+                var all = new WriteRequest { ResourceName = Compressed(digest), Data = ByteString.CopyFrom(packed), FinishWrite = true };
+                Assert.That(await WriteAsync(all), Is.EqualTo(packed.Length));
+            }
+
+            Assert.That(await IsStoredAsync(digest));
+        }
     }
 
     [Test] // nothing unbounded

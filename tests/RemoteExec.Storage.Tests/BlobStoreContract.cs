@@ -168,6 +168,39 @@ public abstract class BlobStoreContract
     }
 
     [Test]
+    public async Task Two_writers_of_one_blob_each_write_their_own_and_the_first_commit_wins()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var digest = Blobs.DigestOf(data);
+        await using var first = await Store.CreateWriterAsync(digest, default);
+        await using var second = await Store.CreateWriterAsync(digest, default);
+        await first.AppendAsync(data.AsMemory(0, 1_000_000), default);
+        await second.AppendAsync(data, default);
+        await second.CommitAsync(default);
+        Assert.That(await Store.GetAsync(digest), Is.EqualTo(data), "while the first is at it");
+
+        await first.AppendAsync(data.AsMemory(1_000_000), default);
+        if (KnowsPresenceAtOnce) Assert.That(first.AlreadyPresent, Is.True, "the rest need not travel");
+        await first.CommitAsync(default);
+        Assert.That(await Store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task A_writer_of_wrong_bytes_keeps_nobody_from_writing_the_right_ones()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var digest = Blobs.DigestOf(data);
+        await using (var wrong = await Store.CreateWriterAsync(digest, default))
+        {
+            await wrong.AppendAsync(new byte[data.Length], default);
+            await Store.WriteAllAsync(digest, data, default);
+            // Present by now: how it ends for the wrong one is all the same.
+        }
+
+        Assert.That(await Store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
     public async Task Many_blobs_at_once_each_have_their_own_status()
     {
         var blobs = Enumerable.Range(0, 300).Select(i => Blobs.Of(i, 100 + i)).ToList();

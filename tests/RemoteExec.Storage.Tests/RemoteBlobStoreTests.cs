@@ -10,6 +10,9 @@ namespace RemoteExec.Storage.Tests;
 /// <summary>The contract, kept over a real wire.</summary>
 public sealed class RemoteBlobStoreTests : BlobStoreContract
 {
+    private static readonly TimeSpan OutageMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(2);
+
     private SmallBlobServer _peer = null!;
     private MemoryBlobStore _inner = null!;
     private RpcServer _server = null!;
@@ -48,6 +51,148 @@ public sealed class RemoteBlobStoreTests : BlobStoreContract
         await RefusedAsync(StatusCode.ResourceExhausted, async () => await Store.PutAsync(Blobs.Of(6, 2 << 20)));
     }
 
+    [Test]
+    public async Task An_upload_that_breaks_goes_on_from_what_has_arrived()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var source = await SourceOf(data);
+        _peer.BreakWriteAfter = 1_000_000;
+
+        await source.CopyAsync(Blobs.DigestOf(data), Store, default);
+
+        Assert.That(await _inner.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
+        Assert.That(_peer.WriteOffsets, Has.Count.EqualTo(2));
+        Assert.That(_peer.WriteOffsets.Last(), Is.GreaterThanOrEqualTo(1_000_000));
+    }
+
+    [Test]
+    public async Task An_upload_to_a_server_that_was_killed_begins_again()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var source = await SourceOf(data);
+        (_peer.BreakWriteAfter, _peer.ForgetsUploads) = (1_000_000, true);
+
+        await source.CopyAsync(Blobs.DigestOf(data), Store, default);
+
+        Assert.That(await _inner.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
+        Assert.That(_peer.WriteOffsets, Is.EqualTo(new[] { 0L, 0L }));
+    }
+
+    [Test]
+    public async Task An_upload_waits_for_its_server_to_come_back()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var source = await SourceOf(data);
+        _peer.IsAway = true;
+        var copying = source.CopyAsync(Blobs.DigestOf(data), Store, default).AsTask();
+        for (int pause = 0; pause < 3; pause++)
+        {
+            await Time.WaitForTimerAsync(TimeSpan.Zero, PauseMax);
+            Time.Advance(PauseMax);
+        }
+
+        await Time.WaitForTimerAsync(TimeSpan.Zero, PauseMax);
+        _peer.IsAway = false;
+        Time.Advance(PauseMax);
+        await copying;
+
+        Assert.That(await _inner.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task An_upload_to_a_server_that_stays_away_gives_up_in_time()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var source = await SourceOf(data);
+        _peer.IsAway = true;
+        var copying = source.CopyAsync(Blobs.DigestOf(data), Store, default).AsTask();
+        var start = Time.GetUtcNow();
+        while (await Task.WhenAny(copying, Time.WaitForTimerAsync(TimeSpan.Zero, PauseMax)) != copying)
+            Time.Advance(PauseMax);
+
+        Assert.That(Assert.ThrowsAsync<RpcException>(async () => await copying)!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(Time.GetUtcNow() - start, Is.InRange(OutageMax, OutageMax + PauseMax));
+    }
+
+    [Test]
+    public async Task A_server_that_breaks_off_each_upload_does_not_keep_it_for_ever()
+    {
+        byte[] data = Blobs.Of(1, 3_000_000);
+        var source = await SourceOf(data);
+        _peer.BreaksEveryWrite = true;
+        var copying = source.CopyAsync(Blobs.DigestOf(data), Store, default).AsTask();
+        while (await Task.WhenAny(copying, Time.WaitForTimerAsync(TimeSpan.Zero, PauseMax)) != copying)
+            Time.Advance(PauseMax);
+
+        Assert.That(Assert.ThrowsAsync<RpcException>(async () => await copying)!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
+    }
+
+    [Test]
+    public async Task Small_blobs_that_are_wanted_at_the_same_time_travel_together()
+    {
+        var blobs = Enumerable.Range(0, 500).Select(i => Blobs.Of(i, 1000 + i)).ToList();
+        var batch = blobs.Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data)).ToList();
+
+        Assert.That((await Store.WriteManyAsync(batch, default)).Select(status => status.StatusCode), Is.All.EqualTo(StatusCode.OK));
+        int written = _peer.Batches.Count;
+        var read = await Task.WhenAll(blobs.Select(data => Store.GetAsync(Blobs.DigestOf(data))));
+
+        Assert.That(read, Is.EqualTo(blobs));
+        Assert.That(written, Is.LessThan(50));
+        Assert.That(_peer.Batches.Count - written, Is.LessThan(50));
+        Assert.That(_peer.Batches.Sum(), Is.EqualTo(1000));
+    }
+
+    [Test]
+    public async Task A_batch_holds_no_more_than_a_message_may()
+    {
+        var blobs = Enumerable.Range(0, 10).Select(i => Blobs.Of(i, 700_000)).ToList();
+        var gate = new TaskCompletionSource();
+        _peer.BeforeBatchAsync = () => gate.Task;
+        var writes = blobs.Select(data => Store.PutAsync(data)).ToList();
+        gate.SetResult();
+        await Task.WhenAll(writes);
+
+        Assert.That(_peer.Batches.Max(), Is.LessThanOrEqualTo(4));
+    }
+
+    [Test]
+    public async Task A_batch_that_fails_fails_those_who_asked_and_nobody_after_them()
+    {
+        byte[] data = Blobs.Of(1, 1000);
+        var digest = await _inner.PutAsync(data);
+        _peer.BeforeBatchAsync = () => throw new InvalidTimeZoneException("an exception that nobody thought of");
+        for (int i = 0; i < 10; i++)
+            Assert.That(async () => await Store.GetAsync(digest), Throws.InstanceOf<RpcException>());
+
+        _peer.BeforeBatchAsync = () => Task.CompletedTask;
+        Assert.That(await Store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task Who_leaves_a_batch_takes_nobody_along()
+    {
+        byte[] data = Blobs.Of(1, 1000);
+        var digest = await _inner.PutAsync(data);
+        var gate = new TaskCompletionSource();
+        _peer.BeforeBatchAsync = () => gate.Task;
+        using var leaving = new CancellationTokenSource();
+        var left = Store.OpenReadAsync(digest, 0, leaving.Token).AsTask();
+        var staying = Store.GetAsync(digest);
+        await leaving.CancelAsync();
+        Assert.That(async () => await left, Throws.InstanceOf<OperationCanceledException>());
+        gate.SetResult();
+
+        Assert.That(await staying, Is.EqualTo(data));
+    }
+
+    private static async Task<IBlobStore> SourceOf(byte[] data)
+    {
+        var source = new MemoryBlobStore(LimitBytes, TimeSpan.FromHours(4), new ManualTime());
+        await source.PutAsync(data);
+        return source;
+    }
+
     private protected override async Task<IBlobStore> CreateStoreAsync()
     {
         _inner = new MemoryBlobStore(LimitBytes, TimeSpan.FromHours(4), Time);
@@ -57,7 +202,7 @@ public sealed class RemoteBlobStoreTests : BlobStoreContract
         _server.AddService(ByteStream.BindService(_peer.Bytes));
         await _server.StartAsync(default);
         _channel = new RpcChannel(_server.Address, new RpcChannelOptions { Retry = RetryPolicy.None });
-        return new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions());
+        return new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions { Time = Time, OutageMax = OutageMax });
     }
 
     private protected override async Task DeleteStoreAsync(IBlobStore store)

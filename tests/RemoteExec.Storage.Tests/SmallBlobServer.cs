@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Bytestream;
 using Google.Protobuf;
@@ -11,10 +12,31 @@ namespace RemoteExec.Storage.Tests;
 /// <summary>A scripted peer: just enough of REAPI on top of a memory store to be spoken to.</summary>
 internal sealed class SmallBlobServer(IBlobStore store)
 {
+    private readonly ConcurrentDictionary<string, IBlobWriter> _uploads = new();
+
     /// <summary>The next stream read breaks after so many bytes.</summary>
     public long? BreakReadAfter { get; set; }
 
     public int Reads { get; private set; }
+
+    /// <summary>How many blobs each batch had.</summary>
+    public ConcurrentQueue<int> Batches { get; } = new();
+
+    /// <summary>Held up before it is answered; throws when the call shall fail.</summary>
+    public Func<Task> BeforeBatchAsync { get; set; } = () => Task.CompletedTask;
+
+    /// <summary>The next stream write breaks after so many bytes; what came is kept for the client's question, unless the server forgets.</summary>
+    public long? BreakWriteAfter { get; set; }
+
+    public bool ForgetsUploads { get; set; }
+
+    /// <summary>Questions are answered, but no stream gets through.</summary>
+    public bool BreaksEveryWrite { get; set; }
+
+    /// <summary>While set, streams and questions about them are UNAVAILABLE.</summary>
+    public bool IsAway { get; set; }
+
+    public ConcurrentQueue<long> WriteOffsets { get; } = new();
 
     public ContentAddressableStorage.ContentAddressableStorageBase Blobs => new BlobService(this, store);
 
@@ -32,31 +54,44 @@ internal sealed class SmallBlobServer(IBlobStore store)
 
         public override async Task<BatchUpdateBlobsResponse> BatchUpdateBlobs(BatchUpdateBlobsRequest request, ServerCallContext context)
         {
+            server.Batches.Enqueue(request.Requests.Count);
+            await server.BeforeBatchAsync();
             var function = WireDigests.FunctionOf(request.DigestFunction, null);
-            var blob = request.Requests.Single();
-            var answer = new BatchUpdateBlobsResponse.Types.Response { Digest = blob.Digest };
-            try
+            var response = new BatchUpdateBlobsResponse();
+            foreach (var blob in request.Requests)
             {
-                await store.WriteAllAsync(WireDigests.FromWire(blob.Digest, function, "digest"), blob.Data.Memory, context.CancellationToken);
-            }
-            catch (RpcException refused)
-            {
-                answer.Status = refused.ToStatus();
+                var answer = new BatchUpdateBlobsResponse.Types.Response { Digest = blob.Digest };
+                response.Responses.Add(answer);
+                try
+                {
+                    await store.WriteAllAsync(WireDigests.FromWire(blob.Digest, function, "digest"), blob.Data.Memory, context.CancellationToken);
+                }
+                catch (RpcException refused)
+                {
+                    answer.Status = refused.ToStatus();
+                }
             }
 
-            return new BatchUpdateBlobsResponse { Responses = { answer } };
+            return response;
         }
 
         public override async Task<BatchReadBlobsResponse> BatchReadBlobs(BatchReadBlobsRequest request, ServerCallContext context)
         {
-            server.Reads++;
+            server.Batches.Enqueue(request.Digests.Count);
+            await server.BeforeBatchAsync();
             var function = WireDigests.FunctionOf(request.DigestFunction, null);
-            var wire = request.Digests.Single();
-            var data = await store.ReadAllAsync(WireDigests.FromWire(wire, function, "digests"), int.MaxValue, context.CancellationToken);
-            var answer = new BatchReadBlobsResponse.Types.Response { Digest = wire };
-            if (data is { } found) answer.Data = ByteString.CopyFrom(found.Span);
-            else answer.Status = new Google.Rpc.Status { Code = (int)StatusCode.NotFound };
-            return new BatchReadBlobsResponse { Responses = { answer } };
+            var response = new BatchReadBlobsResponse();
+            // From the last to the first: a server answers in what order it likes.
+            foreach (var wire in request.Digests.Reverse())
+            {
+                var data = await store.ReadAllAsync(WireDigests.FromWire(wire, function, "digests"), int.MaxValue, context.CancellationToken);
+                var answer = new BatchReadBlobsResponse.Types.Response { Digest = wire };
+                if (data is { } found) answer.Data = ByteString.CopyFrom(found.Span);
+                else answer.Status = new Google.Rpc.Status { Code = (int)StatusCode.NotFound };
+                response.Responses.Add(answer);
+            }
+
+            return response;
         }
     }
 
@@ -84,16 +119,31 @@ internal sealed class SmallBlobServer(IBlobStore store)
 
         public override async Task<WriteResponse> Write(IAsyncStreamReader<WriteRequest> requestStream, ServerCallContext context)
         {
+            if (server.IsAway || server.BreaksEveryWrite) throw RpcErrors.Unavailable("away");
             IBlobWriter? writer = null;
+            string name = "";
             try
             {
                 while (await requestStream.MoveNext(context.CancellationToken))
                 {
                     var request = requestStream.Current;
-                    writer ??= await store.CreateWriterAsync(
-                        Parsed(UploadResourceName.TryParse(request.ResourceName, out var name, out string? error), name.Blob.Digest, error),
-                        context.CancellationToken);
+                    if (writer is null)
+                    {
+                        name = request.ResourceName;
+                        server.WriteOffsets.Enqueue(request.WriteOffset);
+                        var digest = Parsed(UploadResourceName.TryParse(name, out var parsed, out string? error), parsed.Blob.Digest, error);
+                        if (!server._uploads.TryRemove(name, out writer)) writer = await store.CreateWriterAsync(digest, context.CancellationToken);
+                        if (request.WriteOffset != writer.WrittenBytes) throw RpcErrors.Invalid($"expected {writer.WrittenBytes}");
+                    }
+
                     await writer.AppendAsync(request.Data.Memory, context.CancellationToken);
+                    if (writer.WrittenBytes >= server.BreakWriteAfter)
+                    {
+                        server.BreakWriteAfter = null;
+                        if (!server.ForgetsUploads) (server._uploads[name], writer) = (writer, null);
+                        throw RpcErrors.Unavailable("cut");
+                    }
+
                     if (request.FinishWrite) await writer.CommitAsync(context.CancellationToken);
                 }
 
@@ -103,6 +153,14 @@ internal sealed class SmallBlobServer(IBlobStore store)
             {
                 if (writer is not null) await writer.DisposeAsync();
             }
+        }
+
+        public override Task<QueryWriteStatusResponse> QueryWriteStatus(QueryWriteStatusRequest request, ServerCallContext context)
+        {
+            if (server.IsAway) throw RpcErrors.Unavailable("away");
+            return server._uploads.TryGetValue(request.ResourceName, out var upload)
+                ? Task.FromResult(new QueryWriteStatusResponse { CommittedSize = upload.WrittenBytes })
+                : throw RpcErrors.NotFound("upload", request.ResourceName);
         }
 
         private static Digest Parsed(bool isParsed, Digest digest, string? error) => isParsed ? digest : throw RpcErrors.Invalid(error!);

@@ -7,6 +7,15 @@ public sealed class ZstdTests
 {
     private static readonly TimeSpan Retention = TimeSpan.FromHours(4);
 
+    private readonly ManualTime _time = new();
+    private ZstdDecoders _decoders = null!;
+
+    [SetUp]
+    public void MakeDecoders() => _decoders = new ZstdDecoders(_time);
+
+    [TearDown]
+    public void DropDecoders() => _decoders.Dispose();
+
     [Test]
     public void A_blob_survives_the_way_there_and_back([Values(0, 1, 1000, 128 << 10, 3_000_001)] int sizeBytes)
     {
@@ -51,15 +60,18 @@ public sealed class ZstdTests
     }
 
     [Test]
-    public void A_window_beyond_8_MiB_is_refused_before_memory_is_taken()
+    public async Task A_window_beyond_8_MiB_is_refused_before_memory_is_taken()
     {
         // RFC 8878 3.1.1: magic | descriptor 0 (no size, window byte follows) | window 2^(10+17) | one raw block, last, 1 byte
         byte[] frame = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 17 << 3, 0x09, 0x00, 0x00, 0x41];
         byte[] harmless = [.. frame];
         harmless[5] = 13 << 3; // 2^23
 
-        Assert.That(Zstd.Decompress(harmless, 1), Is.EqualTo("A"u8.ToArray()));
-        Assert.That(Code(() => Zstd.Decompress(frame, 1)), Is.EqualTo(StatusCode.InvalidArgument));
+        var store = NewStore();
+        await UploadAsync(store, "A"u8.ToArray(), harmless);
+        Assert.That(await CodeOfAsync(() => UploadAsync(store, "A"u8.ToArray(), frame)), Is.EqualTo(StatusCode.InvalidArgument));
+        // A whole blob needs no window beside itself.
+        Assert.That(Zstd.Decompress(frame, 1), Is.EqualTo("A"u8.ToArray()));
     }
 
     [Test]
@@ -98,7 +110,7 @@ public sealed class ZstdTests
             random.NextBytes(data.AsSpan(0, data.Length / 2)); // the other half compresses to nothing
             byte[] compressed = Zstd.Compress(data);
             var store = NewStore();
-            await using (var writer = new ZstdBlobWriter(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length))
+            await using (var writer = await WriterAsync(store, data))
             {
                 for (int at = 0; at < compressed.Length;)
                 {
@@ -108,7 +120,6 @@ public sealed class ZstdTests
                 }
 
                 await writer.CommitAsync(default);
-                Assert.That(writer.CompressedBytes, Is.EqualTo(compressed.Length));
                 Assert.That(writer.WrittenBytes, Is.EqualTo(data.Length));
             }
 
@@ -122,14 +133,14 @@ public sealed class ZstdTests
         byte[] data = Blobs.Of(1, 100_000);
         byte[] compressed = Zstd.Compress(data);
         var store = NewStore();
-        await using (var writer = new ZstdBlobWriter(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length))
+        await using (var writer = await WriterAsync(store, data))
         {
             // All bytes of the content are out already, only the end mark is missing.
             await writer.AppendAsync(compressed.AsMemory(0, compressed.Length - 1), default);
             Assert.That(Assert.ThrowsAsync<RpcException>(async () => await writer.CommitAsync(default))!.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
         }
 
-        await using (var writer = new ZstdBlobWriter(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length))
+        await using (var writer = await WriterAsync(store, data))
         {
             byte[] bomb = Zstd.Compress(new byte[100_001]);
             Assert.That(
@@ -156,6 +167,106 @@ public sealed class ZstdTests
 
                 Assert.That(Zstd.Decompress(compressed.ToArray(), sizeBytes), Is.EqualTo(data));
             }
+        }
+    }
+
+    [Test]
+    public async Task Decoders_in_use_are_bounded_and_the_next_one_waits_its_turn()
+    {
+        byte[] data = Blobs.Of(1, 600_000);
+        byte[] compressed = Zstd.Compress(data);
+        var store = NewStore();
+        using var decoders = new ZstdDecoders(inUseMax: 2, TimeSpan.FromSeconds(20), _time);
+        await using var first = await OpenAsync(decoders, store, data);
+        await using var second = await OpenAsync(decoders, store, data);
+        var third = OpenAsync(decoders, store, data);
+        using var impatience = new CancellationTokenSource();
+        var leaving = OpenAsync(decoders, store, data, impatience.Token);
+        var fourth = OpenAsync(decoders, store, data);
+        await impatience.CancelAsync();
+
+        Assert.That(async () => await leaving, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(third.IsCompleted || fourth.IsCompleted, Is.False);
+        await second.DisposeAsync();
+        await using var turn = await third;
+        Assert.That(fourth.IsCompleted, Is.False);
+        await turn.AppendAsync(compressed, default);
+        await turn.CommitAsync(default);
+        await turn.DisposeAsync();
+        await using var last = await fourth;
+
+        Assert.That(await store.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task Who_waits_too_long_for_a_decoder_is_told_to_come_back_and_holds_nothing()
+    {
+        byte[] data = Blobs.Of(1, 600_000);
+        var store = NewStore();
+        using var decoders = new ZstdDecoders(inUseMax: 1, TimeSpan.FromSeconds(20), _time);
+        await using var first = await OpenAsync(decoders, store, data);
+        long reservedBytes = store.Usage.ReservedBytes;
+        var second = OpenAsync(decoders, store, data);
+        await _time.WaitForTimerAsync(TimeSpan.FromSeconds(20));
+        _time.Advance(TimeSpan.FromSeconds(20));
+
+        Assert.That(await CodeOfAsync(() => second), Is.EqualTo(StatusCode.ResourceExhausted));
+        Assert.That(store.Usage.ReservedBytes, Is.EqualTo(reservedBytes));
+    }
+
+    [Test]
+    public async Task Small_blobs_wait_for_no_decoder()
+    {
+        byte[] small = Blobs.Of(1, 1000);
+        var store = NewStore();
+        using var decoders = new ZstdDecoders(inUseMax: 1, TimeSpan.FromSeconds(20), _time);
+        await using var large = await OpenAsync(decoders, store, Blobs.Of(2, 600_000));
+        await using var writer = await OpenAsync(decoders, store, small);
+        await writer.AppendAsync(Zstd.Compress(small), default);
+        await writer.CommitAsync(default);
+
+        Assert.That(await store.GetAsync(Blobs.DigestOf(small)), Is.EqualTo(small));
+    }
+
+    [Test]
+    public async Task A_decoder_that_was_left_in_the_middle_spoils_no_later_upload()
+    {
+        byte[] data = Blobs.Of(1, 5000);
+        byte[] compressed = Zstd.Compress(data);
+        for (int cut = 0; cut < compressed.Length; cut += 97)
+        {
+            var store = NewStore();
+            await CodeOfAsync(() => UploadAsync(store, data, compressed[..cut]));
+            await using (var left = await WriterAsync(store, data))
+                await left.AppendAsync(compressed.AsMemory(0, cut), default);
+            await UploadAsync(store, data, compressed);
+            Assert.That(await store.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data), $"after {cut} bytes");
+        }
+    }
+
+    private static async Task<ZstdBlobWriter> OpenAsync(
+        ZstdDecoders decoders, IBlobStore store, byte[] data, CancellationToken cancellationToken = default) =>
+        await decoders.DecodeAsync(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length, cancellationToken);
+
+    private Task<ZstdBlobWriter> WriterAsync(IBlobStore store, byte[] data) => OpenAsync(_decoders, store, data);
+
+    private async Task UploadAsync(IBlobStore store, byte[] data, byte[] compressed)
+    {
+        await using var writer = await WriterAsync(store, data);
+        await writer.AppendAsync(compressed, default);
+        await writer.CommitAsync(default);
+    }
+
+    private static async Task<StatusCode> CodeOfAsync(Func<Task> act)
+    {
+        try
+        {
+            await act();
+            return StatusCode.OK;
+        }
+        catch (RpcException refused)
+        {
+            return refused.StatusCode;
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
@@ -5,133 +7,140 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>
-/// The unfinished uploads. Bounded in number and in time: each holds room in the store, and most clients that break off never
-/// come back.
+/// The unfinished uploads. Bounded in number and in time: each holds room in the store, most clients that break off never come back,
+/// and some stay and say nothing.
 /// </summary>
 internal sealed class Uploads : IAsyncDisposable
 {
     private readonly ServicesOptions _options;
     private readonly TimeProvider _clock;
-    private readonly ITimer _sweeper;
+    private readonly ZstdDecoders _decoders;
+    private readonly IUploadEncoding _identity = new IdentityEncoding();
+    private readonly IUploadEncoding _zstd;
     private readonly Lock _lock = new();
-    private readonly Dictionary<UploadResourceName, UploadSession> _sessions = [];
-    private Task _sweeping = Task.CompletedTask;
+    private readonly Dictionary<UploadResourceName, Upload> _uploads = [];
+    private readonly PeriodicTimer _sweeps;
+    private readonly Task _sweeping;
 
     public Uploads(ServicesOptions options, TimeProvider clock)
     {
         _options = options;
         _clock = clock;
-        var period = options.UploadIdleMax / 2;
-        _sweeper = clock.CreateTimer(_ => Sweep(), null, period, period);
+        _decoders = new ZstdDecoders(clock);
+        _zstd = new ZstdEncoding(_decoders);
+        _sweeps = new PeriodicTimer(options.UploadIdleMax / 2, clock);
+        _sweeping = SweepAsync();
     }
+
+    public IServicesObserver Observer => _options.Observer;
+
+    public long Now => _clock.GetTimestamp();
 
     public int Count
     {
-        get { lock (_lock) return _sessions.Count; }
+        get { lock (_lock) return _uploads.Count; }
     }
 
     /// <summary>Takes hold of an upload, new or known. Whoever holds it already is a leftover and has to let go first.</summary>
-    public async ValueTask<UploadTurn> EnterAsync(UploadResourceName name, CancellationToken cancellationToken)
+    public async ValueTask<UploadHold> EnterAsync(UploadResourceName name, CancellationToken cancellationToken)
     {
         while (true)
         {
-            UploadTurn? holder;
-            IBlobWriter? evicted = null;
-            UploadTurn? turn = null;
+            UploadHold? holder;
+            Upload? evicted = null;
+            UploadHold? hold = null;
             lock (_lock)
             {
-                if (!_sessions.TryGetValue(name, out var session))
+                if (!_uploads.TryGetValue(name, out var upload))
                 {
-                    if (_sessions.Count >= _options.UploadsMax) evicted = EvictLongestIdle();
-                    _sessions[name] = session = new UploadSession(name);
+                    if (_uploads.Count >= _options.UploadsMax) evicted = EvictLongestIdle();
+                    _uploads[name] = upload = new Upload(this, name, name.Blob.Compressor == Compressor.Identity ? _identity : _zstd);
                 }
 
-                holder = session.Holder;
-                if (holder is null) session.Holder = turn = new UploadTurn(this, session, cancellationToken);
+                holder = upload.Hold;
+                if (holder is null) upload.Hold = hold = new UploadHold(this, upload, cancellationToken);
+                upload.LastHeard = Now;
             }
 
-            if (evicted is not null) await evicted.DisposeAsync();
-            if (turn is not null) return turn;
+            if (evicted is not null) await ForgetAsync(evicted);
+            if (hold is not null) return hold;
 
-            await holder!.TakeOverAsync(); // without a turn there is a holder
+            await holder!.InterruptAsync(StatusCode.Aborted, "the upload goes on in another call"); // without a hold there is a holder
             await holder.Released.WaitAsync(cancellationToken);
         }
     }
 
-    public UploadSession? Find(UploadResourceName name)
+    public Upload? Find(UploadResourceName name)
     {
-        lock (_lock) return _sessions.GetValueOrDefault(name);
+        lock (_lock) return _uploads.GetValueOrDefault(name);
     }
 
-    public async ValueTask LeaveAsync(UploadTurn turn)
+    public void Release(Upload upload, bool isKept)
     {
-        var session = turn.Session;
-        IBlobWriter? abandoned = null;
         lock (_lock)
         {
-            session.Holder = null;
-            session.IdleSince = _clock.GetTimestamp();
-            // Without a byte there is nothing to come back to, and the writer holds room for a whole blob.
-            bool isOver = turn.IsOver || session.Writer is { WrittenBytes: 0 };
-            if (isOver) (abandoned, session.Writer) = (session.Writer, null);
-            if (isOver) _sessions.Remove(session.Name);
+            upload.Hold = null;
+            upload.LastHeard = Now;
+            if (!isKept) _uploads.Remove(upload.Name);
         }
-
-        if (abandoned is not null) await abandoned.DisposeAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _sweeper.DisposeAsync();
+        _sweeps.Dispose();
         await _sweeping;
-        List<UploadSession> sessions;
-        lock (_lock)
+        foreach (var hold in Holds(_ => true))
         {
-            sessions = [.. _sessions.Values];
-            _sessions.Clear();
+            await hold.InterruptAsync(StatusCode.Unavailable, "the server is shutting down");
+            await hold.Released;
         }
 
-        foreach (var session in sessions)
+        foreach (var upload in Take(_ => true)) await ForgetAsync(upload);
+        _decoders.Dispose();
+    }
+
+    /// <summary>Many uploads depend on this loop: none of them ends it.</summary>
+    private async Task SweepAsync()
+    {
+        while (await _sweeps.WaitForNextTickAsync())
         {
-            if (session.Holder is { } holder)
+            foreach (var upload in Take(upload => _clock.GetElapsedTime(upload.LastHeard) >= _options.UploadIdleMax))
+                await ForgetAsync(upload);
+            foreach (var hold in Holds(upload => _clock.GetElapsedTime(upload.LastHeard) >= _options.UploadSilenceMax))
             {
-                await holder.TakeOverAsync();
-                await holder.Released;
+                await ServingLoop.ServeAsync(
+                    () => hold.InterruptAsync(StatusCode.DeadlineExceeded, $"nothing came for {_options.UploadSilenceMax.TotalSeconds:0} s"), Tell);
             }
-
-            if (session.Writer is { } writer) await writer.DisposeAsync();
         }
     }
 
-    private void Sweep()
-    {
-        lock (_lock) _sweeping = SweepAsync(_sweeping);
-    }
+    /// <summary>An upload that cannot be given back is nobody else's trouble.</summary>
+    private static async ValueTask ForgetAsync(Upload upload) => await ServingLoop.ServeAsync(upload.ForgetAsync, Tell);
 
-    private async Task SweepAsync(Task previous)
+    private static void Tell(Exception failure) => Trace.TraceError($"an unfinished upload could not be ended: {failure}");
+
+    /// <summary>Takes uploads that nobody holds out of the table.</summary>
+    private List<Upload> Take(Func<Upload, bool> which)
     {
-        await previous;
-        await Task.Yield(); // out of the lock that Sweep holds
-        List<UploadSession> expired;
         lock (_lock)
         {
-            expired = [.. _sessions.Values.Where(session =>
-                session.Holder is null && _clock.GetElapsedTime(session.IdleSince) >= _options.UploadIdleMax)];
-            foreach (var session in expired) _sessions.Remove(session.Name);
+            List<Upload> taken = [.. _uploads.Values.Where(upload => upload.Hold is null && which(upload))];
+            foreach (var upload in taken) _uploads.Remove(upload.Name);
+            return taken;
         }
+    }
 
-        foreach (var session in expired)
-        {
-            if (session.Writer is { } writer) await writer.DisposeAsync();
-        }
+    private List<UploadHold> Holds(Func<Upload, bool> which)
+    {
+        lock (_lock) return [.. _uploads.Values.Where(which).Select(upload => upload.Hold).OfType<UploadHold>()];
     }
 
     /// <summary>Under the lock.</summary>
-    private IBlobWriter? EvictLongestIdle()
+    private Upload EvictLongestIdle()
     {
-        var victim = _sessions.Values.Where(session => session.Holder is null).MinBy(session => session.IdleSince)
+        var victim = _uploads.Values.Where(upload => upload.Hold is null).MinBy(upload => upload.LastHeard)
             ?? throw RpcErrors.Exhausted($"{_options.UploadsMax} uploads are running already");
-        _sessions.Remove(victim.Name);
-        return victim.Writer;
+        _uploads.Remove(victim.Name);
+        return victim;
     }
 }

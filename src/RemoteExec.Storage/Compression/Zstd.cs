@@ -1,50 +1,57 @@
-using System.Runtime.InteropServices;
 using Grpc.Core;
+using ZstdNet;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Whole small blobs, as batches carry them, and whether this machine has libzstd at all.</summary>
+/// <summary>Whole small blobs, as batches carry them.</summary>
 public static class Zstd
 {
-    /// <summary>False where libzstd is not installed: then zstd must not be advertised.</summary>
-    public static bool IsAvailable { get; } = NativeLibrary.TryLoad(ZstdNative.Library, out _);
+    private static readonly ContextPool<Decompressor> Decompressors = new(() => new Decompressor());
+
+    /// <summary>The fastest level: the network is rarely so slow that a better ratio pays for the processor time.</summary>
+    internal static CompressionOptions Fastest { get; } = new(compressionLevel: 1);
+
+    internal static ContextPool<Compressor> Compressors { get; } = new(() => new Compressor(Fastest));
 
     public static byte[] Compress(ReadOnlySpan<byte> data)
     {
-        byte[] output = GC.AllocateUninitializedArray<byte>((int)ZstdNative.CompressBound((nuint)data.Length));
-        using var compressor = new ZstdCompressor(data.Length);
-        int filled = 0;
-        for (bool isComplete = false; !isComplete;)
+        var compressor = Compressors.Rent();
+        try
         {
-            isComplete = compressor.Compress(data, output.AsSpan(filled), isLast: true, out int consumed, out int written);
-            data = data[consumed..];
-            filled += written;
+            return compressor.Wrap(data);
         }
-
-        return output[..filled];
+        finally
+        {
+            Compressors.Return(compressor);
+        }
     }
 
     /// <summary>Exactly <paramref name="sizeBytes"/> bytes, or INVALID_ARGUMENT; never more memory than they take.</summary>
     public static byte[] Decompress(ReadOnlySpan<byte> data, int sizeBytes)
     {
         byte[] output = GC.AllocateUninitializedArray<byte>(sizeBytes);
-        using var decompressor = new ZstdDecompressor();
-        int filled = 0;
-        Span<byte> beyond = stackalloc byte[1];
-        while (true)
+        var decompressor = Decompressors.Rent();
+        try
         {
-            bool isFull = filled == sizeBytes;
-            decompressor.Decompress(data, isFull ? beyond : output.AsSpan(filled), out int consumed, out int written);
-            if (isFull && written > 0)
-                throw StorageErrors.Create(StatusCode.InvalidArgument, $"the zstd stream has more than the {sizeBytes} bytes announced");
-
-            data = data[consumed..];
-            filled += written;
-            if (consumed == 0 && written == 0) break;
+            // Straight into the output, so whatever window the frame asks for is the output itself.
+            int written = decompressor.Unwrap(data, output, bufferSizePrecheck: false);
+            return written == sizeBytes
+                ? output
+                : throw StorageErrors.Create(StatusCode.InvalidArgument, $"the zstd stream ended after {written} of {sizeBytes} bytes");
         }
-
-        if (data.Length > 0 || !decompressor.IsAtFrameEnd || filled < sizeBytes)
-            throw StorageErrors.Create(StatusCode.InvalidArgument, $"the zstd stream ended after {filled} of {sizeBytes} bytes");
-        return output;
+        catch (ZstdException broken)
+        {
+            throw Broken(broken, sizeBytes);
+        }
+        finally
+        {
+            Decompressors.Return(decompressor);
+        }
     }
+
+    internal static RpcException Broken(ZstdException broken, long sizeBytes) => StorageErrors.Create(
+        StatusCode.InvalidArgument,
+        broken.Code == ZSTD_ErrorCode.ZSTD_error_dstSize_tooSmall
+            ? $"the zstd stream has more than the {sizeBytes} bytes announced"
+            : $"the zstd stream is broken: {broken.Message}");
 }

@@ -106,7 +106,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         StorageErrors.CheckOffset(digest, offset);
-        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(EmptyBlob.Instance);
+        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(new MemoryBlobReader(default));
 
         var file = TryOpen(digest);
         Observer.Opened(file is null ? null : digest.SizeBytes);
@@ -116,8 +116,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (digest.IsEmpty) return ValueTask.FromResult<IBlobWriter>(EmptyBlob.Instance);
-        if (TryPromise(digest)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
+        if (digest.IsEmpty || TryPromise(digest)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
 
         return ValueTask.FromResult<IBlobWriter>(new DiskBlobWriter(this, digest).Begin());
     }

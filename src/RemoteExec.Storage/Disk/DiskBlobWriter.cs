@@ -10,7 +10,7 @@ namespace RemoteExec.Storage;
 /// The reservation follows the bytes and not the claim of the digest (TRUST 4.1): a few thousand uploads that claim a gigabyte
 /// each and send one byte would otherwise evict everything, and refuse everybody until they expire.
 /// </remarks>
-internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlobWriter
+internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobWriter(digest)
 {
     // Below, starting a second thread costs more than hashing the piece.
     private const int ParallelBytesMin = 128 << 10;
@@ -26,78 +26,67 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlob
 
     private readonly DigestCheck _check = new(digest);
     private long _reservedBytes;
-    private bool _isBroken;
     private SafeFileHandle? _file;
     private string? _tempName;
     private long _writebackStart;
+    private bool _isPresent;
     private bool _isCommitted;
     private bool _isDisposed;
 
-    public long WrittenBytes => _check.CountedBytes;
+    public override bool AlreadyPresent => _isPresent;
 
-    public bool AlreadyPresent { get; private set; }
-
-    public ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        Debug.Assert(!_isCommitted && !_isDisposed);
-        CheckNotBroken();
-        if (data.IsEmpty) return ValueTask.CompletedTask;
-
-        long offset = _check.CountedBytes;
-        if (!AlreadyPresent) MakeRoom(offset + data.Length);
-        _check.Count(data.Length);
-        if (AlreadyPresent) return ValueTask.CompletedTask;
-
-        var file = _file ??= store.Files.CreateTemp(out _tempName);
-        if (data.Length >= ParallelBytesMin) return AppendLargeAsync(file, data, offset);
-
-        _check.Hash(data.Span);
-        Write(file, data.Span, offset);
-        return ValueTask.CompletedTask;
-    }
-
-    public async ValueTask CommitAsync(CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        if (AlreadyPresent) return;
-
-        CheckNotBroken();
-        _check.Finish();
-        Debug.Assert(_file is not null, "only the empty blob has no bytes, and it is not written");
-
-        store.Protect(_file);
-        var pending = new PendingCommit(digest, _file, _tempName, IsFlushed: await store.FlushAheadAsync(_file, digest.SizeBytes));
-        // From here on the outcome belongs to the group: a cancelled caller must not delete a file that is being named.
-        var result = await store.Commits.CommitAsync(pending);
-        AlreadyPresent = true;
-        _isCommitted = result == PublishResult.Published;
-        if (_isCommitted)
-            store.Observer.Stored(digest.SizeBytes);
-        else
-            store.Observer.FoundPresent();
-    }
-
-    public ValueTask DisposeAsync()
+    public override ValueTask DisposeAsync()
     {
         if (_isDisposed) return ValueTask.CompletedTask;
         _isDisposed = true;
 
         _check.Dispose();
-        _file?.Dispose();
-        if (!_isCommitted)
+        GiveUp();
+        return ValueTask.CompletedTask;
+    }
+
+    protected override ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        Debug.Assert(!_isCommitted && !_isDisposed);
+        // Somebody else may have stored the blob meanwhile: then neither the client nor the disk need to go on.
+        if (_file is not null && store.TryPromise(Digest))
         {
-            if (_tempName is not null) store.Files.DeleteTemp(_tempName);
-            store.Index.Release(_reservedBytes);
+            store.Observer.FoundPresent();
+            _isPresent = true;
+            GiveUp();
+            return ValueTask.CompletedTask;
         }
 
+        MakeRoom(WrittenBytes + data.Length);
+        var file = _file ??= store.Files.CreateTemp(out _tempName);
+        if (data.Length >= ParallelBytesMin) return TakeLargeAsync(file, data, WrittenBytes);
+
+        _check.Hash(data.Span);
+        Write(file, data.Span, WrittenBytes);
         return ValueTask.CompletedTask;
+    }
+
+    protected override async ValueTask StoreAsync(CancellationToken cancellationToken)
+    {
+        _check.Finish();
+        Debug.Assert(_file is not null, "only the empty blob has no bytes, and it is not written");
+
+        store.Protect(_file);
+        var pending = new PendingCommit(Digest, _file, _tempName, IsFlushed: await store.FlushAheadAsync(_file, Digest.SizeBytes));
+        // From here on the outcome belongs to the group: a cancelled caller must not delete a file that is being named.
+        var result = await store.Commits.CommitAsync(pending);
+        _isPresent = true;
+        _isCommitted = result == PublishResult.Published;
+        if (_isCommitted)
+            store.Observer.Stored(Digest.SizeBytes);
+        else
+            store.Observer.FoundPresent();
     }
 
     /// <summary>The first piece of the reservation, before any byte travels.</summary>
     internal DiskBlobWriter Begin()
     {
-        store.CheckFits(digest.SizeBytes);
+        store.CheckFits(Digest.SizeBytes);
         MakeRoom(0);
         return this;
     }
@@ -105,7 +94,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlob
     /// <summary>Sets room aside for the upload's first <paramref name="bytes"/>, and for as many again.</summary>
     private void MakeRoom(long bytes)
     {
-        long wanted = Math.Min(digest.SizeBytes, Math.Max(2 * bytes, FirstReservationBytes));
+        long wanted = Math.Min(Digest.SizeBytes, Math.Max(2 * bytes, FirstReservationBytes));
         // More than the digest says is the check's to refuse.
         if (bytes <= _reservedBytes && _reservedBytes > 0 || wanted <= _reservedBytes) return;
 
@@ -117,19 +106,22 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : IBlob
         if (errno != 0) throw Broken(errno, "reserving room");
     }
 
-    private void CheckNotBroken()
+    /// <summary>Returns what was taken; after a commit there is nothing to return.</summary>
+    private void GiveUp()
     {
-        if (_isBroken) throw StorageErrors.Create(StatusCode.Unavailable, $"an earlier part of {digest} could not be written; begin the upload again");
+        _file?.Dispose();
+        _file = null;
+        if (_isCommitted) return;
+
+        if (_tempName is not null) store.Files.DeleteTemp(_tempName);
+        _tempName = null;
+        store.Index.Release(_reservedBytes);
+        _reservedBytes = 0;
     }
 
-    // What was counted and hashed is not all on disk: nothing that comes later may make a blob of it.
-    private RpcException Broken(int errno, string step)
-    {
-        _isBroken = true;
-        return store.WriteHealth.Failed(StorageErrors.FromErrno(errno, step, store.Files.Root));
-    }
+    private RpcException Broken(int errno, string step) => store.WriteHealth.Failed(StorageErrors.FromErrno(errno, step, store.Files.Root));
 
-    private async ValueTask AppendLargeAsync(SafeFileHandle file, ReadOnlyMemory<byte> data, long offset)
+    private async ValueTask TakeLargeAsync(SafeFileHandle file, ReadOnlyMemory<byte> data, long offset)
     {
         // Two cores for two jobs on the same bytes; both end before the caller gets its memory back.
         var hashing = Task.Run(() => _check.Hash(data.Span), CancellationToken.None);

@@ -26,7 +26,7 @@ public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimePro
     {
         cancellationToken.ThrowIfCancellationRequested();
         StorageErrors.CheckOffset(digest, offset);
-        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(EmptyBlob.Instance);
+        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(new MemoryBlobReader(default));
 
         // An eviction between the two takes nothing away: the array is ours by then, or the answer is a miss.
         bool isPresent = _index.Touch(digest, Now) & _blobs.TryGetValue(digest, out byte[]? data);
@@ -36,8 +36,7 @@ public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimePro
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (digest.IsEmpty) return ValueTask.FromResult<IBlobWriter>(EmptyBlob.Instance);
-        if (_index.Touch(digest, Now)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
+        if (digest.IsEmpty || _index.Touch(digest, Now)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
 
         var reservation = digest.SizeBytes > Array.MaxLength
             ? Reservation.NeverFits
@@ -46,55 +45,51 @@ public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimePro
         return ValueTask.FromResult<IBlobWriter>(new Writer(this, digest));
     }
 
-    private sealed class Writer(MemoryBlobStore store, Digest digest) : IBlobWriter
+    private sealed class Writer(MemoryBlobStore store, Digest digest) : BlobWriter(digest)
     {
         private readonly DigestCheck _check = new(digest);
 
         // Grows with what arrives: a digest that claims gigabytes costs nothing until it sends them.
         private readonly ArrayBufferWriter<byte> _data = new();
+        private bool _isPresent;
         private bool _isDone;
 
-        public long WrittenBytes => _check.CountedBytes;
+        public override bool AlreadyPresent => _isPresent;
 
-        public bool AlreadyPresent { get; private set; }
-
-        public ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+        public override ValueTask DisposeAsync()
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            _check.Count(data.Length);
-            if (AlreadyPresent) return ValueTask.CompletedTask;
+            if (!_isDone) store._index.Release(Digest.SizeBytes);
+            _isDone = true;
+            _check.Dispose();
+            return ValueTask.CompletedTask;
+        }
+
+        protected override ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+        {
+            // Somebody else may have stored the blob meanwhile.
+            _isPresent = WrittenBytes > 0 && store._index.Touch(Digest, store.Now);
+            if (_isPresent) return ValueTask.CompletedTask;
 
             _check.Hash(data.Span);
             _data.Write(data.Span);
             return ValueTask.CompletedTask;
         }
 
-        public ValueTask CommitAsync(CancellationToken cancellationToken)
+        protected override ValueTask StoreAsync(CancellationToken cancellationToken)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (AlreadyPresent) return ValueTask.CompletedTask;
-
             _check.Finish();
             lock (store._index.Gate)
             {
                 // Whoever commits first wins; the others find the same bytes.
-                if (!store._index.Touch(digest, store.Now))
+                if (!store._index.Touch(Digest, store.Now))
                 {
-                    store._blobs[digest] = _data.WrittenSpan.ToArray();
-                    store._index.Add(digest, digest.SizeBytes, store.Now);
+                    store._blobs[Digest] = _data.WrittenSpan.ToArray();
+                    store._index.Add(Digest, Digest.SizeBytes, store.Now);
                     _isDone = true;
                 }
             }
 
-            AlreadyPresent = true;
-            return ValueTask.CompletedTask;
-        }
-
-        public ValueTask DisposeAsync()
-        {
-            if (!_isDone) store._index.Release(digest.SizeBytes);
-            _isDone = true;
-            _check.Dispose();
+            _isPresent = true;
             return ValueTask.CompletedTask;
         }
     }

@@ -8,10 +8,10 @@ namespace RemoteExec.Storage;
 internal sealed class RemoteBlobReader(RemoteBlobStore store, Digest digest, long offset) : IBlobReader
 {
     private readonly CancellationTokenSource _over = new();
+    private readonly Outage _outage = new(store.Options);
     private AsyncServerStreamingCall<ReadResponse>? _call;
     private ReadOnlyMemory<byte> _piece;
     private long _offset = offset;
-    private int _resumes;
 
     public long RemainingBytes => digest.SizeBytes - _offset;
 
@@ -54,7 +54,7 @@ internal sealed class RemoteBlobReader(RemoteBlobStore store, Digest digest, lon
                     if (_piece.Length > RemainingBytes)
                         throw StorageErrors.Create(StatusCode.Unavailable, $"the server sent more bytes than blob {digest} has");
 
-                    _resumes = 0;
+                    _outage.Over();
                     return true;
                 }
 
@@ -64,13 +64,14 @@ internal sealed class RemoteBlobReader(RemoteBlobStore store, Digest digest, lon
             {
                 return false;
             }
-            catch (RpcException broken) when (broken.StatusCode == StatusCode.Unavailable && _resumes < store.Options.ResumesMax)
+            catch (RpcException broken) when (_outage.MayGoOn(broken))
             {
-                _resumes++;
                 _piece = default;
                 _call?.Dispose();
                 _call = null;
             }
+
+            await _outage.PauseAsync(cancellationToken);
         }
     }
 }

@@ -6,22 +6,39 @@ using RemoteExec.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Rpc;
 using Digest = RemoteExec.Core.Digest;
+using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Storage;
 
 /// <summary>
 /// The blobs of a server that speaks REAPI: small ones by batch calls, large ones by ByteStream. Unary calls are tried
-/// again by the channel's retry policy, reads are resumed where they broke.
+/// again by the channel's retry policy, streams are resumed where they broke.
 /// </summary>
-public sealed class RemoteBlobStore(RpcChannel channel, InstanceName instance, RemoteBlobStoreOptions options) : IBlobStore
+public sealed class RemoteBlobStore : IBlobStore
 {
     // About 100 bytes each on the wire: a quarter of the 4 MiB that a message may have.
     private const int DigestsPerCallMax = 10_000;
 
-    private readonly ContentAddressableStorage.ContentAddressableStorageClient _blobs = new(channel.CreateCallInvoker());
-    private readonly ByteStream.ByteStreamClient _bytes = new(channel.CreateCallInvoker());
+    // Batches are asked for by many and belong to nobody who could cancel them. Three megabytes take longer on no link that is of use.
+    private static readonly TimeSpan BatchMax = TimeSpan.FromMinutes(5);
 
-    internal RemoteBlobStoreOptions Options => options;
+    private readonly InstanceName _instance;
+    private readonly ContentAddressableStorage.ContentAddressableStorageClient _blobs;
+    private readonly ByteStream.ByteStreamClient _bytes;
+    private readonly BlobBatches _reads;
+    private readonly BlobBatches _writes;
+
+    public RemoteBlobStore(RpcChannel channel, InstanceName instance, RemoteBlobStoreOptions options)
+    {
+        _instance = instance;
+        _blobs = new ContentAddressableStorage.ContentAddressableStorageClient(channel.CreateCallInvoker());
+        _bytes = new ByteStream.ByteStreamClient(channel.CreateCallInvoker());
+        _reads = new BlobBatches(ReadBatchAsync);
+        _writes = new BlobBatches(WriteBatchAsync);
+        Options = options;
+    }
+
+    internal RemoteBlobStoreOptions Options { get; }
 
     public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
     {
@@ -31,7 +48,7 @@ public sealed class RemoteBlobStore(RpcChannel channel, InstanceName instance, R
         {
             foreach (var piece in group.Chunk(DigestsPerCallMax))
             {
-                var request = new FindMissingBlobsRequest { InstanceName = instance.Value, DigestFunction = group.Key.ToWire() };
+                var request = new FindMissingBlobsRequest { InstanceName = _instance.Value, DigestFunction = group.Key.ToWire() };
                 request.BlobDigests.AddRange(piece.Select(digest => digest.ToWire()));
                 var response = await _blobs.FindMissingBlobsAsync(request, new CallOptions(CancellationToken: cancellationToken));
                 missing.AddRange(response.MissingBlobDigests.Select(wire => WireDigests.FromWire(wire, group.Key, "missing_blob_digests")));
@@ -44,8 +61,8 @@ public sealed class RemoteBlobStore(RpcChannel channel, InstanceName instance, R
     public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
     {
         StorageErrors.CheckOffset(digest, offset);
-        if (digest.IsEmpty) return EmptyBlob.Instance;
-        if (digest.SizeBytes <= options.UnaryBytesMax)
+        if (digest.IsEmpty) return new MemoryBlobReader(default);
+        if (digest.SizeBytes <= Options.UnaryBytesMax)
             return await ReadSmallAsync(digest, cancellationToken) is { } data ? new MemoryBlobReader(data[(int)offset..]) : null;
 
         var reader = new RemoteBlobReader(this, digest, offset);
@@ -68,56 +85,87 @@ public sealed class RemoteBlobStore(RpcChannel channel, InstanceName instance, R
     {
         cancellationToken.ThrowIfCancellationRequested();
         return ValueTask.FromResult<IBlobWriter>(
-            digest.IsEmpty ? EmptyBlob.Instance
-            : digest.SizeBytes <= options.UnaryBytesMax ? new SmallRemoteBlobWriter(this, digest)
+            digest.IsEmpty ? new PresentBlobWriter(digest)
+            : digest.SizeBytes <= Options.UnaryBytesMax ? new SmallRemoteBlobWriter(this, digest)
             : new RemoteBlobWriter(this, digest));
     }
 
     internal AsyncServerStreamingCall<ReadResponse> Read(in Digest digest, long offset, CancellationToken cancellationToken) =>
         _bytes.Read(
-            new ReadRequest { ResourceName = new BlobResourceName(instance, digest).ToString(), ReadOffset = offset },
+            new ReadRequest { ResourceName = new BlobResourceName(_instance, digest).ToString(), ReadOffset = offset },
             new CallOptions(CancellationToken: cancellationToken));
 
     internal AsyncClientStreamingCall<WriteRequest, WriteResponse> Write() => _bytes.Write(new CallOptions());
 
     internal string NewUploadName(in Digest digest) =>
-        new UploadResourceName(Guid.NewGuid().ToString(), new BlobResourceName(instance, digest)).ToString();
+        new UploadResourceName(Guid.NewGuid().ToString(), new BlobResourceName(_instance, digest)).ToString();
 
-    internal async ValueTask WriteSmallAsync(Digest digest, ByteString data, CancellationToken cancellationToken)
+    /// <summary>How much of an upload the server has; null when it has the blob.</summary>
+    internal async ValueTask<long?> QueryWriteAsync(string name, CancellationToken cancellationToken)
     {
-        var request = new BatchUpdateBlobsRequest
+        try
         {
-            InstanceName = instance.Value,
-            DigestFunction = digest.Function.ToWire(),
-            Requests = { new BatchUpdateBlobsRequest.Types.Request { Digest = digest.ToWire(), Data = data } },
-        };
-        var response = await _blobs.BatchUpdateBlobsAsync(request, new CallOptions(CancellationToken: cancellationToken));
-        Check(response.Responses is [var only] ? only.Status ?? new Google.Rpc.Status() : null, digest);
+            var status = await _bytes.QueryWriteStatusAsync(
+                new QueryWriteStatusRequest { ResourceName = name }, new CallOptions(CancellationToken: cancellationToken));
+            return status.Complete ? null : status.CommittedSize;
+        }
+        catch (RpcException unknown) when (unknown.StatusCode is StatusCode.NotFound or StatusCode.Unimplemented)
+        {
+            return 0;
+        }
     }
+
+    internal async ValueTask WriteSmallAsync(Digest digest, ByteString data, CancellationToken cancellationToken) =>
+        Check((await _writes.AskAsync(new BlobAsk(digest, data), cancellationToken)).Status);
 
     private async ValueTask<ReadOnlyMemory<byte>?> ReadSmallAsync(Digest digest, CancellationToken cancellationToken)
     {
-        var request = new BatchReadBlobsRequest
-        {
-            InstanceName = instance.Value,
-            DigestFunction = digest.Function.ToWire(),
-            Digests = { digest.ToWire() },
-        };
-        var response = await _blobs.BatchReadBlobsAsync(request, new CallOptions(CancellationToken: cancellationToken));
-        if (response.Responses is not [var only]) throw RpcErrors.Unavailable($"the server did not answer for blob {digest}");
-        if (only.Status is { } status && status.Code == (int)StatusCode.NotFound) return null;
+        var answer = await _reads.AskAsync(new BlobAsk(digest, Data: null), cancellationToken);
+        if (answer.Status.Code == (int)StatusCode.NotFound) return null;
 
-        Check(only.Status ?? new Google.Rpc.Status(), digest);
+        Check(answer.Status);
         // Whoever keeps the blob verifies its hash; a wrong length would already break a reader.
-        return only.Data.Length == digest.SizeBytes
-            ? only.Data.Memory
-            : throw RpcErrors.Unavailable($"the server sent {only.Data.Length} bytes for blob {digest}");
+        return answer.Data.Length == digest.SizeBytes
+            ? answer.Data
+            : throw RpcErrors.Unavailable($"the server sent {answer.Data.Length} bytes for blob {digest}");
     }
 
-    // On the wire an unset status is OK, an absent answer is not.
-    private static void Check(Google.Rpc.Status? status, in Digest digest)
+    private async Task<IReadOnlyDictionary<Digest, BlobAnswer>> ReadBatchAsync(IReadOnlyList<BlobAsk> asks)
     {
-        if (status is null) throw RpcErrors.Unavailable($"the server did not answer for blob {digest}");
+        var function = asks[0].Digest.Function;
+        var request = new BatchReadBlobsRequest { InstanceName = _instance.Value, DigestFunction = function.ToWire() };
+        request.Digests.AddRange(asks.Select(ask => ask.Digest.ToWire()));
+        var response = await _blobs.BatchReadBlobsAsync(request, WithinLimit());
+        return Answers(response.Responses.Select(one => (one.Digest, one.Status, one.Data.Memory)), function);
+    }
+
+    private async Task<IReadOnlyDictionary<Digest, BlobAnswer>> WriteBatchAsync(IReadOnlyList<BlobAsk> asks)
+    {
+        var function = asks[0].Digest.Function;
+        var request = new BatchUpdateBlobsRequest { InstanceName = _instance.Value, DigestFunction = function.ToWire() };
+        request.Requests.AddRange(asks.Select(ask => new BatchUpdateBlobsRequest.Types.Request { Digest = ask.Digest.ToWire(), Data = ask.Data }));
+        var response = await _blobs.BatchUpdateBlobsAsync(request, WithinLimit());
+        return Answers(response.Responses.Select(one => (one.Digest, one.Status, ReadOnlyMemory<byte>.Empty)), function);
+    }
+
+    // The order of answers is the server's own; on the wire an unset status is OK.
+    private static Dictionary<Digest, BlobAnswer> Answers(
+        IEnumerable<(WireDigest Digest, Google.Rpc.Status Status, ReadOnlyMemory<byte> Data)> responses, Core.DigestFunction function)
+    {
+        var answers = new Dictionary<Digest, BlobAnswer>();
+        foreach ((var wire, Google.Rpc.Status? status, var data) in responses)
+        {
+            if (WireDigests.TryFromWire(wire, function, out var digest, out _))
+                answers[digest] = new BlobAnswer(status ?? new Google.Rpc.Status(), data);
+        }
+
+        return answers;
+    }
+
+    private static CallOptions WithinLimit() => new(Deadline: TimeProvider.System.GetUtcNow().UtcDateTime + BatchMax);
+
+    private static void Check(Google.Rpc.Status status)
+    {
         if (status.Code != (int)StatusCode.OK) throw status.ToException();
     }
 }

@@ -3,37 +3,32 @@ using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Gathers a small blob and sends it in one call; checked here, so that a wrong one does not travel.</summary>
-internal sealed class SmallRemoteBlobWriter(RemoteBlobStore store, Digest digest) : IBlobWriter
+/// <summary>Gathers a small blob and sends it in a batch; checked here, so that a wrong one does not travel.</summary>
+internal sealed class SmallRemoteBlobWriter(RemoteBlobStore store, Digest digest) : BlobWriter(digest)
 {
     private readonly DigestCheck _check = new(digest);
     private readonly byte[] _data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);
+    private bool _isStored;
 
-    public long WrittenBytes => _check.CountedBytes;
+    public override bool AlreadyPresent => _isStored;
 
-    public bool AlreadyPresent { get; private set; }
-
-    public ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        int start = (int)_check.CountedBytes;
-        _check.Count(data.Length);
-        _check.Hash(data.Span);
-        data.Span.CopyTo(_data.AsSpan(start));
-        return ValueTask.CompletedTask;
-    }
-
-    public async ValueTask CommitAsync(CancellationToken cancellationToken)
-    {
-        if (AlreadyPresent) return;
-        _check.Finish();
-        await store.WriteSmallAsync(digest, UnsafeByteOperations.UnsafeWrap(_data), cancellationToken);
-        AlreadyPresent = true;
-    }
-
-    public ValueTask DisposeAsync()
+    public override ValueTask DisposeAsync()
     {
         _check.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    protected override ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        _check.Hash(data.Span);
+        data.Span.CopyTo(_data.AsSpan((int)WrittenBytes));
+        return ValueTask.CompletedTask;
+    }
+
+    protected override async ValueTask StoreAsync(CancellationToken cancellationToken)
+    {
+        _check.Finish();
+        await store.WriteSmallAsync(Digest, UnsafeByteOperations.UnsafeWrap(_data), cancellationToken);
+        _isStored = true;
     }
 }

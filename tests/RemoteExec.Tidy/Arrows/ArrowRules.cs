@@ -22,7 +22,7 @@ internal static class ArrowRules
             "Hosting", "how a program reads its options, logs, starts and ends: under every host, knows none of the rooms",
             ["Core"], [Framework, Extensions, "System.CommandLine"]),
         new("Protocol", "generated words: call types that stubs name, and messages", ["Core", "Rpc"], [Protobuf]),
-        new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Wire, "Files"], [Protobuf, Extensions]),
+        new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Wire, "Files"], [Protobuf, Extensions, "ZstdNet"]),
         new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
         new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Files", "Scheduling"], []),
         new("Client", "the calling side, for the CLI, workers and tests", [.. Wire, "Files", "Storage"], [Protobuf, Extensions]),

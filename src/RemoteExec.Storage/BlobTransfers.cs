@@ -1,0 +1,81 @@
+using System.Buffers;
+using Grpc.Core;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>The one loop that moves bytes from a reader to wherever they are wanted.</summary>
+public static class BlobTransfers
+{
+    // Large enough that a call's own cost vanishes, small enough for the processor's cache.
+    private const int PieceBytes = 256 << 10;
+
+    /// <summary>Copies a blob between stores; answers the bytes that travelled, null is a miss.</summary>
+    public static ValueTask<long?> CopyAsync(this IBlobStore from, Digest digest, IBlobStore to, CancellationToken cancellationToken) =>
+        to.WriteFromAsync(digest, (offset, cancelled) => from.OpenReadAsync(digest, offset, cancelled), cancellationToken);
+
+    /// <summary>
+    /// Stores a blob whose source can be opened at any place: where the way to the store breaks and mends, it goes on from what
+    /// has arrived. Stops early when the store has the blob from somebody else.
+    /// </summary>
+    /// <param name="openAsync">Opens the source at an offset; null says that there is none.</param>
+    /// <returns>The bytes that travelled; null when there is no source.</returns>
+    public static async ValueTask<long?> WriteFromAsync(
+        this IBlobStore store, Digest digest, Func<long, CancellationToken, ValueTask<IBlobReader?>> openAsync, CancellationToken cancellationToken)
+    {
+        var reader = await openAsync(0, cancellationToken);
+        if (reader is null) return null;
+
+        byte[] piece = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(digest.SizeBytes, 1, PieceBytes));
+        try
+        {
+            await using var writer = await store.CreateWriterAsync(digest, cancellationToken);
+            for (long bytes = 0; ;)
+            {
+                int read = writer.AlreadyPresent ? 0 : await reader.ReadAsync(piece, cancellationToken);
+                try
+                {
+                    await writer.AppendAsync(piece.AsMemory(0, read), cancellationToken);
+                    bytes += read;
+                    if (read > 0) continue;
+
+                    await writer.CommitAsync(cancellationToken);
+                    return bytes;
+                }
+                catch (RpcException cut) when (cut.StatusCode == StatusCode.Unavailable && writer is IResumableBlobWriter resumable)
+                {
+                    await resumable.ResumeAsync(cut, cancellationToken);
+                }
+
+                await reader.DisposeAsync();
+                reader = await openAsync(writer.WrittenBytes, cancellationToken)
+                    ?? throw StorageErrors.Create(StatusCode.Unavailable, $"the source of blob {digest} went away while it was being copied");
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(piece);
+            if (reader is not null) await reader.DisposeAsync();
+        }
+    }
+
+    /// <summary>Writes what is left of a blob to a stream.</summary>
+    /// <param name="hasher">Takes every byte along, for those who do not believe what came over a wire.</param>
+    public static async ValueTask ReadToAsync(this IBlobReader reader, Stream to, DigestHasher? hasher, CancellationToken cancellationToken)
+    {
+        byte[] piece = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(reader.RemainingBytes, 1, PieceBytes));
+        try
+        {
+            int read;
+            while ((read = await reader.ReadAsync(piece, cancellationToken)) > 0)
+            {
+                hasher?.Append(piece.AsSpan(0, read));
+                await to.WriteAsync(piece.AsMemory(0, read), cancellationToken);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(piece);
+        }
+    }
+}
