@@ -89,7 +89,11 @@ internal sealed class RemoteRun(RemoteServer remote, CliConsole console) : IAsyn
         if (raw.Length > shownBytes)
             await to.WriteAsync(raw.Memory[(int)shownBytes..], cancellationToken);
         else if (digest is not null && digest.SizeBytes > shownBytes)
-            await BlobCopy.ToStreamAsync(_blobs, WireDigests.FromWire(digest, Function, "output digest"), shownBytes, to, cancellationToken);
+        {
+            await using var rest = await _blobs.OpenReadAsync(WireDigests.FromWire(digest, Function, "output digest"), shownBytes, cancellationToken);
+            if (rest is not null) await rest.ReadToAsync(to, hasher: null, cancellationToken);
+        }
+
         await to.FlushAsync(cancellationToken);
     }
 

@@ -52,6 +52,68 @@ public sealed class TransferTests
         Assert.That(await new BlobFetcher(_local, _remote).ReadAsync(Digest.Of(DigestFunction.Sha256, "x"u8), 100, default), Is.Null);
 
     [Test]
+    public async Task A_blob_that_many_actions_want_is_brought_once()
+    {
+        var toolchain = _remote.Put(DigestFunction.Sha256, new byte[1_000_000]);
+        var gated = new GatedStore(_remote);
+        var fetcher = new BlobFetcher(_local, gated);
+        var wanting = Enumerable.Range(0, 16).Select(_ => fetcher.EnsureLocalAsync([toolchain], default).AsTask()).ToList();
+        await gated.Reached;
+        gated.Open();
+        var outcomes = await Task.WhenAll(wanting);
+
+        Assert.That(gated.Opened, Is.EqualTo(1));
+        Assert.That(outcomes.Sum(outcome => outcome.FetchedBytes), Is.EqualTo(1_000_000));
+        Assert.That(outcomes.SelectMany(outcome => outcome.Missing), Is.Empty);
+    }
+
+    [Test]
+    public async Task When_the_action_that_brings_a_blob_is_cancelled_the_next_one_brings_it()
+    {
+        var blob = _remote.Put(DigestFunction.Sha256, "wanted by two"u8);
+        var gated = new GatedStore(_remote);
+        var fetcher = new BlobFetcher(_local, gated);
+        using var cancelled = new CancellationTokenSource();
+        var first = fetcher.EnsureLocalAsync([blob], cancelled.Token).AsTask();
+        await gated.Reached;
+        var second = fetcher.EnsureLocalAsync([blob], default).AsTask();
+        await cancelled.CancelAsync();
+        Assert.That(async () => await first, Throws.InstanceOf<OperationCanceledException>());
+        gated.Open();
+
+        Assert.That((await second).Missing, Is.Empty);
+        Assert.That(_local.Has(blob), Is.True);
+    }
+
+    [Test]
+    public async Task When_bringing_a_blob_fails_the_others_try_for_themselves()
+    {
+        var blob = _remote.Put(DigestFunction.Sha256, "wanted by two"u8);
+        var gated = new GatedStore(_remote) { FailuresLeft = 1 };
+        var fetcher = new BlobFetcher(_local, gated);
+        var both = new[] { fetcher.EnsureLocalAsync([blob], default).AsTask(), fetcher.EnsureLocalAsync([blob], default).AsTask() };
+        await gated.Reached;
+        gated.Open();
+        await Task.WhenAll(both.Select(one => one.ContinueWith(_ => { }, TaskScheduler.Default)));
+
+        Assert.That(both.Count(one => one.IsFaulted), Is.EqualTo(1), "nobody is told a stranger's failure");
+        Assert.That(_local.Has(blob), Is.True);
+    }
+
+    [Test]
+    public async Task A_blob_that_is_nowhere_is_missing_for_all_who_want_it()
+    {
+        var nowhere = Digest.Of(DigestFunction.Sha256, "nowhere"u8);
+        var gated = new GatedStore(_remote);
+        var fetcher = new BlobFetcher(_local, gated);
+        var both = new[] { fetcher.EnsureLocalAsync([nowhere], default).AsTask(), fetcher.EnsureLocalAsync([nowhere], default).AsTask() };
+        await gated.Reached;
+        gated.Open();
+
+        foreach (var outcome in await Task.WhenAll(both)) Assert.That(outcome.Missing, Is.EqualTo([nowhere]));
+    }
+
+    [Test]
     public async Task Outputs_are_brought_to_the_coordinator()
     {
         var one = _local.Put(DigestFunction.Sha256, "one"u8);

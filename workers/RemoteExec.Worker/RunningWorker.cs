@@ -10,6 +10,9 @@ namespace RemoteExec.Worker;
 /// <summary>What <c>rexec-worker</c> is made of: a store of its own, channels to its coordinators, and the worker between them.</summary>
 internal sealed class RunningWorker : IProgramWork
 {
+    // A coordinator that comes back takes its workers back, with what they run; their transfers must not be what fails.
+    private static readonly TimeSpan OutageMax = TimeSpan.FromMinutes(1);
+
     private readonly Stack<object> _owned = new();
     private LocalWorker? _worker;
 
@@ -61,7 +64,7 @@ internal sealed class RunningWorker : IProgramWork
         var channels = flags.Coordinators
             .Select(coordinator => Own(new RpcChannel(AddressOf(coordinator), new RpcChannelOptions { Retry = RetryPolicy.None }))).ToList();
         // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
-        var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions());
+        var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions { OutageMax = OutageMax });
         var connector = new RpcWorkerConnector([.. channels.Select(channel => new WorkerPool.WorkerPoolClient(channel.CreateCallInvoker()))]);
         _worker = Own(await LocalWorker.CreateAsync(options, local, remote, connector, time, logs, cancellationToken));
         Welcome = WorkerWelcome.Text(options, flags.Coordinators, _worker.Walls);

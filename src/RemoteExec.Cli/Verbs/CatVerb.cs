@@ -1,5 +1,6 @@
 using System.CommandLine;
 using RemoteExec.Hosting;
+using RemoteExec.Storage;
 
 namespace RemoteExec.Cli;
 
@@ -14,10 +15,16 @@ internal static class CatVerb
         {
             var wanted = DigestText.Parse(parsed.GetValue(digest)!); // required
             using var remote = server.Connect(parsed);
-            if (await BlobCopy.ToStreamAsync(remote.OpenStore(), wanted, offset: 0, console.Output, cancellationToken))
-                return ExitCode.Done;
-            console.Say($"blob {wanted} is not stored there");
-            return ExitCode.NotFound;
+            await using var blob = await remote.OpenStore().OpenReadAsync(wanted, offset: 0, cancellationToken);
+            if (blob is null)
+            {
+                console.Say($"blob {wanted} is not stored there");
+                return ExitCode.NotFound;
+            }
+
+            await blob.ReadToAsync(console.Output, hasher: null, cancellationToken);
+            await console.Output.FlushAsync(cancellationToken);
+            return ExitCode.Done;
         });
         return verb;
     }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Grpc.Core;
@@ -68,7 +67,7 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         try
         {
             await using (var file = new FileStream(temporary, Options(executable)))
-                await CopyAsync(reader, file, digest, cancellationToken);
+                await ReadAsync(reader, file, digest, cancellationToken);
             File.Move(temporary, full, overwrite: true);
             return true;
         }
@@ -186,25 +185,11 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         return options;
     }
 
-    private static async Task CopyAsync(IBlobReader reader, Stream file, Digest digest, CancellationToken cancellationToken)
+    private static async ValueTask ReadAsync(IBlobReader reader, Stream file, Digest digest, CancellationToken cancellationToken)
     {
         // The bytes came over a wire: believe them when their hash is right.
         using var hasher = Core.DigestHasher.Create(digest.Function);
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(LocalBlob.FileBufferBytes);
-        try
-        {
-            int read;
-            while ((read = await reader.ReadAsync(buffer, cancellationToken)) > 0)
-            {
-                hasher.Append(buffer.AsSpan(0, read));
-                await file.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
+        await reader.ReadToAsync(file, hasher, cancellationToken);
         if (hasher.Finish() is var received && !received.Equals(digest))
             throw new RpcException(new Status(StatusCode.DataLoss, $"received {received} where {digest} was asked for; nothing was written"));
     }

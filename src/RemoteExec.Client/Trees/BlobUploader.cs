@@ -1,4 +1,3 @@
-using System.Buffers;
 using Grpc.Core;
 using RemoteExec.Storage;
 
@@ -64,22 +63,6 @@ public sealed class BlobUploader(IBlobStore blobs)
         return content.AsMemory(0, read);
     }
 
-    private async ValueTask StreamAsync(LocalBlob blob, CancellationToken cancellationToken)
-    {
-        await using var writer = await blobs.CreateWriterAsync(blob.Digest, cancellationToken);
-        await using var file = blob.Open();
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(LocalBlob.FileBufferBytes);
-        try
-        {
-            int read;
-            while (!writer.AlreadyPresent && (read = await file.ReadAsync(buffer, cancellationToken)) > 0)
-                await writer.AppendAsync(buffer.AsMemory(0, read), cancellationToken);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
-        await writer.CommitAsync(cancellationToken);
-    }
+    private async ValueTask StreamAsync(LocalBlob blob, CancellationToken cancellationToken) =>
+        await blobs.WriteFromAsync(blob.Digest, (offset, _) => ValueTask.FromResult<IBlobReader?>(LocalBlobReader.Open(blob, offset)), cancellationToken);
 }

@@ -1,19 +1,24 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// Brings blobs to this machine. In the all-in-one there is nowhere to bring them from: the local store is the
-/// whole truth and <paramref name="remote"/> is null.
+/// Brings blobs to this machine, each once however many actions want it. In the all-in-one there is nowhere to bring them from:
+/// the local store is the whole truth and <paramref name="remote"/> is null.
 /// </summary>
 internal sealed class BlobFetcher(ILocalBlobStore local, IBlobStore? remote)
 {
-    // Enough to fill a fast link with small files; each holds one buffer.
-    private const int TransfersMax = 16;
+    private readonly ConcurrentDictionary<Digest, TaskCompletionSource<FlightEnd>> _flights = new();
 
-    private const int BufferBytes = 256 * 1024;
+    private enum FlightEnd
+    {
+        Arrived,
+        Missing,
+
+        /// <summary>Failed, or its action was cancelled: whoever still wants the blob tries for itself.</summary>
+        GivenUp,
+    }
 
     /// <summary>Reads a small blob, here or there; null is a miss.</summary>
     public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(Digest digest, int bytesMax, CancellationToken cancellationToken)
@@ -21,7 +26,7 @@ internal sealed class BlobFetcher(ILocalBlobStore local, IBlobStore? remote)
         if (await local.ReadAllAsync(digest, bytesMax, cancellationToken) is { } here) return here;
         if (remote is null) return null;
         // Kept for the next action: most messages of an input tree come back unchanged.
-        return await FetchAsync(digest, cancellationToken) >= 0
+        return await FetchAsync(digest, cancellationToken) is not null
             ? await local.ReadAllAsync(digest, bytesMax, cancellationToken)
             : null;
     }
@@ -34,39 +39,52 @@ internal sealed class BlobFetcher(ILocalBlobStore local, IBlobStore? remote)
 
         var missing = new ConcurrentBag<Digest>();
         long fetchedBytes = 0;
-        var transfers = new ParallelOptions { MaxDegreeOfParallelism = TransfersMax, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(absent, transfers, async (digest, cancelled) =>
+        await Transfers.ForEachAsync(absent, async (digest, cancelled) =>
         {
-            long bytes = await FetchAsync(digest, cancelled);
-            if (bytes < 0) missing.Add(digest);
-            else Interlocked.Add(ref fetchedBytes, bytes);
-        });
+            if (await FetchAsync(digest, cancelled) is { } bytes) Interlocked.Add(ref fetchedBytes, bytes);
+            else missing.Add(digest);
+        }, cancellationToken);
         return new FetchOutcome([.. missing], fetchedBytes);
     }
 
-    /// <summary>The bytes that travelled; -1 is a miss.</summary>
-    private async ValueTask<long> FetchAsync(Digest digest, CancellationToken cancellationToken)
+    /// <summary>The bytes that travelled for this caller; null is a miss.</summary>
+    private async ValueTask<long?> FetchAsync(Digest digest, CancellationToken cancellationToken)
     {
-        await using var reader = await remote!.OpenReadAsync(digest, offset: 0, cancellationToken);
-        if (reader is null) return -1;
-        await using var writer = await local.CreateWriterAsync(digest, cancellationToken);
-        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(BufferBytes, Math.Max(digest.SizeBytes, 1)));
+        var own = new TaskCompletionSource<FlightEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+        while (true)
+        {
+            var flight = _flights.GetOrAdd(digest, own);
+            if (flight == own) return await LeadAsync(digest, own, cancellationToken);
+
+            switch (await flight.Task.WaitAsync(cancellationToken))
+            {
+                case FlightEnd.Arrived: return 0;
+                case FlightEnd.Missing: return null;
+            }
+        }
+    }
+
+    private async ValueTask<long?> LeadAsync(Digest digest, TaskCompletionSource<FlightEnd> flight, CancellationToken cancellationToken)
+    {
+        var end = FlightEnd.GivenUp;
         try
         {
-            long bytes = 0;
-            while (!writer.AlreadyPresent)
+            // Between the caller's look and this flight, another one may have landed.
+            if ((await local.FindMissingAsync([digest], cancellationToken)).Count == 0)
             {
-                int read = await reader.ReadAsync(buffer, cancellationToken);
-                if (read == 0) break;
-                await writer.AppendAsync(buffer.AsMemory(0, read), cancellationToken);
-                bytes += read;
+                end = FlightEnd.Arrived;
+                return 0;
             }
-            await writer.CommitAsync(cancellationToken);
+
+            long? bytes = await remote!.CopyAsync(digest, local, cancellationToken); // nobody fetches without a remote store
+            end = bytes is null ? FlightEnd.Missing : FlightEnd.Arrived;
             return bytes;
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            // In this order: who wakes up must not find this flight again.
+            _flights.TryRemove(digest, out _);
+            flight.SetResult(end);
         }
     }
 }
