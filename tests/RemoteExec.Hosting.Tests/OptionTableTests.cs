@@ -140,6 +140,7 @@ public sealed class OptionTableTests
     [TestCase("{ \"redis\": [null] }", "line 1: 'redis': is an object or null; write a list of texts, or leave it out")]
     [TestCase("{ \"slots\": 1.5 }", "line 1: 'slots': '1.5' is not a whole number")]
     [TestCase("{ \"config\": \"other.json\" }", "line 1: 'config': rexec-test has no such option.")]
+    [TestCase("{ \"slots:max\": 1 }", "'slots': is an object or null")]
     [TestCase("[]", "is not a JSON object")]
     [TestCase("{\n\"slots\": }", "line 2: is not JSON")]
     [TestCase("{} {}", "line 1: is not JSON")]

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
+using Microsoft.Extensions.Configuration;
 
 namespace RemoteExec.Hosting;
 
@@ -17,25 +17,28 @@ internal static class CommandLineSource
     {
         // A plain command: a root command brings options and directives that are not in our table.
         var command = new Command(program);
-        var options = declarations.Select(declaration => (Declaration: declaration, Option: declaration.ToOption())).ToList();
-        options.ForEach(pair => command.Options.Add(pair.Option));
+        foreach (var declaration in declarations)
+            command.Options.Add(declaration.ToOption());
 
         var parsed = command.Parse([.. arguments], Plain);
         errors.AddRange(CommandLineSlips.In(parsed, program));
-        var settings = new List<(string, IReadOnlyList<string>)>();
-        foreach (var (declaration, option) in options)
+        var settings = new List<KeyValuePair<string, string?>>();
+        foreach (var (declaration, option) in declarations.Zip(command.Options))
         {
             if (parsed.GetResult(option) is not { IdentifierTokenCount: > 0 } result) continue;
 
             string[] values = [.. result.Tokens.Select(token => token.Value)];
             // The parser takes the next option for the value of one that has none; no value of ours begins like that.
-            bool isMissing = !declaration.IsFlag && (values.Length == 0 || values.Any(value => value.StartsWith("--", StringComparison.Ordinal)));
-            if (isMissing)
+            if (!declaration.IsFlag && (values is [] || values.Any(value => value.StartsWith("--", StringComparison.Ordinal))))
                 errors.Add($"{declaration.Flag}: its value is missing; write {declaration.Flag} {declaration.Placeholder}");
             else
-                settings.Add((declaration.Name, values is [] ? ["true"] : declaration.Repeats ? values : values[^1..]));
+                settings.AddRange(Numbered(declaration.Name, values is [] ? ["true"] : declaration.Repeats ? values : values[^1..]));
         }
 
-        return OptionSource.Of(settings, origin: name => "--" + name, source: _ => "command line");
+        return OptionSource.Of(settings, origin: name => "--" + name, place: _ => "command line");
     }
+
+    /// <summary>A list as configuration has it.</summary>
+    public static IEnumerable<KeyValuePair<string, string?>> Numbered(string key, string[] values) =>
+        values.Select((value, i) => KeyValuePair.Create(ConfigurationPath.Combine(key, $"{i}"), (string?)value));
 }

@@ -14,23 +14,32 @@ internal static class ConfigFileSource
     // A file of options is a screenful. More is the wrong file, perhaps a blob.
     private const int FileBytesMax = 1 << 20;
 
-    /// <summary>Null when nothing can be read there.</summary>
-    public static OptionSource? Read(string program, IReadOnlyList<OptionDeclaration> declarations, string path, List<string> errors)
+    private static readonly OptionDeclaration Schema = new("$schema", "URL", null, "for editors");
+
+    /// <summary>Null when it cannot be read.</summary>
+    public static OptionSource? Read(string program, IReadOnlyList<OptionDeclaration> known, string path, List<string> errors)
     {
         try
         {
-            if (new FileInfo(path).Length > FileBytesMax)
-            {
-                errors.Add($"{path}: has more than {FileBytesMax} bytes, which no file of options has; check --config");
-                return null;
-            }
+            if (new FileInfo(path).Length > FileBytesMax) throw new IOException($"it has more than {FileBytesMax} bytes, which no file of options has");
 
             byte[] json = File.ReadAllBytes(path);
-            var lines = LinesOfKeys(json);
-            if (lines is null)
+            var keys = KeysOf(json);
+            if (keys is null)
                 errors.Add($"{path}: is not a JSON object; write {{ \"name\": \"value\", ... }}");
-            else if (Check(program, declarations, path, lines, errors))
-                return Load(path, json, lines.ToDictionary(pair => pair.Key, pair => pair.Line, StringComparer.OrdinalIgnoreCase));
+            else if (keys.GroupBy(key => NearestName.Normalise(key.Name)).FirstOrDefault(same => same.Count() > 1) is { } twice)
+                errors.Add($"{path} line {twice.Last().Line}: '{twice.Last().Name}': is given twice; keep one");
+            else
+            {
+                var lines = keys.ToDictionary(key => key.Name, key => $"{path} line {key.Line}");
+                var provider = new JsonStreamConfigurationProvider(new JsonStreamConfigurationSource { Stream = new MemoryStream(json) });
+                var source = new OptionSource(provider, origin: key => $"{PlaceOf(key)}: '{key}'", place: PlaceOf);
+                errors.AddRange(source.Unknown(program, [.. known, Schema], option => option.Name, prefix: ""));
+                return source;
+
+                // A name with a colon in it comes as the part before.
+                string PlaceOf(string key) => lines.GetValueOrDefault(key, path);
+            }
         }
         catch (JsonException wrong)
         {
@@ -44,55 +53,24 @@ internal static class ConfigFileSource
         return null;
     }
 
-    private static OptionSource Load(string path, byte[] json, Dictionary<string, int> lines)
-    {
-        var provider = new JsonStreamConfigurationProvider(new JsonStreamConfigurationSource { Stream = new MemoryStream(json) });
-        return new OptionSource(provider, key => Origin(path, lines[key], key), key => $"{path} line {lines[key]}");
-    }
-
-    private static string Origin(string path, int line, string key) => $"{path} line {line}: '{key}'";
-
-    /// <summary>Whether the file can be loaded: the package refuses a key that is there twice without saying where.</summary>
-    private static bool Check(
-        string program, IReadOnlyList<OptionDeclaration> declarations, string path, List<(string Key, int Line)> lines, List<string> errors)
-    {
-        var known = declarations.Where(option => !OptionReader.IsCommand(option) && option.Name != OptionReader.Config).ToList();
-        var seen = new HashSet<string>();
-        bool isTwice = false;
-        foreach (var (key, line) in lines)
-        {
-            if (!seen.Add(NearestName.Normalise(key)))
-            {
-                errors.Add($"{Origin(path, line, key)}: is given twice; keep one");
-                isTwice = true;
-            }
-            else if (key != "$schema" && !known.Exists(option => OptionSource.IsKeyOf(key, option)))
-            {
-                string suggestion = NearestName.Suggestion(key, known.Select(option => option.Name));
-                errors.Add($"{Origin(path, line, key)}: {program} has no such option.{suggestion} See {program} --help");
-            }
-        }
-
-        return !isTwice;
-    }
-
-    /// <summary>The keys of the outer object, each with its line; null when there is no object.</summary>
+    /// <summary>The names in the outer object, each with its line, which the package does not tell; null when there is no object.</summary>
     /// <exception cref="JsonException">The text is not JSON.</exception>
-    private static List<(string Key, int Line)>? LinesOfKeys(ReadOnlySpan<byte> json)
+    private static List<(string Name, int Line)>? KeysOf(ReadOnlySpan<byte> json)
     {
         // Some editors begin a file with the UTF-8 byte order mark, which JSON does not know.
         if (json.StartsWith(Encoding.UTF8.Preamble)) json = json[Encoding.UTF8.Preamble.Length..];
         var reader = new Utf8JsonReader(json, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
         reader.Read();
-        bool isObject = reader.TokenType == JsonTokenType.StartObject;
+        if (reader.TokenType != JsonTokenType.StartObject) return null;
+
         var keys = new List<(string, int)>();
         // To the end, so that what follows the object is refused too.
         while (reader.Read())
         {
-            if (isObject && reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1)
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1)
                 keys.Add((reader.GetString()!, json[..(int)reader.TokenStartIndex].Count((byte)'\n') + 1)); // a property name is a string
         }
 
-        return isObject ? keys : null;
+        return keys;
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using RemoteExec.Core;
 
 namespace RemoteExec.Hosting;
 
@@ -19,6 +20,9 @@ internal sealed record OptionDeclaration(
 
     /// <summary><c>max-cas-size</c> is <c>REMOTEEXEC__MAX_CAS_SIZE</c>.</summary>
     public string EnvironmentName => EnvironmentPrefix + Name.Replace('-', '_').ToUpperInvariant();
+
+    /// <summary>Whether a key means this option, in whatever spelling: kebab-case, PascalCase, UPPER_CASE.</summary>
+    public bool IsKey(string key) => NearestName.Normalise(key) == NearestName.Normalise(Name);
 
     /// <summary>For the parser of the command line: its texts only, whatever they mean.</summary>
     public Option<string[]> ToOption() => new(Flag, Name == OptionReader.Help ? ["-h", "-?"] : [])

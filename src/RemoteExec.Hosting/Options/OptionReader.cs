@@ -44,12 +44,7 @@ public sealed partial class OptionReader
 
     /// <summary>Bytes; null when it is not set.</summary>
     public long? OptionalSize(string name, string help) =>
-        One(new(name, "SIZE", null, help), SizeForm, (string text, out long? value) =>
-        {
-            bool isSize = UnitText.TryParseSize(text, out long bytes);
-            value = bytes;
-            return isSize;
-        });
+        Read<long>(new(name, "SIZE", null, help), SizeForm, UnitText.TryParseSize) is [var bytes, ..] ? bytes : null;
 
     public TimeSpan Duration(string name, string defaultText, string help) => One<TimeSpan>(
         new(name, "TIME", defaultText, help), "a duration; write a number and a unit, such as 100ms, 30s or 5m", UnitText.TryParseDuration);
@@ -85,9 +80,6 @@ public sealed partial class OptionReader
     public IReadOnlyList<TEnum> Choices<TEnum>(string name, string defaultText, string help)
         where TEnum : struct, Enum =>
         Read<TEnum>(new(name, Alternatives<TEnum>("|"), defaultText, help, Repeats: true, SplitsAtCommas: true), Form<TEnum>(), TryParseChoice);
-
-    /// <summary>Whether an option asks for something else than a run: only a person at a command line does.</summary>
-    internal static bool IsCommand(OptionDeclaration option) => option.Name is Help or PrintConfig or Version;
 
     /// <summary>The options that every program has. Their values are used before the table is read.</summary>
     internal void DeclareCommon()

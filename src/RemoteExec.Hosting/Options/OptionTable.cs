@@ -34,9 +34,11 @@ public sealed class OptionTable<T>(
         if (flags.Keys.Contains(OptionReader.Help)) return Answer(OptionsText.Help(program, summary, declarations));
         if (flags.Keys.Contains(OptionReader.Version)) return Answer($"{program} {VersionText}{Environment.NewLine}");
 
-        List<OptionSource> sources = [flags, EnvironmentSource.Read(program, declarations, environment, errors)];
-        var config = declarations.Single(option => option.Name == OptionReader.Config);
-        if (new OptionReader(sources).SettingOf(config) is { Values: [{ } path] } && ConfigFileSource.Read(program, declarations, path, errors) is { } file)
+        // Questions are asked on the command line only, and a file names no further file.
+        OptionDeclaration[] settable = [.. declarations.Where(option => option.Name is not (OptionReader.Help or OptionReader.Version or OptionReader.PrintConfig))];
+        OptionDeclaration config = settable.Single(option => option.Name == OptionReader.Config);
+        List<OptionSource> sources = [flags, EnvironmentSource.Read(program, settable, environment, errors)];
+        if (new OptionReader(sources).SettingOf(config) is { Values: [{ } path] } && ConfigFileSource.Read(program, [.. settable.Except([config])], path, errors) is { } file)
             sources.Add(file);
 
         var reader = new OptionReader(sources);

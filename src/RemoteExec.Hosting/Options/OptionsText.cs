@@ -8,7 +8,7 @@ namespace RemoteExec.Hosting;
 /// <summary>A table of options as text: its help, and the values of a run.</summary>
 internal static class OptionsText
 {
-    private const int SourceBytesMax = 8192; // a path and some words
+    private const int PlaceBytesMax = 8192; // a path and some words
 
     // A file for people: < and + may stand as they are; control characters are escaped all the same.
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -45,10 +45,10 @@ internal static class OptionsText
         {
             var setting = options.SettingOf(option);
             string?[] values = [.. OptionReader.Split(option, setting?.Values ?? (option.Default is { } byDefault ? [byDefault] : []))];
-            string source = PrintableText.Escape(setting?.Source ?? "default", SourceBytesMax);
+            string place = PrintableText.Escape(setting?.Place ?? "default", PlaceBytesMax);
             text.AppendLine(values.Length > 0 || option.Repeats
-                ? $"  \"{option.Name}\": {Json(option, values)}, // {source}"
-                : $"  // \"{option.Name}\": {(option.IsFlag ? "false" : "not set")}, // {source}");
+                ? $"  \"{option.Name}\": {Json(option, values)}, // {place}"
+                : $"  // \"{option.Name}\": {(option.IsFlag ? "false" : "not set")}, // {place}");
         }
 
         return text.AppendLine("}").ToString();
