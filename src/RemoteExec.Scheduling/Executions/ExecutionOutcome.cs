@@ -15,6 +15,9 @@ public sealed record ExecutionOutcome
     /// </summary>
     public ReadOnlyMemory<byte> Response { get; init; }
 
+    /// <summary>What the response was made of. Not journalled, so null after a restart.</summary>
+    public ResponseMessage? Written { get; init; }
+
     /// <summary>The result may be stored in the action cache.</summary>
     public bool IsCacheWorthy { get; init; }
 

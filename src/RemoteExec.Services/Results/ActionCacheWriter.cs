@@ -14,10 +14,12 @@ public sealed class ActionCacheWriter(IActionCache cache, IBlobStore store, Serv
 
     public async ValueTask OnCompletedAsync(CompletedExecution completed, CancellationToken cancellationToken)
     {
+        var written = completed.Outcome.Written?.Take() as ExecuteResponse;
         // REAPI A7; decided where the report was read.
         if (!completed.Outcome.IsCacheWorthy) return;
 
-        var result = ExecuteResponse.Parser.ParseFrom(completed.Outcome.Response.Span).Result;
+        // Ours to change: its bytes have been made. Whoever made the outcome may have had nothing but bytes.
+        var result = (written ?? ExecuteResponse.Parser.ParseFrom(completed.Outcome.Response.Span)).Result;
         await _inlining.StripAsync(result, completed.Request.Action.Function, cancellationToken);
         await cache.PutAsync(new ActionCacheKey(completed.Request.Instance, completed.Request.Action), result, cancellationToken);
     }

@@ -12,7 +12,7 @@ namespace RemoteExec.Services;
 
 /// <summary>
 /// Turns a worker's report into the outcome of an execution: nothing is announced before all its outputs are stored
-/// (REAPI X16), and the response is serialised here, once for all who wait.
+/// (REAPI X16), and the response is serialised here, once, for the journal and for all who wait.
 /// </summary>
 internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, TimeProvider clock)
 {
@@ -46,6 +46,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
             Code = System.Enum.IsDefined((OutcomeCode)status.Code) ? (OutcomeCode)status.Code : OutcomeCode.Unknown,
             Message = ran ? report.Message : status.Message,
             Response = response.ToByteArray(),
+            Written = new ResponseMessage(response),
             // REAPI A7: a status that is not OK, a failed command and do_not_cache keep a result out of the cache.
             IsCacheWorthy = ran && result!.ExitCode == 0 && !lease.Request.DoNotCache, // a run has a result
             Blame = BlameOf((StatusCode)status.Code),
