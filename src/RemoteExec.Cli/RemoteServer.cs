@@ -1,3 +1,4 @@
+using Grpc.Net.Client;
 using RemoteExec.Core;
 using RemoteExec.Rpc;
 using RemoteExec.Storage;
@@ -9,7 +10,7 @@ internal sealed class RemoteServer(Uri address, InstanceName instance) : IDispos
 {
     public Uri Address { get; } = address;
 
-    public RpcChannel Channel { get; } = new(address, new RpcChannelOptions());
+    public GrpcChannel Channel { get; } = RpcChannels.Create(address);
 
     public InstanceName Instance { get; } = instance;
 

@@ -2,10 +2,8 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Hosting;
 using RemoteExec.Observability;
-using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
 using RemoteExec.Services;
-using RemoteExec.Web;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server;
@@ -19,8 +17,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     private readonly Lock _showing = new();
     private Scheduler? _scheduler;
     private ServicesComposition? _services;
-    private RpcServer? _rpc;
-    private WebServer? _web;
+    private ServerPorts? _ports;
     private bool _hasWorker;
     private Task _working = Task.CompletedTask;
 
@@ -29,10 +26,10 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     public string Welcome { get; private set; } = "";
 
     /// <summary>Where gRPC is served; known once it is composed.</summary>
-    public IPEndPoint? GrpcEndPoint => _rpc?.EndPoint;
+    public IPEndPoint? GrpcEndPoint => _ports?.Rpc.EndPoint;
 
     /// <summary>Where the web page is; known once it is composed.</summary>
-    public Uri? HttpAddress => _web?.Address;
+    public Uri? HttpAddress => _ports?.Web.Address;
 
     /// <summary>Takes what is to be disposed when the server ends; the last taken goes first.</summary>
     public T Own<T>(T part)
@@ -44,9 +41,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     /// <summary>All is composed: the worker starts, and the server says that it is ready.</summary>
     public void Begin(
-        Scheduler? scheduler, ServicesComposition services, RpcServer rpc, WebServer web, LocalWorker? worker, string welcome)
+        Scheduler? scheduler, ServicesComposition services, ServerPorts ports, LocalWorker? worker, string welcome)
     {
-        (_scheduler, _services, _rpc, _web, Welcome) = (scheduler, services, rpc, web, welcome);
+        (_scheduler, _services, _ports, Welcome) = (scheduler, services, ports, welcome);
         _hasWorker = worker is not null;
         if (worker is not null)
             _working = worker.RunAsync(_workerDrain.Token);
@@ -109,20 +106,17 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         await _working;
         // What runs on other workers goes on without us, so its readers would have us wait for it.
         _services?.LiveLogs?.Close();
-        // Streams without an end of their own would hold the port open until the limit: watchers of health, and workers
-        // from elsewhere, who go on running what they have and come back to the next server.
-        _services?.Health.EndWatches();
         if (_scheduler is not null)
             await _scheduler.DisposeAsync();
-        if (_rpc is not null)
-            await _rpc.StopAsync(CancellationToken.None);
+        if (_ports is not null)
+            await _ports.CloseAsync(options.DrainMax, time);
         Stopped();
     }
 
     // What is shown last must be what was read last.
     private void ShowHealth()
     {
-        lock (_showing) _services?.Health.SetServing(Health.IsReady);
+        lock (_showing) _services?.SetServing(Health.IsReady);
     }
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "ready", Message = "ready, process {Process}")]

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
 using RemoteExec.Observability;
+using RemoteExec.Protocol;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
 using RemoteExec.Scheduling.Local;
@@ -81,37 +82,30 @@ internal static class ServerComposition
 
             // Services and ports.
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
-            var rpc = running.Own(new RpcServer(new RpcServerOptions
+            var rpc = new RpcPort(services.Methods, new RpcServerOptions
             {
-                EndPoint = grpc,
-                Methods = ServicesComposition.MethodOptions(serving),
-                DrainMax = options.DrainMax,
                 Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{options.Http}; Bazel wants --remote_executor=grpc://{options.Grpc}.",
+                Failures = ServicesComposition.ToRpc,
+                Leaving = () => RpcErrors.Unavailable("the coordinator is shutting down"),
                 Observers = [metrics.Rpc],
                 Time = time,
-                Log = logs,
-            }));
-            services.AddTo(rpc);
-            await Refuse.PortInUseAsync(options.Grpc, "grpc", () => rpc.StartAsync(cancellationToken));
-            string grpcAddress = $"grpc://{rpc.EndPoint}";
-
-            var web = running.Own(await Refuse.PortInUseAsync(options.Http, "http", () => WebServer.StartAsync(
-                http,
-                new WebSources
-                {
-                    Version = serving.Version,
-                    GrpcAddress = grpcAddress,
-                    Time = time,
-                    Health = running.Health,
-                    Metrics = metrics,
-                    History = history,
-                    Blobs = blobs,
-                    Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
-                    LiveOperations = count => [.. (scheduler?.List() ?? []).Where(o => !o.IsDone).OrderBy(o => o.CreatedAt).Take(count)],
-                    LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
-                    Storage = () => blobs.Usage,
-                },
-                log, cancellationToken)));
+            });
+            var web = new WebServer(new WebSources
+            {
+                Version = serving.Version,
+                GrpcAddress = () => $"grpc://{rpc.EndPoint}",
+                Time = time,
+                Health = running.Health,
+                Metrics = metrics,
+                History = history,
+                Blobs = blobs,
+                Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
+                LiveOperations = count => [.. (scheduler?.List() ?? []).Where(o => !o.IsDone).OrderBy(o => o.CreatedAt).Take(count)],
+                LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
+                Storage = () => blobs.Usage,
+            });
+            var ports = running.Own(new ServerPorts(rpc, grpc, web, http, log));
+            await ports.OpenAsync(options, cancellationToken);
 
             // The worker last: it joins what is ready.
             var worker = options.Plays(ServerRole.Worker)
@@ -121,8 +115,8 @@ internal static class ServerComposition
                     time, logs, cancellationToken))
                 : null;
 
-            string welcome = Welcome.Text(serving.Version, grpcAddress, web.Address, options, blobs.Usage, worker);
-            running.Begin(scheduler, services, rpc, web, worker, welcome);
+            string welcome = Welcome.Text(serving.Version, $"grpc://{rpc.EndPoint}", web.Address, options, blobs.Usage, worker);
+            running.Begin(scheduler, services, ports, worker, welcome);
             return running;
         }
         catch

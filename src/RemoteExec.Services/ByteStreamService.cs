@@ -4,7 +4,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
-using RemoteExec.Rpc;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
@@ -15,8 +14,15 @@ namespace RemoteExec.Services;
 /// </summary>
 public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposable
 {
-    public const string ReadMethodName = "/google.bytestream.ByteStream/Read";
-    public const string WriteMethodName = "/google.bytestream.ByteStream/Write";
+    internal static Method<ReadRequest, ReadChunk> ReadMethod { get; } = new(
+        MethodType.ServerStreaming, ByteStream.Descriptor.FullName, nameof(ByteStream.ByteStreamBase.Read),
+        ServedOnly.Requests(context => ReadRequest.Parser.ParseFrom(context.PayloadAsReadOnlySequence())),
+        ServedOnly.Responses<ReadChunk>(ReadChunk.Serialize));
+
+    internal static Method<WriteMessage, WriteResponse> WriteMethod { get; } = new(
+        MethodType.ClientStreaming, ByteStream.Descriptor.FullName, nameof(ByteStream.ByteStreamBase.Write),
+        ServedOnly.Requests(WriteMessage.Deserialize),
+        Marshallers.Create(response => response.ToByteArray(), WriteResponse.Parser.ParseFrom));
 
     // REAPI G5: a balancer may route by this copy of the name.
     private const string ResourceNameHeader = "build.bazel.remote.execution.v2.resource-name";
@@ -40,14 +46,14 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
 
     public ValueTask DisposeAsync() => _uploads.DisposeAsync();
 
-    public async Task ReadAsync(RawServerCall call)
+    internal async Task ReadAsync(ReadRequest request, IServerStreamWriter<ReadChunk> responses, ServerCallContext context)
     {
-        var cancellationToken = call.Context.CancellationToken;
-        var request = await ReceiveReadRequestAsync(call, cancellationToken);
-        CheckHeader(call.Context, request.ResourceName);
+        var cancellationToken = context.CancellationToken;
+        var sender = new BlobSender(responses, _options.Observer);
+        CheckHeader(context, request.ResourceName);
         if (LogStreamName.IsLogStream(request.ResourceName))
         {
-            await FollowAsync(call, request, cancellationToken);
+            await FollowAsync(sender, request, cancellationToken);
             return;
         }
 
@@ -64,25 +70,22 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             ?? throw RpcErrors.NotFound("blob", name.Digest.ToString());
         long bytes = reader.RemainingBytes;
         if (request.ReadLimit > 0) bytes = Math.Min(bytes, request.ReadLimit);
-        var sender = new BlobSender(call.Responses, _options.Observer);
         if (name.Compressor == Compressor.Identity)
             await sender.SendAsync(reader, bytes, cancellationToken);
         else
             await sender.SendCompressedAsync(reader, cancellationToken);
     }
 
-    public async Task WriteAsync(RawServerCall call)
+    internal async Task<WriteResponse> WriteAsync(IAsyncStreamReader<WriteMessage> requests, ServerCallContext context)
     {
-        var requests = call.Requests;
-        if (!await requests.MoveNextAsync(call.Context.CancellationToken)) throw RpcErrors.Invalid("the stream has no message");
+        if (!await requests.MoveNext(context.CancellationToken)) throw RpcErrors.Invalid("the stream has no message");
 
-        var message = WriteMessage.Parse(requests.Current);
-        var name = ParseUpload(call.Context, message.ResourceName);
-        await using var hold = await _uploads.EnterAsync(name, call.Context.CancellationToken);
+        var message = requests.Current;
+        var name = ParseUpload(context, message.ResourceName);
+        await using var hold = await _uploads.EnterAsync(name, context.CancellationToken);
         try
         {
-            long committed = await ReceiveAsync(requests, message, hold.Upload, hold.CancellationToken);
-            await call.Responses.WriteAsync(new WriteResponse { CommittedSize = committed }.ToByteArray(), hold.CancellationToken);
+            return new WriteResponse { CommittedSize = await ReceiveAsync(requests, message, hold.Upload, hold.CancellationToken) };
         }
         catch (OperationCanceledException) when (hold.Interruption is { } reason)
         {
@@ -103,7 +106,8 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     }
 
     /// <summary>One call's messages; answers the committed size.</summary>
-    private async ValueTask<long> ReceiveAsync(MessageReader requests, WriteMessage message, Upload upload, CancellationToken cancellationToken)
+    private async ValueTask<long> ReceiveAsync(
+        IAsyncStreamReader<WriteMessage> requests, WriteMessage message, Upload upload, CancellationToken cancellationToken)
     {
         string resourceName = message.ResourceName;
         await upload.EnterAsync(_store, message.WriteOffset, cancellationToken);
@@ -114,29 +118,29 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             if (message.WriteOffset != upload.ExpectedOffset)
                 throw RpcErrors.InvalidField("write_offset", $"write_offset is {message.WriteOffset}, expected {upload.ExpectedOffset}");
 
-            await upload.AppendAsync(message.Data, cancellationToken);
+            await upload.AppendAsync(new ReadOnlySequence<byte>(message.Data), cancellationToken);
             bool isLast = message.FinishWrite;
-            bool isMore = !upload.IsPresent && await requests.MoveNextAsync(cancellationToken);
+            message.Dispose();
+            bool isMore = !upload.IsPresent && await requests.MoveNext(cancellationToken);
             if (isLast && isMore) throw upload.Broken(RpcErrors.Invalid("message after finish_write"));
             if (isLast) await upload.CommitAsync(cancellationToken);
             // Without finish_write the client may come back for the rest: what came is kept.
             if (!isMore) break;
 
-            message = WriteMessage.Parse(requests.Current);
+            message = requests.Current;
         }
 
         return await upload.FinishAsync(cancellationToken);
     }
 
     /// <summary>Everything that the log has, what it gets, and then its end (REAPI BR7).</summary>
-    private async ValueTask FollowAsync(RawServerCall call, ReadRequest request, CancellationToken cancellationToken)
+    private async ValueTask FollowAsync(BlobSender sender, ReadRequest request, CancellationToken cancellationToken)
     {
         if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
         if (request.ReadOffset < 0) throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset is {request.ReadOffset}"));
         if (!LogStreamName.TryParse(request.ResourceName, out var name) || _logs?.Open(name) is not { } log)
             throw RpcErrors.NotFound("log stream", RequestOrigins.Clean(request.ResourceName));
 
-        var sender = new BlobSender(call.Responses, _options.Observer);
         long position = request.ReadOffset;
         long left = request.ReadLimit > 0 ? request.ReadLimit : long.MaxValue;
         while (left > 0)
@@ -146,32 +150,12 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             if (position == end) return;
 
             if (bytes.Length > left) bytes = bytes[..(int)left];
-            if (!await sender.SendAsync(bytes, cancellationToken)) return;
+            await sender.SendAsync(bytes, cancellationToken);
             position += bytes.Length;
             left -= bytes.Length;
             if (isClosed && bytes.IsEmpty) throw RpcErrors.Unavailable("the coordinator is shutting down");
             if (bytes.IsEmpty) await changed.WaitAsync(cancellationToken);
         }
-    }
-
-    private static async ValueTask<ReadRequest> ReceiveReadRequestAsync(RawServerCall call, CancellationToken cancellationToken)
-    {
-        if (!await call.Requests.MoveNextAsync(cancellationToken))
-            throw new RpcException(new Status(StatusCode.Internal, "no message where one was expected"));
-
-        ReadRequest request;
-        try
-        {
-            request = ReadRequest.Parser.ParseFrom(call.Requests.Current);
-        }
-        catch (InvalidProtocolBufferException broken)
-        {
-            throw new RpcException(new Status(StatusCode.Internal, "the message is not a valid ReadRequest", broken));
-        }
-
-        return await call.Requests.MoveNextAsync(cancellationToken)
-            ? throw new RpcException(new Status(StatusCode.Internal, "more than one message where one was expected"))
-            : request;
     }
 
     private static void CheckHeader(ServerCallContext context, string resourceName)

@@ -125,6 +125,10 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
         return Zstd.Decompress(item.Data.Span, (int)digest.SizeBytes);
     }
 
+    /// <summary>A batch that is so large that it is not even read (REAPI, BatchUpdateBlobs: INVALID_ARGUMENT). To try it again is in vain.</summary>
+    public static RpcException BatchTooLarge(ServicesOptions options) =>
+        RpcErrors.Invalid($"the batch is too large, at most {options.BatchBytesMax} bytes are announced (max_batch_total_size_bytes)");
+
     /// <summary>REAPI C2, C4: up to twice what is announced is taken, more is refused as a whole.</summary>
     private void CheckBatch(int items, long totalBytes)
     {

@@ -4,6 +4,9 @@ using Google.LongRunning;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Grpc.Health.V1;
+using Grpc.HealthCheck;
+using Grpc.Reflection;
+using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
@@ -13,7 +16,7 @@ using ReflectionV1 = Grpc.Reflection.V1.ServerReflection;
 
 namespace RemoteExec.Services;
 
-/// <summary>All services of a server, made of its stores and its scheduler, ready to be added to its gRPC endpoint.</summary>
+/// <summary>All services of a server, made of its stores and its scheduler, ready to be added to its gRPC port.</summary>
 public sealed class ServicesComposition : IAsyncDisposable
 {
     // Bazel asks for thousands of digests at once, a hundred bytes each (REAPI C1).
@@ -22,10 +25,19 @@ public sealed class ServicesComposition : IAsyncDisposable
     // Results list their outputs; a hundred thousand of them take this.
     private const int ResultBytesMax = 16 * 1024 * 1024;
 
-    private readonly List<ServerServiceDefinition> _definitions = [];
-    private readonly List<ServiceDescriptor> _descriptors = [];
+    // Up to twice what is announced is taken (REAPI C4), and what surrounds the blobs needs room too.
+    private const int BatchFramingBytesMax = 4 * 1024 * 1024;
+
+    // A client may pause while it makes what it uploads, or read its input from a slow disk; who is silent for longer is gone, and
+    // would hold one of the uploads that a server has room for.
+    private static readonly TimeSpan UploadIdleMax = TimeSpan.FromSeconds(90);
+
+    // Tools keep a reflection stream open while a person thinks.
+    private static readonly TimeSpan ReflectionIdleMax = TimeSpan.FromMinutes(10);
+
+    private readonly HealthServiceImpl _health = new();
+    private readonly List<string> _names = [""]; // the empty name is the server as a whole (health.proto)
     private readonly ByteStreamService _byteStream;
-    private readonly FindMissingBlobs _findMissing;
 
     /// <param name="cache">Answers complete results only.</param>
     /// <param name="scheduler">Null on a server that only stores.</param>
@@ -33,31 +45,25 @@ public sealed class ServicesComposition : IAsyncDisposable
     {
         LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
         _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
-        _findMissing = new FindMissingBlobs(store);
 
-        Add(Capabilities.BindService(new CapabilitiesService(options)), Capabilities.Descriptor);
-        Add(ContentAddressableStorage.BindService(new ContentAddressableStorageService(store, options)), ContentAddressableStorage.Descriptor);
-        Add(ByteStream.BindService(_byteStream), ByteStream.Descriptor);
-        Add(ActionCache.BindService(new ActionCacheService(cache, store, options)), ActionCache.Descriptor);
+        List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor];
+        AddStores(store, cache, options);
         if (scheduler is not null)
         {
+            offered.AddRange([Execution.Descriptor, Operations.Descriptor, WorkerPool.Descriptor]);
             Workers = new WorkerConversation(scheduler, store, LiveLogs!, options, clock); // made with the scheduler
-            Add(Execution.BindService(new ExecutionService(scheduler, cache, store, options, clock)), Execution.Descriptor);
-            Add(Operations.BindService(new OperationsService(scheduler, clock)), Operations.Descriptor);
-            Add(WorkerPool.BindService(new WorkerPoolService(Workers)), WorkerPool.Descriptor);
+            AddExecution(scheduler, cache, store, options, clock);
         }
 
         // Last, because they speak of the others and of themselves.
-        _descriptors.AddRange([Grpc.Health.V1.Health.Descriptor, ReflectionV1.Descriptor, ReflectionAlpha.Descriptor]);
-        Health = new HealthService(_descriptors.Select(service => service.FullName));
-        var reflection = new ReflectionService(_descriptors);
-        _definitions.AddRange(
-        [
-            Grpc.Health.V1.Health.BindService(Health),
-            ReflectionV1.BindService(reflection),
-            ReflectionAlpha.BindService(new ReflectionAlphaService(reflection)),
-        ]);
+        offered.AddRange([Grpc.Health.V1.Health.Descriptor, ReflectionV1.Descriptor, ReflectionAlpha.Descriptor]);
+        _names.AddRange(offered.Select(service => service.FullName));
+        SetServing(false);
+        AddTools(offered);
     }
+
+    /// <summary>For a gRPC port: every method with its limits.</summary>
+    public RpcMethods Methods { get; } = new();
 
     /// <summary>Serves workers, in this process or over gRPC; null on a server that only stores.</summary>
     public WorkerConversation? Workers { get; }
@@ -65,29 +71,17 @@ public sealed class ServicesComposition : IAsyncDisposable
     /// <summary>What running actions write; null on a server that only stores.</summary>
     public LiveLogs? LiveLogs { get; }
 
-    /// <summary>Says "not serving" until told otherwise.</summary>
-    public HealthService Health { get; }
-
     /// <summary>Uploads that wait for their clients, or have them.</summary>
     public int UnfinishedUploads => _byteStream.UnfinishedUploads;
 
-    /// <summary>For <see cref="RpcServerOptions.Methods"/>: methods whose messages may be larger than gRPC's usual 4 MiB.</summary>
-    public static IReadOnlyDictionary<string, RpcMethodOptions> MethodOptions(ServicesOptions options) => new Dictionary<string, RpcMethodOptions>
-    {
-        [FindMissingBlobs.MethodName] = new() { ReceiveBytesMax = FindMissingBytesMax },
-        // Up to twice what is announced is taken (REAPI C4), and what surrounds the blobs needs room too.
-        ["/build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs"] =
-            new() { ReceiveBytesMax = (2 * options.BatchBytesMax) + (4 * 1024 * 1024) },
-        ["/build.bazel.remote.execution.v2.ActionCache/UpdateActionResult"] = new() { ReceiveBytesMax = ResultBytesMax },
-        ["/remoteexec.v1.WorkerPool/Join"] = new() { ReceiveBytesMax = ResultBytesMax },
-    };
+    /// <summary>What a gRPC port makes of the failures that our rooms have names for.</summary>
+    public static RpcException? ToRpc(Exception failure) => failure is SchedulingException refused ? refused.ToRpc() : null;
 
-    public void AddTo(RpcServer server)
+    /// <summary>Sets the health of the server and of every service in it. It is "not serving" until told otherwise.</summary>
+    public void SetServing(bool isServing)
     {
-        foreach (var definition in _definitions) server.AddService(definition);
-        server.AddRawMethod(FindMissingBlobs.MethodName, _findMissing.HandleAsync);
-        server.AddRawMethod(ByteStreamService.ReadMethodName, _byteStream.ReadAsync);
-        server.AddRawMethod(ByteStreamService.WriteMethodName, _byteStream.WriteAsync);
+        foreach (string name in _names)
+            _health.SetStatus(name, isServing ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing);
     }
 
     public ValueTask DisposeAsync()
@@ -96,9 +90,55 @@ public sealed class ServicesComposition : IAsyncDisposable
         return _byteStream.DisposeAsync();
     }
 
-    private void Add(ServerServiceDefinition definition, ServiceDescriptor descriptor)
+    private void AddStores(IBlobStore store, IActionCache cache, ServicesOptions options)
     {
-        _definitions.Add(definition);
-        _descriptors.Add(descriptor);
+        var blobs = new ContentAddressableStorageService(store, options);
+        var findMissing = new FindMissingBlobs(store);
+        var results = new ActionCacheService(cache, store, options);
+
+        Methods.Add<CapabilitiesService>(RpcLimits.Default, binder => Capabilities.BindService(binder, new CapabilitiesService(options)));
+
+        Methods.Add<FindMissingBlobs>(
+            new RpcLimits { ReceiveBytesMax = FindMissingBytesMax },
+            binder => binder.AddMethod(FindMissingBlobs.Method, findMissing.HandleAsync));
+        Methods.Add<BatchUpdateBlobsRequest>(
+            new RpcLimits { ReceiveBytesMax = (2 * options.BatchBytesMax) + BatchFramingBytesMax, TooLarge = ContentAddressableStorageService.BatchTooLarge(options) },
+            binder => ContentAddressableStorage.BindService(binder, blobs), nameof(blobs.BatchUpdateBlobs));
+        Methods.Add<ContentAddressableStorageService>(RpcLimits.Default, binder => ContentAddressableStorage.BindService(binder, blobs));
+
+        Methods.Add<WriteRequest>(
+            new RpcLimits { ReceiveIdleMax = UploadIdleMax },
+            binder => binder.AddMethod(ByteStreamService.WriteMethod, _byteStream.WriteAsync));
+        Methods.Add<ByteStreamService>(RpcLimits.Default, binder =>
+        {
+            binder.AddMethod(ByteStreamService.ReadMethod, _byteStream.ReadAsync);
+            ByteStream.BindService(binder, _byteStream);
+        });
+
+        Methods.Add<UpdateActionResultRequest>(
+            new RpcLimits { ReceiveBytesMax = ResultBytesMax },
+            binder => ActionCache.BindService(binder, results), nameof(results.UpdateActionResult));
+        Methods.Add<ActionCacheService>(RpcLimits.Default, binder => ActionCache.BindService(binder, results));
+    }
+
+    private void AddExecution(Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock)
+    {
+        Methods.Add<ExecutionService>(
+            RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, options, clock)));
+        Methods.Add<OperationsService>(RpcLimits.Default, binder => Operations.BindService(binder, new OperationsService(scheduler, clock)));
+        Methods.Add<WorkerPoolService>(
+            // A worker is heard by the scheduler, which knows better how long it may be silent.
+            new RpcLimits { ReceiveBytesMax = ResultBytesMax, ReceiveIdleMax = Timeout.InfiniteTimeSpan, EndsWithServer = true },
+            binder => WorkerPool.BindService(binder, new WorkerPoolService(Workers!))); // made with the scheduler
+    }
+
+    private void AddTools(List<ServiceDescriptor> offered)
+    {
+        Methods.Add<HealthServiceImpl>(new RpcLimits { EndsWithServer = true }, binder => Grpc.Health.V1.Health.BindService(binder, _health));
+        Methods.Add<ReflectionServiceImpl>(new RpcLimits { ReceiveIdleMax = ReflectionIdleMax, EndsWithServer = true }, binder =>
+        {
+            ReflectionV1.BindService(binder, new ReflectionV1ServiceImpl(offered));
+            ReflectionAlpha.BindService(binder, new ReflectionServiceImpl(offered));
+        });
     }
 }

@@ -28,7 +28,7 @@ internal sealed class StatusReader(WebSources sources)
             Ready = sources.Health.IsReady,
             Draining = sources.Health.Phase == ServerPhase.Draining,
             Fault = sources.Health.Fault ?? "",
-            GrpcAddress = sources.GrpcAddress,
+            GrpcAddress = sources.GrpcAddress(),
             Queued = queue.Queued,
             Running = queue.Leased + queue.Running,
             OperationsCompleted = totals.Executions,

@@ -2,100 +2,111 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Web;
 
-/// <summary>The HTTP port: one page, the JSON API behind it, metrics and health.</summary>
-public sealed class WebServer : IAsyncDisposable
+/// <summary>
+/// The HTTP port of a <see cref="WebApplication"/>: one page, the JSON API behind it, metrics and health. What arrives on it comes here,
+/// and nothing else does.
+/// </summary>
+public sealed class WebServer : IDisposable
 {
-    // Often enough to feel live; one snapshot costs well under a millisecond.
+    // Often enough to feel live.
     private static readonly TimeSpan LiveInterval = TimeSpan.FromSeconds(1);
 
-    // A browser holds six connections a host; a handful of people may watch.
-    private const int ConnectionsMax = 256;
+    // A browser holds six connections a host, and may leave them idle for long; a handful of people may watch.
+    private const int ConnectionsMax = 1024;
 
     // Load balancers probe with either; the host leaves the body of an answer to HEAD out.
     private static readonly string[] Looks = [HttpMethods.Get, HttpMethods.Head];
 
-    private readonly WebApplication _app;
+    // Kestrel's default, which the limits of the gRPC port have lifted: a reader that stops reading is let go.
+    private static readonly MinDataRate ReadingMin = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+
     private readonly WebSources _sources;
     private readonly StatusReader _status;
     private readonly ActionReader _actions;
     private readonly CancellationTokenSource _stopping = new();
+    private IPAddress _boundTo = IPAddress.None;
+    private ListenOptions? _listen;
+    private int _connections;
 
-    private WebServer(IPEndPoint endpoint, WebSources sources, ILoggerProvider logging)
+    public WebServer(WebSources sources)
     {
         _sources = sources;
         _status = new StatusReader(sources);
         _actions = new ActionReader(sources);
-        _app = Build(endpoint, logging);
-        Map(_app, new HostGuard(endpoint.Address));
     }
 
-    /// <summary>Where it listens; with port 0 the one the system chose.</summary>
-    public Uri Address => new(_app.Urls.First());
+    /// <summary>Where it listens, once the application is started; with port 0 the one the system chose.</summary>
+    public Uri Address => new($"http://{_listen?.IPEndPoint}");
 
-    /// <exception cref="IOException">The port is taken.</exception>
-    public static async Task<WebServer> StartAsync(
-        IPEndPoint endpoint, WebSources sources, ILoggerProvider logging, CancellationToken cancellationToken)
+    public void AddTo(WebApplicationBuilder builder, IPEndPoint endPoint)
     {
-        var server = new WebServer(endpoint, sources, logging);
-        try
+        _boundTo = endPoint.Address;
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(endPoint, listen =>
         {
-            await server._app.StartAsync(cancellationToken);
-            return server;
-        }
-        catch
-        {
-            await server.DisposeAsync();
-            throw;
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _stopping.CancelAsync();
-        await _app.DisposeAsync();
-        _stopping.Dispose();
-    }
-
-    private static WebApplication Build(IPEndPoint endpoint, ILoggerProvider logging)
-    {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.Listen(endpoint);
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
-            kestrel.Limits.MaxRequestBodySize = 0; // nothing here takes a body
-        });
-        builder.Logging.AddProvider(logging);
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        // A port that is taken travels as an exception; logged as well, the operator would read it twice.
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+            _listen = listen;
+            listen.Protocols = HttpProtocols.Http1;
+            listen.Use(next => connection => ConnectAsync(connection, next));
+        }));
         builder.Services.AddRoutingCore();
-        return builder.Build();
     }
 
-    private void Map(WebApplication app, HostGuard guard)
+    public void UseOn(WebApplication app) => app.MapWhen(context => context.Features.Get<WebServer>() == this, web =>
     {
-        app.Use((context, next) =>
+        var guard = new HostGuard(_boundTo);
+        web.Use((context, next) =>
         {
             SetSafeHeaders(context.Response.Headers);
+            SetLimits(context);
             return guard.Allows(context.Request.Host)
                 ? next(context)
                 : RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this server listens on loopback and answers only to localhost");
         });
-        app.UseRouting();
+        web.UseRouting();
+        web.UseEndpoints(Map);
+    });
 
+    /// <summary>Live pages would hold the port open.</summary>
+    public void EndStreams() => _stopping.Cancel();
+
+    /// <summary>After the application, whose requests look at it.</summary>
+    public void Dispose() => _stopping.Dispose();
+
+    private async Task ConnectAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        try
+        {
+            if (Interlocked.Increment(ref _connections) > ConnectionsMax) return; // it is closed
+            connection.Features.Set(this);
+            await next(connection);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _connections);
+        }
+    }
+
+    private static void SetLimits(HttpContext context)
+    {
+        // Nothing here takes a body.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } body) body.MaxRequestBodySize = 0;
+        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } reading) reading.MinDataRate = ReadingMin;
+    }
+
+    private void Map(IEndpointRouteBuilder app)
+    {
         app.MapMethods("/", Looks, context => PageAsync(context, action: null));
         app.MapMethods("/action/{id}", Looks, ActionPageAsync);
         app.MapMethods("/app.js", Looks, context => AssetAsync(context, "app.js", "text/javascript; charset=utf-8"));

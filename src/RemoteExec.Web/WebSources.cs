@@ -9,8 +9,8 @@ public sealed record WebSources
 {
     public required string Version { get; init; }
 
-    /// <summary>What a client is told to use, e.g. <c>grpc://127.0.0.1:8980</c>.</summary>
-    public required string GrpcAddress { get; init; }
+    /// <summary>What a client is told to use, e.g. <c>grpc://127.0.0.1:8980</c>; known once the ports are open.</summary>
+    public required Func<string> GrpcAddress { get; init; }
 
     public required TimeProvider Time { get; init; }
 

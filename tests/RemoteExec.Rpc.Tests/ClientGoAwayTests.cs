@@ -33,38 +33,6 @@ public sealed class ClientGoAwayTests : ClientWireFixture
         Assert.That(await call.ResponseAsync.WaitAsync(Patience), Is.EqualTo("hi"));
     }
 
-    [Test]
-    public async Task A_stream_of_which_nothing_was_sent_goes_to_the_next_connection_with_all_its_messages()
-    {
-        using var call = Duplex();
-        using var leaving = await Http2Peer.AcceptAsync(Listener);
-        await ReadCallAsync(leaving);
-        await leaving.SendGoAwayAsync(lastStreamId: 0, Http2Error.NoError);
-
-        using var next = await Http2Peer.AcceptAsync(Listener);
-        int stream = (await ReadCallAsync(next)).StreamId;
-        await SendResponseHeadersAsync(next, stream); // until here the client may still be changing over
-        await call.ResponseHeadersAsync.WaitAsync(Patience);
-        await call.RequestStream.WriteAsync("hi");
-        Assert.That((await next.ReadAsync(frame => frame.Type == Http2FrameType.Data)).Payload, Is.EqualTo(FramedHi));
-    }
-
-    [Test]
-    public async Task A_stream_that_has_sent_a_message_fails_rather_than_lose_it()
-    {
-        using var call = Duplex();
-        using var leaving = await Http2Peer.AcceptAsync(Listener);
-        await ReadCallAsync(leaving);
-        await call.RequestStream.WriteAsync("hi");
-        await leaving.ReadAsync(frame => frame.Type == Http2FrameType.Data);
-        var read = call.ResponseStream.MoveNext();
-        await leaving.SendGoAwayAsync(lastStreamId: 0, Http2Error.NoError);
-
-        // .NET's handler tries again by itself, on a connection that it may get.
-        using var next = await Http2Peer.AcceptAsync(Listener);
-        Assert.That((await FailureOf(read)).StatusCode, Is.EqualTo(StatusCode.Unavailable));
-    }
-
     [TestCase((int)Http2Error.NoError, StatusCode.Unavailable)]
     [TestCase((int)Http2Error.InternalError, StatusCode.Unavailable)]
     [TestCase((int)Http2Error.EnhanceYourCalm, StatusCode.ResourceExhausted)]
@@ -92,28 +60,39 @@ public sealed class ClientGoAwayTests : ClientWireFixture
     }
 
     [Test]
-    public async Task A_channel_that_shuts_down_fails_what_runs_and_what_comes_later()
+    public async Task A_connection_that_is_lost_in_mid_stream_is_unavailable()
     {
         using var call = ServerStreaming();
         using var server = await Http2Peer.AcceptAsync(Listener);
         int stream = (await ReadCallAsync(server)).StreamId;
         await SendResponseHeadersAsync(server, stream);
-        await call.ResponseHeadersAsync;
-        var read = call.ResponseStream.MoveNext();
+        await server.SendDataAsync(stream, false, FramedHi);
+        Assert.That(await call.ResponseStream.MoveNext(), Is.True);
 
-        await Channel.ShutdownAsync();
-        Assert.That((await FailureOf(read)).StatusCode, Is.EqualTo(StatusCode.Unavailable));
-        using var late = Unary();
-        Assert.That((await FailureOf(late.ResponseAsync)).StatusCode, Is.EqualTo(StatusCode.Unavailable));
+        await server.SendAsync(Http2FrameType.Data, 0, streamId: 0, [0]); // DATA belongs to a stream
+        Assert.That((await FailureOf(call.ResponseStream.MoveNext())).StatusCode, Is.EqualTo(StatusCode.Unavailable));
+    }
+
+    [TestCase((int)Http2Error.EnhanceYourCalm, StatusCode.ResourceExhausted)]
+    [TestCase((int)Http2Error.Cancel, StatusCode.Cancelled)]
+    [TestCase((int)Http2Error.InternalError, StatusCode.Internal)]
+    public async Task A_reset_of_one_stream_keeps_the_status_of_its_code(int error, StatusCode expected)
+    {
+        using var call = ServerStreaming();
+        using var server = await Http2Peer.AcceptAsync(Listener);
+        int stream = (await ReadCallAsync(server)).StreamId;
+        await SendResponseHeadersAsync(server, stream);
+        await server.SendResetAsync(stream, (Http2Error)error);
+        Assert.That((await FailureOf(call.ResponseStream.MoveNext())).StatusCode, Is.EqualTo(expected));
     }
 
     [Test]
     public async Task A_server_that_accepts_and_never_greets_is_unavailable()
     {
         // https: the time to connect includes the handshake, of which this server does nothing.
-        using var channel = new RpcChannel(new Uri($"https://{Listener.LocalEndPoint}"), new RpcChannelOptions
+        using var channel = RpcChannels.Create(new Uri($"https://{Listener.LocalEndPoint}"), new RpcChannelOptions
         {
-            Retry = RetryPolicy.None,
+            AttemptsMax = 1,
             ConnectTimeout = TimeSpan.FromMilliseconds(1),
         });
         var call = channel.CreateCallInvoker().AsyncUnaryCall(EchoService.UnaryMethod, null, default, "hi");

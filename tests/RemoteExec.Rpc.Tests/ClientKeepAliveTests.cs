@@ -15,8 +15,7 @@ public sealed class ClientKeepAliveTests : ClientWireFixture
     {
         KeepAlivePingDelay = Shortest,
         KeepAlivePingTimeout = IsAnswerWaitedFor ? TimeSpan.FromMinutes(5) : Shortest,
-        // One attempt more, at once: what follows a lost connection.
-        Retry = new RetryPolicy { AttemptsMax = 2, FirstDelay = TimeSpan.Zero },
+        AttemptsMax = 2,
     };
 
     private static bool IsAnswerWaitedFor => TestContext.CurrentContext.Test.MethodName == nameof(A_server_that_answers_its_pings_may_be_silent_for_long);

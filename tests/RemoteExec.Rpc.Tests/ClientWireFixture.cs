@@ -1,10 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using Grpc.Core;
+using Grpc.Net.Client;
 
 namespace RemoteExec.Rpc.Tests;
 
-/// <summary>A real client whose clock a test moves, and the server that the test plays frame by frame.</summary>
+/// <summary>A real client, and the server that the test plays frame by frame.</summary>
 public abstract class ClientWireFixture
 {
     protected static readonly byte[] FramedHi = [0, 0, 0, 0, 2, (byte)'h', (byte)'i'];
@@ -13,16 +14,12 @@ public abstract class ClientWireFixture
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private Socket? _listener;
-    private RpcChannel? _channel;
-
-    internal ManualTime Time { get; private set; } = new();
+    private GrpcChannel? _channel;
 
     /// <summary>Owns its port from the start, so that nobody else can listen there while this does not.</summary>
     protected Socket Listener => _listener!; // set before each test
 
-    protected RpcChannel Channel => _channel!;
-
-    protected CallInvoker Client => Channel.CreateCallInvoker();
+    protected CallInvoker Client => _channel!.CreateCallInvoker();
 
     protected virtual bool ListensAtOnce => true;
 
@@ -31,15 +28,10 @@ public abstract class ClientWireFixture
     [SetUp]
     public void Start()
     {
-        Time = new ManualTime();
         _listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         if (ListensAtOnce) _listener.Listen();
-        _channel = new RpcChannel(new Uri($"http://{_listener.LocalEndPoint}"), Configure(new RpcChannelOptions
-        {
-            Time = Time,
-            Retry = RetryPolicy.None,
-        }));
+        _channel = RpcChannels.Create(new Uri($"http://{_listener.LocalEndPoint}"), Configure(new RpcChannelOptions { AttemptsMax = 1 }));
     }
 
     [TearDown]

@@ -1,18 +1,19 @@
 using Grpc.Core;
+using Grpc.Net.Client;
 
 namespace RemoteExec.Rpc.Tests;
 
 /// <summary>A real server on a free port and a real client, anew for each test.</summary>
 public abstract class EchoFixture
 {
-    private RpcServer? _server;
-    private RpcChannel? _channel;
+    private RpcLoopback? _server;
+    private GrpcChannel? _channel;
 
     internal EchoService Echo { get; private set; } = new();
 
-    protected RpcServer Server => _server!;
+    internal RpcLoopback Server => _server!;
 
-    protected RpcChannel Channel => _channel!;
+    protected GrpcChannel Channel => _channel!;
 
     protected CallInvoker Client => Channel.CreateCallInvoker();
 
@@ -20,20 +21,18 @@ public abstract class EchoFixture
 
     protected virtual RpcServerOptions Configure(RpcServerOptions options) => options;
 
-    protected virtual RpcChannelOptions Configure(RpcChannelOptions options) => options;
-
-    protected virtual void AddMethods(RpcServer server) { }
+    /// <summary>Binds the service; a fixture that wants other limits for some methods names those first.</summary>
+    internal virtual void AddMethods(RpcMethods methods) => methods.Add<EchoService>(RpcLimits.Default, Echo.Bind);
 
     [SetUp]
     public async Task StartAsync()
     {
         Echo = new EchoService();
         Log = new CollectedLog();
-        _server = new RpcServer(Configure(new RpcServerOptions { Log = Log }));
-        _server.AddService(Echo.Bind());
-        AddMethods(_server);
-        await _server.StartAsync(CancellationToken.None);
-        _channel = new RpcChannel(_server.Address, Configure(new RpcChannelOptions()));
+        var methods = new RpcMethods();
+        AddMethods(methods);
+        _server = await RpcLoopback.StartAsync(methods, Configure(new RpcServerOptions()), Log);
+        _channel = RpcChannels.Create(_server.Address);
     }
 
     [TearDown]
@@ -46,14 +45,11 @@ public abstract class EchoFixture
     protected AsyncUnaryCall<string> Unary(string request, CallOptions options = default) =>
         Client.AsyncUnaryCall(EchoService.UnaryMethod, null, options, request);
 
-    protected AsyncClientStreamingCall<string, string> ClientStreaming(CallOptions options = default) =>
-        Client.AsyncClientStreamingCall(EchoService.ClientStreamingMethod, null, options);
-
     protected AsyncServerStreamingCall<string> ServerStreaming(string request, CallOptions options = default) =>
         Client.AsyncServerStreamingCall(EchoService.ServerStreamingMethod, null, options, request);
 
-    protected AsyncDuplexStreamingCall<string, string> Duplex(CallOptions options = default) =>
-        Client.AsyncDuplexStreamingCall(EchoService.DuplexMethod, null, options);
+    protected AsyncDuplexStreamingCall<BytePiece, BytePiece> Bytes(CallOptions options = default) =>
+        Client.AsyncDuplexStreamingCall(EchoService.BytesMethod, null, options);
 
     protected static async Task<RpcException> FailureOf(Task call)
     {

@@ -2,7 +2,7 @@ using Grpc.Core;
 
 namespace RemoteExec.Rpc.Tests;
 
-/// <summary>The four shapes over text, each with a handler that a test may replace.</summary>
+/// <summary>The four shapes over text and one over bytes, each with a handler that a test may replace.</summary>
 internal sealed class EchoService
 {
     public const string ServiceName = "test.Echo";
@@ -11,6 +11,9 @@ internal sealed class EchoService
     public static readonly Method<string, string> ClientStreamingMethod = Create(MethodType.ClientStreaming, "ClientStreaming");
     public static readonly Method<string, string> ServerStreamingMethod = Create(MethodType.ServerStreaming, "ServerStreaming");
     public static readonly Method<string, string> DuplexMethod = Create(MethodType.DuplexStreaming, "Duplex");
+
+    public static readonly Method<BytePiece, BytePiece> BytesMethod =
+        new(MethodType.DuplexStreaming, ServiceName, "Bytes", BytePiece.Marshaller, BytePiece.Marshaller);
 
     public UnaryServerMethod<string, string> Unary { get; set; } = (request, _) => Task.FromResult(request);
 
@@ -31,12 +34,19 @@ internal sealed class EchoService
         await foreach (string request in requests.ReadAllAsync()) await responses.WriteAsync(request);
     };
 
-    public ServerServiceDefinition Bind() => ServerServiceDefinition.CreateBuilder()
-        .AddMethod(UnaryMethod, (request, context) => Unary(request, context))
-        .AddMethod(ClientStreamingMethod, (requests, context) => ClientStreaming(requests, context))
-        .AddMethod(ServerStreamingMethod, (request, responses, context) => ServerStreaming(request, responses, context))
-        .AddMethod(DuplexMethod, (requests, responses, context) => Duplex(requests, responses, context))
-        .Build();
+    public void Bind(ServiceBinderBase binder)
+    {
+        binder.AddMethod(UnaryMethod, (request, context) => Unary(request, context));
+        binder.AddMethod(ClientStreamingMethod, (requests, context) => ClientStreaming(requests, context));
+        binder.AddMethod(ServerStreamingMethod, (request, responses, context) => ServerStreaming(request, responses, context));
+        binder.AddMethod(DuplexMethod, (requests, responses, context) => Duplex(requests, responses, context));
+        binder.AddMethod(BytesMethod, (requests, responses, context) => Bytes(requests, responses, context));
+    }
+
+    public DuplexStreamingServerMethod<BytePiece, BytePiece> Bytes { get; set; } = async (requests, responses, _) =>
+    {
+        await foreach (var request in requests.ReadAllAsync()) await responses.WriteAsync(request);
+    };
 
     private static Method<string, string> Create(MethodType type, string name) =>
         new(type, ServiceName, name, Marshallers.StringMarshaller, Marshallers.StringMarshaller);

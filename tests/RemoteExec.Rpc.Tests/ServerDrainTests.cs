@@ -7,7 +7,7 @@ namespace RemoteExec.Rpc.Tests;
 public sealed class ServerDrainTests : ServerWireFixture
 {
     [Test]
-    public async Task A_drain_says_goaway_finishes_what_runs_and_takes_nothing_new()
+    public async Task Closing_says_goaway_and_lets_finish_what_runs()
     {
         var isRunning = NewEvent();
         var mayFinish = NewEvent();
@@ -22,14 +22,11 @@ public sealed class ServerDrainTests : ServerWireFixture
         await peer.SendDataAsync(1, isEnd: true, FramedHi);
         await isRunning.Task;
 
-        var stopped = Server.StopAsync(CancellationToken.None);
+        var stopped = Server.Port.CloseConnectionsAsync();
         var goAway = await peer.ReadAsync();
         Assert.That(goAway.Type, Is.EqualTo(Http2FrameType.GoAway));
         Assert.That(goAway.Payload[4..8], Is.EqualTo(new byte[] { 0, 0, 0, (byte)Http2Error.NoError }));
-        Assert.That(Server.Draining.IsCancellationRequested);
         Assert.That(stopped.IsCompleted, Is.False);
-        using (var late = new Socket(SocketType.Stream, ProtocolType.Tcp))
-            Assert.That(async () => await late.ConnectAsync(Server.EndPoint), Throws.InstanceOf<SocketException>());
 
         mayFinish.SetResult();
         var answer = await peer.ReadAnswerAsync(1);
@@ -39,24 +36,39 @@ public sealed class ServerDrainTests : ServerWireFixture
     }
 
     [Test]
-    public async Task A_drain_cuts_off_what_does_not_finish_in_time()
+    public async Task A_connection_that_comes_late_is_closed_at_once()
     {
-        var isRunning = NewEvent();
-        var isCancelled = NewEvent();
-        Echo.Duplex = (_, _, context) =>
+        await Server.Port.CloseConnectionsAsync();
+        using var late = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await late.ConnectAsync(Server.EndPoint);
+        Assert.That(await late.ReceiveAsync(new byte[1]).WaitAsync(Patience), Is.Zero);
+    }
+
+    [TestCase(DuplexPath, TestName = "A_stream_without_an_end_of_its_own_ends_with_the_server_though_its_handler_waits")]
+    [TestCase(ServerStreamingPath, TestName = "A_stream_whose_handler_takes_the_end_for_its_clients_leaving_is_told_so_too")]
+    public async Task A_stream_without_an_end_of_its_own_ends_with_the_server(string path)
+    {
+        Echo.ServerStreaming = async (_, responses, context) =>
         {
-            context.CancellationToken.Register(isCancelled.SetResult);
-            isRunning.SetResult();
-            return isCancelled.Task;
+            var isOver = NewEvent();
+            context.CancellationToken.Register(isOver.SetResult);
+            await responses.WriteAsync("one");
+            await isOver.Task;
         };
         using var peer = await ConnectAsync();
-        await peer.StartCallAsync(1, DuplexPath);
-        await isRunning.Task;
-        var stopped = Server.StopAsync(CancellationToken.None);
-        await Time.WaitForTimerAsync(new RpcServerOptions().DrainMax);
-        Time.Advance(new RpcServerOptions().DrainMax);
-        await isCancelled.Task.WaitAsync(Patience);
-        await stopped.WaitAsync(Patience);
+        await peer.StartCallAsync(1, path);
+        await peer.SendDataAsync(1, isEnd: path == ServerStreamingPath, FramedHi);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+
+        Server.Port.EndStreams();
+
+        var trailers = await peer.ReadAsync(frame => frame is { Type: Http2FrameType.Headers, IsEndStream: true });
+        Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "14")).And.Contain(("grpc-message", "going")));
+        await peer.StartCallAsync(3, path);
+        await peer.SendDataAsync(3, isEnd: true, FramedHi);
+        AssertStatus(await peer.ReadAnswerAsync(3), StatusCode.Unavailable);
+        await AssertServesAsync(peer, 5);
+        Assert.That(Log.RpcErrors, Is.Empty);
     }
 
     [Test]
@@ -64,15 +76,16 @@ public sealed class ServerDrainTests : ServerWireFixture
     {
         var isRunning = NewEvent();
         var mayFinish = NewEvent();
-        Echo.Duplex = (_, _, _) =>
+        Echo.ClientStreaming = async (_, _) =>
         {
             isRunning.SetResult();
-            return mayFinish.Task;
+            await mayFinish.Task;
+            return "";
         };
         using var peer = await ConnectAsync();
-        await peer.StartCallAsync(1, DuplexPath);
+        await peer.StartCallAsync(1, ClientStreamingPath);
         await isRunning.Task;
-        var stopped = Server.StopAsync(CancellationToken.None);
+        var stopped = Server.Port.CloseConnectionsAsync();
         var goAway = await peer.ReadAsync(frame => frame.Type == Http2FrameType.GoAway);
 
         // The client has not seen the GOAWAY yet, whose last stream is what the server promises to look at.
@@ -100,16 +113,19 @@ public sealed class ServerDrainTests : ServerWireFixture
         using var silent = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await silent.ConnectAsync(Server.EndPoint);
 
-        await Server.StopAsync(CancellationToken.None).WaitAsync(Patience); // the clock stands still: no limit passes
+        await Server.Port.CloseConnectionsAsync().WaitAsync(Patience); // the clock stands still: no limit passes
         Assert.That(await idle.ReadToEndAsync(), Has.Some.Matches<Http2Frame>(frame => frame.Type == Http2FrameType.GoAway));
     }
 
-    [Test]
-    public async Task A_server_may_be_stopped_twice_and_before_it_was_started()
+    protected override RpcServerOptions Configure(RpcServerOptions options) => base.Configure(options) with
     {
-        await using var idle = new RpcServer(new RpcServerOptions());
-        await idle.StopAsync(CancellationToken.None);
-        await Server.StopAsync(CancellationToken.None);
-        await Server.StopAsync(CancellationToken.None);
+        Leaving = () => new RpcException(new Status(StatusCode.Unavailable, "going")),
+    };
+
+    internal override void AddMethods(RpcMethods methods)
+    {
+        methods.Add<ServerDrainTests>(
+            new RpcLimits { EndsWithServer = true }, Echo.Bind, EchoService.DuplexMethod.Name, EchoService.ServerStreamingMethod.Name);
+        base.AddMethods(methods);
     }
 }

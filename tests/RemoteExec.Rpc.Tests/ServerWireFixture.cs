@@ -9,7 +9,7 @@ public abstract class ServerWireFixture : EchoFixture
     protected const string ClientStreamingPath = "/test.Echo/ClientStreaming";
     protected const string ServerStreamingPath = "/test.Echo/ServerStreaming";
     protected const string DuplexPath = "/test.Echo/Duplex";
-    protected const string RawPath = "/test.Raw/Any";
+    protected const string BytesPath = "/test.Echo/Bytes";
 
     protected static readonly byte[] FramedHi =
     [
@@ -23,18 +23,15 @@ public abstract class ServerWireFixture : EchoFixture
 
     internal ManualTime Time { get; private set; } = new();
 
-    /// <summary>The handler of <see cref="RawPath"/>.</summary>
-    protected RawServerMethod Raw { get; set; } = _ => Task.CompletedTask;
-
-    /// <summary>Makes <see cref="Raw"/> write for as long as somebody takes it; the task is done when it has ended.</summary>
+    /// <summary>Makes the byte method write for as long as somebody takes it; the task is done when it has ended.</summary>
     protected Task WriteWithoutEnd()
     {
         var isEnded = NewEvent();
-        Raw = async call =>
+        Echo.Bytes = async (_, responses, _) =>
         {
             try
             {
-                while (await call.Responses.WriteAsync(new byte[100_000], CancellationToken.None)) { }
+                while (true) await responses.WriteAsync(new BytePiece(new byte[100_000]));
             }
             finally
             {
@@ -44,13 +41,21 @@ public abstract class ServerWireFixture : EchoFixture
         return isEnded.Task;
     }
 
+    /// <summary>Lets the stall limit pass until the handler ends: several writes may wait for a moment each before the one that waits for ever.</summary>
+    protected async Task PassStallAsync(Task handlerEnds)
+    {
+        while (!handlerEnds.IsCompleted)
+        {
+            await Task.WhenAny(handlerEnds, Time.WaitForTimerAsync(new RpcServerOptions().SendStallMax));
+            Time.Advance(new RpcServerOptions().SendStallMax);
+        }
+    }
+
     protected override RpcServerOptions Configure(RpcServerOptions options)
     {
         Time = new ManualTime(); // called once for each test
         return options with { Time = Time };
     }
-
-    protected override void AddMethods(RpcServer server) => server.AddRawMethod(RawPath, call => Raw(call));
 
     internal static void AssertStatus(Http2Answer answer, StatusCode expected) =>
         Assert.That(answer["grpc-status"], Is.EqualTo($"{(int)expected}"), answer["grpc-message"]);

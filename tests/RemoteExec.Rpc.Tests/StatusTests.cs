@@ -21,10 +21,10 @@ public sealed class StatusTests : EchoFixture
         Echo.Unary = (_, context) =>
         {
             context.ResponseTrailers.Add("cost", "7");
-            throw RichStatus.Exception(StatusCode.NotFound, "no", details);
+            throw new RpcException(new Status(StatusCode.NotFound, "no"), new Metadata { { "details-bin", details } });
         };
         var failure = await FailureOf(Unary("").ResponseAsync);
-        Assert.That(RichStatus.DetailsOf(failure), Is.EqualTo(details));
+        Assert.That(failure.Trailers.GetValueBytes("details-bin"), Is.EqualTo(details));
         Assert.That(failure.Trailers.GetValue("cost"), Is.EqualTo("7"));
     }
 
@@ -56,7 +56,7 @@ public sealed class StatusTests : EchoFixture
     public async Task A_server_that_cannot_be_reached_is_unavailable()
     {
         await Server.DisposeAsync();
-        using var channel = new RpcChannel(Channel.Address, new RpcChannelOptions { Retry = RetryPolicy.None });
+        using var channel = RpcChannels.Create(new Uri($"http://{Channel.Target}"), new RpcChannelOptions { AttemptsMax = 1 });
         var call = channel.CreateCallInvoker().AsyncUnaryCall(EchoService.UnaryMethod, null, default, "");
         Assert.That((await FailureOf(call.ResponseAsync)).StatusCode, Is.EqualTo(StatusCode.Unavailable));
     }

@@ -1,8 +1,8 @@
 using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
 using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Protocol;
-using RemoteExec.Rpc;
 
 namespace RemoteExec.Services.Tests;
 
@@ -135,9 +135,11 @@ internal sealed class FindMissingBlobsTests : ServicesFixture
 
     private async Task<IReadOnlyList<WireDigest>> RawAsync(byte[] request)
     {
-        using var call = Channel.StartRawCall(FindMissingBlobs.MethodName, request, new CallOptions().WithCancellationToken(Soon));
-        Assert.That(await call.MoveNextAsync(Soon));
-        var response = FindMissingBlobsResponse.Parser.ParseFrom(call.Current);
+        var method = new Method<byte[], FindMissingBlobsResponse>(
+            MethodType.Unary, FindMissingBlobs.Method.ServiceName, FindMissingBlobs.Method.Name,
+            Marshallers.Create(bytes => bytes, bytes => bytes),
+            Marshallers.Create(response => response.ToByteArray(), FindMissingBlobsResponse.Parser.ParseFrom));
+        var response = await Channel.CreateCallInvoker().AsyncUnaryCall(method, null, new CallOptions(cancellationToken: Soon), request);
         return [.. response.MissingBlobDigests.Select(digest => new WireDigest { Hash = digest.Hash, SizeBytes = digest.SizeBytes })];
     }
 }

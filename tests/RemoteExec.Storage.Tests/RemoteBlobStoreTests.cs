@@ -1,6 +1,7 @@
 using Build.Bazel.Remote.Execution.V2;
 using Google.Bytestream;
 using Grpc.Core;
+using Grpc.Net.Client;
 using NUnit.Framework;
 using RemoteExec.Core;
 using RemoteExec.Rpc;
@@ -15,8 +16,8 @@ public sealed class RemoteBlobStoreTests : BlobStoreContract
 
     private SmallBlobServer _peer = null!;
     private MemoryBlobStore _inner = null!;
-    private RpcServer _server = null!;
-    private RpcChannel _channel = null!;
+    private RpcLoopback _server = null!;
+    private GrpcChannel _channel = null!;
 
     private protected override bool KnowsPresenceAtOnce => false;
 
@@ -197,11 +198,14 @@ public sealed class RemoteBlobStoreTests : BlobStoreContract
     {
         _inner = new MemoryBlobStore(LimitBytes, TimeSpan.FromHours(4), Time);
         _peer = new SmallBlobServer(_inner);
-        _server = new RpcServer(new RpcServerOptions());
-        _server.AddService(ContentAddressableStorage.BindService(_peer.Blobs));
-        _server.AddService(ByteStream.BindService(_peer.Bytes));
-        await _server.StartAsync(default);
-        _channel = new RpcChannel(_server.Address, new RpcChannelOptions { Retry = RetryPolicy.None });
+        var methods = new RpcMethods();
+        methods.Add<SmallBlobServer>(RpcLimits.Default, binder =>
+        {
+            ContentAddressableStorage.BindService(binder, _peer.Blobs);
+            ByteStream.BindService(binder, _peer.Bytes);
+        });
+        _server = await RpcLoopback.StartAsync(methods);
+        _channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1 });
         return new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions { Time = Time, OutageMax = OutageMax });
     }
 

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Grpc.Net.Client;
 using NUnit.Framework;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Rpc;
@@ -9,16 +10,16 @@ namespace RemoteExec.Worker.Tests;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class RpcConnectionTests
 {
-    private RpcServer _server = null!;
-    private RpcChannel _channel = null!;
+    private RpcLoopback _server = null!;
+    private GrpcChannel _channel = null!;
 
     [SetUp]
     public async Task Start()
     {
-        _server = new RpcServer(new RpcServerOptions());
-        _server.AddService(WorkerPool.BindService(new EchoingPool()));
-        await _server.StartAsync(default);
-        _channel = new RpcChannel(_server.Address, new RpcChannelOptions { Retry = RetryPolicy.None });
+        var methods = new RpcMethods();
+        methods.Add<EchoingPool>(RpcLimits.Default, binder => WorkerPool.BindService(binder, new EchoingPool()));
+        _server = await RpcLoopback.StartAsync(methods);
+        _channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1 });
     }
 
     [TearDown]

@@ -59,10 +59,10 @@ internal sealed class RunningWorker : IProgramWork
                 Retention = TimeSpan.FromMinutes(10),
             },
             time, cancellationToken));
-        var blobChannel = Own(new RpcChannel(AddressOf(flags.Coordinators[0])));
+        var blobChannel = Own(RpcChannels.Create(AddressOf(flags.Coordinators[0])));
         // The loop has a backoff of its own, which asks the next coordinator instead of the same one again.
         var channels = flags.Coordinators
-            .Select(coordinator => Own(new RpcChannel(AddressOf(coordinator), new RpcChannelOptions { Retry = RetryPolicy.None }))).ToList();
+            .Select(coordinator => Own(RpcChannels.Create(AddressOf(coordinator), new RpcChannelOptions { AttemptsMax = 1 }))).ToList();
         // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
         var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions { OutageMax = OutageMax });
         var connector = new RpcWorkerConnector([.. channels.Select(channel => new WorkerPool.WorkerPoolClient(channel.CreateCallInvoker()))]);

@@ -3,7 +3,6 @@ using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using RemoteExec.Core;
-using RemoteExec.Rpc;
 
 namespace RemoteExec.Protocol;
 

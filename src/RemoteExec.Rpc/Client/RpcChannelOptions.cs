@@ -1,5 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
-
 namespace RemoteExec.Rpc;
 
 /// <summary>Settings of a client's channel.</summary>
@@ -8,7 +6,11 @@ public sealed record RpcChannelOptions
     /// <summary>The largest response message; gRPC's usual 4 MiB is too little for REAPI batches, so they raise it.</summary>
     public int ReceiveBytesMax { get; init; } = 16 * 1024 * 1024;
 
-    public RetryPolicy Retry { get; init; } = RetryPolicy.Default;
+    /// <summary>
+    /// How often a call is tried that met UNAVAILABLE before its response headers: six times ride out a restart. 1: calls that must not
+    /// happen twice, or whose caller has a backoff of its own.
+    /// </summary>
+    public int AttemptsMax { get; init; } = 6;
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -17,17 +19,4 @@ public sealed record RpcChannelOptions
 
     /// <summary>How long the answer to a ping may take before the connection counts as lost.</summary>
     public TimeSpan KeepAlivePingTimeout { get; init; } = TimeSpan.FromSeconds(20);
-
-    /// <summary>Compress requests with gzip.</summary>
-    public bool CompressRequests { get; init; }
-
-    /// <summary>The roots that an https server must lead to; null: the system's.</summary>
-    public X509Certificate2Collection? ServerRoots { get; init; }
-
-    /// <summary>How this client proves itself to an https server that asks.</summary>
-    public X509Certificate2? ClientCertificate { get; init; }
-
-    public IReadOnlyList<IRpcObserver> Observers { get; init; } = [];
-
-    public TimeProvider Time { get; init; } = TimeProvider.System;
 }

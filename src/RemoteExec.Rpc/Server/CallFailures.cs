@@ -4,41 +4,64 @@ using Microsoft.Extensions.Logging;
 namespace RemoteExec.Rpc;
 
 /// <summary>The one place where an exception becomes a status.</summary>
-internal static partial class CallFailures
+internal sealed partial class CallFailures(RpcServerOptions options, ILogger log)
 {
-    public static Status ToStatus(Exception exception, ServerCall call, ILogger log)
+    /// <summary>What a handler threw.</summary>
+    public RpcException ToRpc(Exception exception, RpcCall call)
     {
         // Once the stream is gone, whatever broke inside broke because of it.
-        if (call.IsAborted) return OfAborted(call, exception);
+        if (call.HasClientLeft) return Failure(StatusCode.Cancelled, "the client has left", exception);
+        if (exception is MessageCutShortException { InnerException: { } reason })
+        {
+            call.ResetBroken();
+            exception = reason;
+        }
 
         switch (exception)
         {
             case RpcException rpc:
-                if (rpc.Status.DebugException is { } inner) LogRefused(log, call.Method, rpc.StatusCode, inner);
-                return rpc.StatusCode == StatusCode.OK
-                    ? new Status(StatusCode.Internal, "the handler failed without a code")
-                    : rpc.Status;
-
-            case OperationCanceledException when call.IsPastDeadline:
-                return new Status(StatusCode.DeadlineExceeded, "the deadline has passed", exception);
-
+                return ToTellable(rpc, call);
+            // Its token has fired, or the package takes no more writes because of it.
+            case OperationCanceledException or InvalidOperationException when call.IsEnded:
+                return options.Leaving();
             case OperationCanceledException:
-                return new Status(StatusCode.Cancelled, "the call was cancelled", exception);
-
-            default:
-                // The text of an unexpected exception may hold paths and secrets: it goes to the log only.
-                LogBug(log, call.Method, exception);
-                return new Status(StatusCode.Internal, "internal error; the server's log has more", exception);
+                return Failure(StatusCode.Cancelled, "the call was cancelled", exception);
         }
+
+        if (options.Failures(exception) is { } known) return ToTellable(known, call);
+        // The text of an unexpected exception may hold paths and secrets: it goes to the log only.
+        LogBug(log, call.Method.FullName, exception);
+        return Failure(StatusCode.Internal, "internal error; the server's log has more", exception);
     }
 
-    /// <summary>What became of a call whose stream was reset, by either side. Nobody reads this status but us.</summary>
-    public static Status OfAborted(ServerCall call, Exception? exception)
+    /// <summary>What reading a request threw, in Grpc.AspNetCore or in a marshaller.</summary>
+    public RpcException OfRequest(Exception exception, RpcCall call)
     {
-        if (call.IsPastDeadline) return new Status(StatusCode.DeadlineExceeded, "the deadline has passed", exception);
-        return call.HasStalled
-            ? new Status(StatusCode.DeadlineExceeded, "the client has taken nothing for too long", exception)
-            : new Status(StatusCode.Cancelled, "the client has left", exception);
+        if (call.HasClientLeft) return Failure(StatusCode.Cancelled, "the client has left", exception);
+        return exception switch
+        {
+            // The package's refusal of a size; with 2 GiB and more it is another type.
+            RpcException { StatusCode: StatusCode.ResourceExhausted } or IOException => call.Method.Limits.TooLarge ?? Failure(
+                StatusCode.ResourceExhausted,
+                $"a message is over the limit of {call.Method.Limits.ReceiveBytesMax ?? options.ReceiveBytesMax} bytes", exception),
+            // Not the message's fault: the package reads no more of a call that is over.
+            RpcException or OperationCanceledException or InvalidOperationException => ToRpc(exception, call),
+            _ => Failure(StatusCode.Internal, "the request is not a valid message", exception),
+        };
+    }
+
+    private static RpcException Failure(StatusCode code, string detail, Exception reason) => new(new Status(code, detail, reason));
+
+    private RpcException ToTellable(RpcException failure, RpcCall call)
+    {
+        var status = failure.Status;
+        if (status.DebugException is { } inner) LogRefused(log, call.Method.FullName, status.StatusCode, inner);
+        if (status.StatusCode == StatusCode.OK) return Failure(StatusCode.Internal, "the handler failed without a code", failure);
+
+        // What generated code says for a method that nobody has written is nothing at all.
+        bool isUnwritten = status is { StatusCode: StatusCode.Unimplemented, Detail: "" };
+        string detail = isUnwritten ? $"{call.Method.FullName} is not offered by this server" : StatusText.Cut(status.Detail);
+        return detail == status.Detail ? failure : new RpcException(new Status(status.StatusCode, detail, status.DebugException), failure.Trailers);
     }
 
     [LoggerMessage(1, LogLevel.Error, "rpc failed unexpectedly: {Method}")]

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace RemoteExec.Rpc;
 
@@ -12,14 +11,6 @@ internal static class TransportLimits
 {
     private const int KiB = 1024;
 
-    /// <summary>
-    /// Frames are parsed and sent by whoever received or wrote them, without a change of thread in between: on an idle
-    /// machine each costs a call some 50 µs. The name warns of application code on the thread that polls sockets; it
-    /// does not get there, because the base library completes receives on the pool and Kestrel starts each call on a
-    /// work item of its own.
-    /// </summary>
-    public static SocketTransportOptions Sockets { get; } = new() { UnsafePreferInlineScheduling = true };
-
     public static void Apply(KestrelServerLimits limits, RpcServerOptions options)
     {
         // -- lifted for gRPC --------------------------------------------------------------------------------
@@ -29,12 +20,12 @@ internal static class TransportLimits
         limits.Http2.MaxStreamsPerConnection = options.StreamsPerConnectionMax;
 
         // Default 30 MB for the sum of a stream. An upload has no such sum; each message has its limit
-        // (RpcServerOptions.ReceiveBytesMax), and bytes are handed on as they come.
+        // (RpcServerOptions.ReceiveBytesMax), also where a call has only one.
         limits.MaxRequestBodySize = null;
 
         // Default 240 bytes a second, else the connection dies. A stream that waits for work sends nothing for
-        // hours. Instead, one call: RpcMethodOptions.ReceiveIdleMax and RpcServerOptions.SendStallMax reset the
-        // stream, and its neighbours on the connection live on.
+        // hours. Instead, one call: RpcLimits.ReceiveIdleMax and RpcServerOptions.SendStallMax end the stream, and its
+        // neighbours on the connection live on.
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;
 

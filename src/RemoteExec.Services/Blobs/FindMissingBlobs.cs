@@ -1,6 +1,5 @@
-using System.Buffers;
+using Build.Bazel.Remote.Execution.V2;
 using Grpc.Core;
-using RemoteExec.Rpc;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
@@ -8,30 +7,25 @@ namespace RemoteExec.Services;
 /// <summary>ContentAddressableStorage.FindMissingBlobs on the bytes of its messages: see <see cref="DigestQuery"/>.</summary>
 internal sealed class FindMissingBlobs(IBlobStore store)
 {
-    public const string MethodName = "/build.bazel.remote.execution.v2.ContentAddressableStorage/FindMissingBlobs";
+    public static Method<FindMissingMessage, FindMissingAnswer> Method { get; } = new(
+        MethodType.Unary, ContentAddressableStorage.Descriptor.FullName,
+        nameof(ContentAddressableStorage.ContentAddressableStorageBase.FindMissingBlobs),
+        ServedOnly.Requests(FindMissingMessage.Deserialize), ServedOnly.Responses<FindMissingAnswer>(FindMissingAnswer.Serialize));
 
-    public async Task HandleAsync(RawServerCall call)
+    public async Task<FindMissingAnswer> HandleAsync(FindMissingMessage request, ServerCallContext context)
     {
-        var cancellationToken = call.Context.CancellationToken;
-        if (!await call.Requests.MoveNextAsync(cancellationToken))
-            throw new RpcException(new Status(StatusCode.Internal, "no message where one was expected"));
-
-        // The request stays in hand until the answer is written from it, so it has to lie in one piece.
-        int length = (int)call.Requests.Current.Length;
-        byte[] message = ArrayPool<byte>.Shared.Rent(length);
+        DigestQuery? query = null;
         try
         {
-            call.Requests.Current.CopyTo(message);
-            using var query = DigestQuery.Parse(message.AsSpan(0, length));
-            if (await call.Requests.MoveNextAsync(cancellationToken))
-                throw new RpcException(new Status(StatusCode.Internal, "more than one message where one was expected"));
-
-            var missing = await store.FindMissingAsync(query.Digests, cancellationToken);
-            await call.Responses.WriteAsync(query.Answer(message.AsSpan(0, length), missing), cancellationToken);
+            query = DigestQuery.Parse(request.Bytes.Span);
+            var missing = await store.FindMissingAsync(query.Digests, context.CancellationToken);
+            return new FindMissingAnswer(request, query, missing);
         }
-        finally
+        catch
         {
-            ArrayPool<byte>.Shared.Return(message);
+            query?.Dispose();
+            request.Dispose();
+            throw;
         }
     }
 }

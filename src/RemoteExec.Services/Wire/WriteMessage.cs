@@ -2,16 +2,18 @@ using System.Buffers;
 using System.Text;
 using Google.Bytestream;
 using Grpc.Core;
+using RemoteExec.Rpc;
 
 namespace RemoteExec.Services;
 
 /// <summary>
-/// A ByteStream WriteRequest whose data stays where it was received.
+/// A ByteStream WriteRequest, read without being built. Its data is copied once, out of the connection's buffers, which are given back
+/// before anybody sees the message, into a lent one from which it is hashed and written.
 /// <code>
 /// 1: resource_name   2: write_offset   3: finish_write   10: data
 /// </code>
 /// </summary>
-internal readonly struct WriteMessage
+internal sealed class WriteMessage : IRpcMessage, IDisposable
 {
     private const int NameTag = (WriteRequest.ResourceNameFieldNumber << 3) | ProtoScanner.Bytes;
     private const int OffsetTag = (WriteRequest.WriteOffsetFieldNumber << 3) | ProtoScanner.Varint;
@@ -21,33 +23,57 @@ internal readonly struct WriteMessage
     // Longer names are not names: instance name, upload id, digest and a client's trailing metadata.
     private const int NameBytesMax = 16 * 1024;
 
-    public string ResourceName { get; private init; }
+    private byte[]? _lent;
 
-    public long WriteOffset { get; private init; }
+    public int LengthBytes { get; private init; }
 
-    public bool FinishWrite { get; private init; }
+    public string ResourceName { get; private set; } = "";
 
-    /// <summary>Valid as long as the message it was read from.</summary>
-    public ReadOnlySequence<byte> Data { get; private init; }
+    public long WriteOffset { get; private set; }
+
+    public bool FinishWrite { get; private set; }
+
+    /// <summary>Valid until the message is disposed.</summary>
+    public ReadOnlyMemory<byte> Data { get; private set; }
+
+    public static WriteMessage Deserialize(DeserializationContext context) => Parse(context.PayloadAsReadOnlySequence());
 
     public static WriteMessage Parse(in ReadOnlySequence<byte> message)
     {
-        var parsed = new WriteMessage { ResourceName = "" };
+        var parsed = new WriteMessage { LengthBytes = (int)message.Length };
+        ReadOnlySequence<byte> data = default;
         var reader = new SequenceReader<byte>(message);
         while (!reader.End)
         {
             ulong tag = ReadVarint(ref reader);
-            parsed = tag switch
+            switch (tag)
             {
-                NameTag => parsed with { ResourceName = ReadName(ref reader) },
-                OffsetTag => parsed with { WriteOffset = (long)ReadVarint(ref reader) },
-                FinishTag => parsed with { FinishWrite = ReadVarint(ref reader) != 0 },
-                DataTag => parsed with { Data = ReadBytes(ref reader) },
-                _ => Skip(parsed, tag, ref reader),
-            };
+                case NameTag: parsed.ResourceName = ReadName(ref reader); break;
+                case OffsetTag: parsed.WriteOffset = (long)ReadVarint(ref reader); break;
+                case FinishTag: parsed.FinishWrite = ReadVarint(ref reader) != 0; break;
+                case DataTag: data = ReadBytes(ref reader); break;
+                default: Skip(tag, ref reader); break;
+            }
         }
 
+        parsed.Take(data);
         return parsed;
+    }
+
+    public void Dispose()
+    {
+        Data = default;
+        if (_lent is not null) ArrayPool<byte>.Shared.Return(_lent);
+        _lent = null;
+    }
+
+    // Last, so that a message that turns out to be broken has borrowed nothing.
+    private void Take(in ReadOnlySequence<byte> data)
+    {
+        if (data.IsEmpty) return;
+        _lent = ArrayPool<byte>.Shared.Rent((int)data.Length);
+        data.CopyTo(_lent);
+        Data = _lent.AsMemory(0, (int)data.Length);
     }
 
     private static string ReadName(ref SequenceReader<byte> reader)
@@ -80,7 +106,7 @@ internal readonly struct WriteMessage
         throw Malformed();
     }
 
-    private static WriteMessage Skip(in WriteMessage parsed, ulong tag, ref SequenceReader<byte> reader)
+    private static void Skip(ulong tag, ref SequenceReader<byte> reader)
     {
         long bytes = (tag & 7) switch
         {
@@ -93,7 +119,6 @@ internal readonly struct WriteMessage
         if ((tag & 7) == ProtoScanner.Varint) ReadVarint(ref reader);
         if (bytes > reader.Remaining) throw Malformed();
         reader.Advance(bytes);
-        return parsed;
     }
 
     private static RpcException Malformed() => new(new Status(StatusCode.Internal, "the message is not a valid WriteRequest"));

@@ -8,7 +8,7 @@ namespace RemoteExec.Storage;
 /// Reads from a descriptor straight into the caller's memory. Synchronous on purpose: almost every read comes from
 /// the page cache and takes less time than handing it to another thread.
 /// </summary>
-internal sealed class DiskBlobReader(SafeFileHandle file, Digest digest, long offset) : IBlobReader
+internal sealed class DiskBlobReader(SafeFileHandle file, Digest digest, long offset) : ISynchronousBlobReader
 {
     private long _offset = offset;
 
@@ -17,14 +17,19 @@ internal sealed class DiskBlobReader(SafeFileHandle file, Digest digest, long of
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (RemainingBytes == 0 || buffer.IsEmpty) return ValueTask.FromResult(0);
+        return ValueTask.FromResult(Read(buffer.Span));
+    }
+
+    public int Read(Span<byte> buffer)
+    {
+        if (RemainingBytes == 0 || buffer.IsEmpty) return 0;
 
         int wanted = (int)Math.Min(buffer.Length, RemainingBytes);
-        int read = RandomAccess.Read(file, buffer.Span[..wanted], _offset);
+        int read = RandomAccess.Read(file, buffer[..wanted], _offset);
         // Retriable, never DATA_LOSS: Bazel gives up on that, and a second try finds a miss and builds the blob again.
         if (read == 0) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} was cut short on disk");
         _offset += read;
-        return ValueTask.FromResult(read);
+        return read;
     }
 
     public ValueTask DisposeAsync()

@@ -1,6 +1,6 @@
 namespace RemoteExec.Storage;
 
-internal sealed class MemoryBlobReader(ReadOnlyMemory<byte> data) : IBlobReader
+internal sealed class MemoryBlobReader(ReadOnlyMemory<byte> data) : ISynchronousBlobReader
 {
     private ReadOnlyMemory<byte> _rest = data;
 
@@ -9,10 +9,15 @@ internal sealed class MemoryBlobReader(ReadOnlyMemory<byte> data) : IBlobReader
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Read(buffer.Span));
+    }
+
+    public int Read(Span<byte> buffer)
+    {
         int count = Math.Min(buffer.Length, _rest.Length);
-        _rest[..count].CopyTo(buffer);
+        _rest.Span[..count].CopyTo(buffer);
         _rest = _rest[count..];
-        return ValueTask.FromResult(count);
+        return count;
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -4,7 +4,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
-using RemoteExec.Rpc;
 using Digest = RemoteExec.Core.Digest;
 using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
@@ -28,7 +27,7 @@ public sealed class RemoteBlobStore : IBlobStore
     private readonly BlobBatches _reads;
     private readonly BlobBatches _writes;
 
-    public RemoteBlobStore(RpcChannel channel, InstanceName instance, RemoteBlobStoreOptions options)
+    public RemoteBlobStore(ChannelBase channel, InstanceName instance, RemoteBlobStoreOptions options)
     {
         _instance = instance;
         _blobs = new ContentAddressableStorage.ContentAddressableStorageClient(channel.CreateCallInvoker());
@@ -50,7 +49,7 @@ public sealed class RemoteBlobStore : IBlobStore
             {
                 var request = new FindMissingBlobsRequest { InstanceName = _instance.Value, DigestFunction = group.Key.ToWire() };
                 request.BlobDigests.AddRange(piece.Select(digest => digest.ToWire()));
-                var response = await _blobs.FindMissingBlobsAsync(request, new CallOptions(CancellationToken: cancellationToken));
+                var response = await _blobs.FindMissingBlobsAsync(request, new CallOptions(cancellationToken: cancellationToken));
                 missing.AddRange(response.MissingBlobDigests.Select(wire => WireDigests.FromWire(wire, group.Key, "missing_blob_digests")));
             }
         }
@@ -93,7 +92,7 @@ public sealed class RemoteBlobStore : IBlobStore
     internal AsyncServerStreamingCall<ReadResponse> Read(in Digest digest, long offset, CancellationToken cancellationToken) =>
         _bytes.Read(
             new ReadRequest { ResourceName = new BlobResourceName(_instance, digest).ToString(), ReadOffset = offset },
-            new CallOptions(CancellationToken: cancellationToken));
+            new CallOptions(cancellationToken: cancellationToken));
 
     internal AsyncClientStreamingCall<WriteRequest, WriteResponse> Write() => _bytes.Write(new CallOptions());
 
@@ -106,7 +105,7 @@ public sealed class RemoteBlobStore : IBlobStore
         try
         {
             var status = await _bytes.QueryWriteStatusAsync(
-                new QueryWriteStatusRequest { ResourceName = name }, new CallOptions(CancellationToken: cancellationToken));
+                new QueryWriteStatusRequest { ResourceName = name }, new CallOptions(cancellationToken: cancellationToken));
             return status.Complete ? null : status.CommittedSize;
         }
         catch (RpcException unknown) when (unknown.StatusCode is StatusCode.NotFound or StatusCode.Unimplemented)
@@ -162,7 +161,7 @@ public sealed class RemoteBlobStore : IBlobStore
         return answers;
     }
 
-    private static CallOptions WithinLimit() => new(Deadline: TimeProvider.System.GetUtcNow().UtcDateTime + BatchMax);
+    private static CallOptions WithinLimit() => new(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + BatchMax);
 
     private static void Check(Google.Rpc.Status status)
     {

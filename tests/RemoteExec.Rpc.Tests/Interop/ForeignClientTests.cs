@@ -5,12 +5,10 @@ namespace RemoteExec.Rpc.Tests;
 /// <summary>Clients of other implementations against our server.</summary>
 public sealed class ForeignClientTests : EchoFixture
 {
-    protected override RpcServerOptions Configure(RpcServerOptions options) => options with { CompressResponses = true };
-
     [SetUp]
     public void ServeWhatThePeersAsk() => Echo.Unary = async (request, context) =>
     {
-        if (request == "fail") throw RichStatus.Exception(StatusCode.FailedPrecondition, "100 % ß", [8, 9]);
+        if (request == "fail") throw new RpcException(new Status(StatusCode.FailedPrecondition, "100 % ß"), new Metadata { { "grpc-status-details-bin", [8, 9] } });
         if (request == "hang") await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
         foreach (var entry in context.RequestHeaders)
             if (entry.Key.StartsWith("echo-", StringComparison.Ordinal)) context.ResponseTrailers.Add(entry);

@@ -58,11 +58,11 @@ public sealed class DrainTests
         string status = await server.Http.GetStringAsync("api/v1/status");
         await server.Client.Operations.CancelOperationAsync(new CancelOperationRequest { Name = name }, new CallOptions());
         await server.Running;
-        bool watchGoesOn = await watch.ResponseStream.MoveNext(CancellationToken.None);
+        var watchEnd = Assert.ThrowsAsync<RpcException>(async () => await watch.ResponseStream.MoveNext(CancellationToken.None))?.StatusCode;
 
         Assert.Multiple(() =>
         {
-            Assert.That(watchGoesOn, Is.False, "it would have held the port open");
+            Assert.That(watchEnd, Is.EqualTo(StatusCode.Unavailable), "it would have held the port open");
             Assert.That(before, Is.EqualTo((HealthCheckResponse.Types.ServingStatus.Serving, HttpStatusCode.OK)));
             Assert.That(during, Is.EqualTo((HealthCheckResponse.Types.ServingStatus.NotServing, HttpStatusCode.ServiceUnavailable)));
             Assert.That(status, Does.Contain("\"draining\":true"));

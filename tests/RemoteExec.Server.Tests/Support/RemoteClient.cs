@@ -2,6 +2,7 @@ using Build.Bazel.Remote.Execution.V2;
 using Google.LongRunning;
 using Grpc.Core;
 using Grpc.Health.V1;
+using Grpc.Net.Client;
 using RemoteExec.Client;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
@@ -14,12 +15,12 @@ namespace RemoteExec.Server.Tests;
 /// <summary>A client of one server: uploads and executes shell scripts.</summary>
 internal sealed class RemoteClient : IDisposable
 {
-    private readonly RpcChannel _channel;
+    private readonly GrpcChannel _channel;
     private readonly RemoteBlobStore _blobs;
 
     public RemoteClient(Uri address)
     {
-        _channel = new RpcChannel(address);
+        _channel = RpcChannels.Create(address);
         _blobs = new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions());
         var invoker = _channel.CreateCallInvoker();
         Execution = new Execution.ExecutionClient(invoker);

@@ -2,7 +2,6 @@ using Google.Rpc;
 using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Protocol;
-using RemoteExec.Rpc;
 
 namespace RemoteExec.Services.Tests.Protocol;
 

@@ -4,6 +4,8 @@ using Google.Bytestream;
 using Google.LongRunning;
 using Google.Protobuf;
 using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
@@ -18,7 +20,7 @@ internal abstract class ServicesFixture
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private RpcServer _server = null!;
+    private RpcLoopback _server = null!;
     private ServicesComposition _services = null!;
 
     /// <summary>A test's bound on waiting for what must come; nothing waits for it to pass.</summary>
@@ -36,7 +38,7 @@ internal abstract class ServicesFixture
 
     protected Scheduler Scheduler { get; private set; } = null!;
 
-    protected RpcChannel Channel { get; private set; } = null!;
+    protected GrpcChannel Channel { get; private set; } = null!;
 
     protected ServicesComposition Services => _services;
 
@@ -156,9 +158,8 @@ internal abstract class ServicesFixture
             new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, new MemoryOperationJournal(), Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
         _services = new ServicesComposition(Store, Cache, Scheduler, Options, Time);
-        _server = new RpcServer(new RpcServerOptions { Methods = ServicesComposition.MethodOptions(Options) });
-        _services.AddTo(_server);
-        await _server.StartAsync(Soon);
-        Channel = new RpcChannel(_server.Address, new RpcChannelOptions { Retry = RetryPolicy.None, ReceiveBytesMax = 64 << 20 });
+        _server = await RpcLoopback.StartAsync(
+            _services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc }, NullLoggerFactory.Instance);
+        Channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1, ReceiveBytesMax = 64 << 20 });
     }
 }

@@ -10,31 +10,32 @@ internal static class ArrowRules
     private const string Extensions = "Microsoft.Extensions.*"; // logging and the like, part of ASP.NET Core
     private const string Framework = "Microsoft.AspNetCore.App"; // for the extensions in it
     private const string Protobuf = "Google.Protobuf";
+    private const string Grpc = "Grpc.Core.Api"; // the types that generated stubs name; no runtime
 
-    private static readonly string[] Wire = ["Core", "Protocol", "Rpc"];
+    private static readonly string[] Words = ["Core", "Protocol"];
 
     public static IReadOnlyList<ArrowRule> All { get; } =
     [
         new("Core", "words know nothing but the base library and a hash", [], ["Blake3"]),
         new("Files", "durable files know nothing but the base library", [], []),
-        new("Rpc", "the wire knows no REAPI", [], [Kestrel, Extensions]),
+        new("Rpc", "the wire knows no REAPI", [], [Kestrel, Extensions, "Grpc.*"]),
         new(
             "Hosting", "how a program reads its options, logs, starts and ends: under every host, knows none of the rooms",
             ["Core"], [Framework, Extensions, "System.CommandLine"]),
-        new("Protocol", "generated words: call types that stubs name, and messages", ["Core", "Rpc"], [Protobuf]),
-        new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Wire, "Files"], [Protobuf, Extensions, "ZstdNet"]),
+        new("Protocol", "generated words: call types that stubs name, and messages", ["Core"], [Protobuf, Grpc]),
+        new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Words, "Files"], [Protobuf, Grpc, Extensions, "ZstdNet"]),
         new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
         new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Files", "Scheduling"], []),
-        new("Client", "the calling side, for the CLI, workers and tests", [.. Wire, "Files", "Storage"], [Protobuf, Extensions]),
-        new("Services", "wire to domain, no rules of its own", [.. Wire, "Storage", "Scheduling"], [Protobuf, Extensions]),
-        new("Observability", "watches the rooms and counts what they tell", [.. Wire, "Storage", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf]),
-        new("Web", "shows snapshots and what Observability collects", [.. Wire, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
-        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Wire, "Files", "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf]),
-        new("Cli", "a host: speaks to a server by the wire only", [.. Wire, "Storage", "Client", "Hosting"], [Protobuf, "System.CommandLine"]),
+        new("Client", "the calling side, for the CLI, workers and tests", [.. Words, "Files", "Storage"], [Protobuf, Grpc, Extensions]),
+        new("Services", "wire to domain, no rules of its own", [.. Words, "Rpc", "Storage", "Scheduling"], [Protobuf, Grpc, "Grpc.HealthCheck", "Grpc.Reflection", Extensions]),
+        new("Observability", "watches the rooms and counts what they tell", [.. Words, "Rpc", "Storage", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf, Grpc]),
+        new("Web", "shows snapshots and what Observability collects", [.. Words, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
+        new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Words, "Rpc", "Files", "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf, Grpc, "Grpc.Net.Client"]),
+        new("Cli", "a host: speaks to a server by the wire only", [.. Words, "Rpc", "Storage", "Client", "Hosting"], [Protobuf, Grpc, "Grpc.Net.Client", "System.CommandLine"]),
         new(
             "Server", "the host that composes everything but the CLI",
-            [.. Wire, "Files", "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
-            [Kestrel, Extensions, Protobuf]),
+            [.. Words, "Rpc", "Files", "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
+            [Kestrel, Extensions, Protobuf, Grpc]),
     ];
 
     /// <summary>The arrows of an assembly that its row does not have, each with the reason.</summary>

@@ -1,9 +1,0 @@
-namespace Grpc.Core;
-
-/// <summary>How messages are written.</summary>
-public sealed class WriteOptions(WriteFlags flags = WriteFlags.None)
-{
-    public static readonly WriteOptions Default = new();
-
-    public WriteFlags Flags { get; } = flags;
-}

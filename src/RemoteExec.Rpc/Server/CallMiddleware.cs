@@ -1,0 +1,88 @@
+using System.Globalization;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+
+namespace RemoteExec.Rpc;
+
+/// <summary>From an HTTP/2 stream to a method: holds a <see cref="RpcCall"/> around it, tells the observers, and refuses what is no call.</summary>
+internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions options, CallFailures failures, CancellationToken leaving)
+{
+    public Task InvokeAsync(HttpContext context)
+    {
+        if (!IsCall(context)) return Task.CompletedTask;
+        if (BinaryMetadata.FindBroken(context.Request.Headers) is { } broken)
+        {
+            Refuse(context, StatusCode.Internal, $"header {broken} is not base64");
+            return Task.CompletedTask;
+        }
+
+        return context.GetEndpoint()?.Metadata.GetMetadata<ServedMethod>() is { } method
+            ? ServeAsync(context, method)
+            : RefuseUnknown(context);
+    }
+
+    private static bool IsCall(HttpContext context)
+    {
+        int httpStatus = !HttpMethods.IsPost(context.Request.Method) ? StatusCodes.Status405MethodNotAllowed
+            : !IsGrpc(context.Request.ContentType) ? StatusCodes.Status415UnsupportedMediaType
+            : StatusCodes.Status200OK;
+        if (httpStatus == StatusCodes.Status200OK) return true;
+
+        // Both languages: an HTTP client reads the status line, a gRPC client the grpc-status.
+        context.Response.StatusCode = httpStatus;
+        Refuse(context, StatusCode.Unknown, "a gRPC call is a POST with content-type application/grpc");
+        return false;
+    }
+
+    /// <summary><c>application/grpc</c>, alone or with a <c>+proto</c> kind or a parameter behind it.</summary>
+    private static bool IsGrpc(string? contentType)
+    {
+        const string grpc = "application/grpc";
+        return contentType is not null
+            && contentType.StartsWith(grpc, StringComparison.OrdinalIgnoreCase)
+            && (contentType.Length == grpc.Length || contentType[grpc.Length] is '+' or ';');
+    }
+
+    private static void Refuse(HttpContext context, StatusCode code, string detail)
+    {
+        var headers = context.Response.Headers;
+        headers.ContentType = "application/grpc";
+        headers.GrpcStatus = ((int)code).ToString(CultureInfo.InvariantCulture);
+        headers.GrpcMessage = StatusText.Encode(StatusText.Cut(detail));
+    }
+
+    private async Task ServeAsync(HttpContext context, ServedMethod method)
+    {
+        long startedAt = options.Time.GetTimestamp();
+        using var call = new RpcCall(context, method, options, leaving);
+        context.Features.Set(call);
+        foreach (var observer in options.Observers) observer.CallStarted(method.FullName);
+        try
+        {
+            await next(context);
+            call.MendRefusal(failures);
+        }
+        finally
+        {
+            if (options.Observers.Count > 0)
+            {
+                var report = new RpcCallReport(
+                    method.FullName, call.Outcome(), options.Time.GetElapsedTime(startedAt), call.ReceivedBytes, call.SentBytes);
+                foreach (var observer in options.Observers) observer.CallFinished(report);
+            }
+        }
+    }
+
+    private Task RefuseUnknown(HttpContext context)
+    {
+        Refuse(context, StatusCode.Unimplemented, $"{context.Request.Path} is not offered by this server");
+        var report = new RpcCallReport(RpcCallReport.UnknownMethod, StatusCode.Unimplemented, TimeSpan.Zero, 0, 0);
+        foreach (var observer in options.Observers)
+        {
+            observer.CallStarted(RpcCallReport.UnknownMethod);
+            observer.CallFinished(report);
+        }
+
+        return Task.CompletedTask;
+    }
+}

@@ -1,0 +1,32 @@
+using Grpc.Core;
+
+namespace RemoteExec.Rpc;
+
+/// <summary>Answers to a client, who may not leave us with them for longer than the stall limit.</summary>
+internal sealed class CallWriter<T>(IServerStreamWriter<T> inner, RpcCall call) : IServerStreamWriter<T>
+{
+    public WriteOptions? WriteOptions
+    {
+        get => inner.WriteOptions;
+        set => inner.WriteOptions = value;
+    }
+
+    public Task WriteAsync(T message) => WriteAsync(message, CancellationToken.None);
+
+    public async Task WriteAsync(T message, CancellationToken cancellationToken)
+    {
+        if (message is IRpcMessage sized) call.SentBytes += sized.LengthBytes;
+        var write = inner.WriteAsync(message, cancellationToken);
+        if (write.IsCompletedSuccessfully) return;
+
+        call.SendStall.Arm();
+        try
+        {
+            await write;
+        }
+        finally
+        {
+            call.SendStall.Disarm(); // a wait that was cancelled is over as well
+        }
+    }
+}
