@@ -83,9 +83,12 @@ internal sealed class AdmissionTests : ExecutionFixture
             var named = await NamedMissingAsync(call);
             if (named is null) break;
 
-            Assert.That(named, Is.Not.Empty.And.Unique);
-            Assert.That(named.Select(subject => subject["MISSING blobs/".Length..]), Is.SubsetOf(contents.Keys.Select(digest => digest.ToString())));
-            foreach (var (digest, content) in contents.Where(input => named.Contains($"MISSING blobs/{input.Key}")).ToList())
+            // Sets: NUnit's constraints compare each with each.
+            var subjects = named.ToHashSet();
+            Assert.That(subjects, Has.Count.EqualTo(named.Count).And.Not.Empty, "each is named once");
+            var brought = contents.Where(input => subjects.Contains($"MISSING blobs/{input.Key}")).ToList();
+            Assert.That(brought, Has.Count.EqualTo(subjects.Count), "and is one that is missing");
+            foreach (var (digest, content) in brought)
             {
                 await StoreAsync(content);
                 contents.Remove(digest);
