@@ -1,5 +1,5 @@
-using System.Buffers;
 using RemoteExec.Core;
+using RemoteExec.Files;
 
 namespace RemoteExec.Scheduling.Local;
 
@@ -12,33 +12,37 @@ namespace RemoteExec.Scheduling.Local;
 ///                               ^ no room: wait, then the same frame to the same place
 /// </code>
 /// </summary>
-public sealed class FileOperationJournal(FileOperationJournalOptions options) : IOperationJournal
+public sealed class FileOperationJournal : IOperationJournal
 {
     // A group that grew beyond this is closed: one frame stays far below what a reader accepts.
     private const int GroupBytesMax = 64 << 20;
 
-    // The state is written in frames of about this size, so that reading it back needs no huge buffer.
-    private const int StateFrameBytes = 1 << 20;
+    private const int GroupBytesMin = 4096;
 
-    // errno(3): ENOSPC and, on Linux, EDQUOT; HRESULT of ERROR_DISK_FULL.
-    private const int NoSpace = 28;
-    private const int QuotaExceeded = 122;
-    private const int WindowsDiskFull = unchecked((int)0x80070070);
+    // A burst's buffer is not kept.
+    private const int GroupBytesKeptMax = 1 << 20;
 
+    private readonly FileOperationJournalOptions _options;
+    private readonly JournalSegments _segments;
     private readonly object _gate = new();
-    private readonly Queue<Work> _work = new();
+    private readonly Queue<JournalWork> _work = new();
     private readonly TaskCompletionSource _flusherEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // The live segment belongs to the flusher once it runs.
-    private Segment? _segment;
     private Thread? _flusher;
-    private Work? _open;
-    private Work? _spare;
+    private JournalGroup? _open;
+    private FrameBuffer? _spare;
+    private JournalCompaction? _compaction;
     private JournalException? _failure;
     private bool _isStopping;
-    private volatile bool _isCompacting;
     private long _lengthBytes;
-    private long _compactedBytes;
+    private long _compactFromBytes;
+
+    public FileOperationJournal(FileOperationJournalOptions options)
+    {
+        _options = options;
+        _segments = new JournalSegments(options.Directory, options.Disk, Warn);
+        _compactFromBytes = options.CompactAfterBytes;
+    }
 
     public event Action<string?>? StallChanged;
 
@@ -48,8 +52,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
     /// <summary>Of the live segment.</summary>
     public long LengthBytes => Volatile.Read(ref _lengthBytes);
 
-    public bool WantsCompaction => !_isCompacting
-        && Volatile.Read(ref _lengthBytes) - Volatile.Read(ref _compactedBytes) > Math.Max(options.CompactAfterBytes, Volatile.Read(ref _compactedBytes));
+    public bool WantsCompaction => Volatile.Read(ref _compaction) is null && LengthBytes > Volatile.Read(ref _compactFromBytes);
 
     public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken)
     {
@@ -59,20 +62,23 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         var records = new List<JournalRecord>();
         try
         {
-            Directory.CreateDirectory(options.Directory);
-            _segment = Segment.Recover(options.Directory, records, out long tornBytes)
-                ?? Segment.Create(options.Directory, number: 1, payloads: []);
-            TornBytes = tornBytes;
+            TornBytes = _segments.Recover(records);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
+            _segments.Dispose();
             throw new JournalException(
-                $"the operation journal in {options.Directory} cannot be opened: {exception.Message} "
+                $"the operation journal in {_options.Directory} cannot be opened: {exception.Message} "
                 + "Is another server using the directory, or may this user not write there?",
                 exception);
         }
+        catch
+        {
+            _segments.Dispose();
+            throw;
+        }
 
-        _lengthBytes = _segment.LengthBytes;
+        _lengthBytes = _segments.Live.LengthBytes;
         _flusher = new Thread(Flush) { IsBackground = true, Name = "journal flusher" };
         _flusher.Start();
         return ValueTask.FromResult<IReadOnlyList<JournalRecord>>(records);
@@ -87,34 +93,33 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
             ThrowIfUnusable();
             if (_open is null)
             {
-                (_open, _spare) = (_spare ?? new Work(), null);
+                _open = new JournalGroup(_spare ?? new FrameBuffer(JournalSegments.Format, GroupBytesMin));
+                _spare = null;
                 _work.Enqueue(_open);
             }
 
             var group = _open;
-            foreach (var record in records) JournalCodec.Write(record, group.Payload);
-            if (group.Payload.WrittenCount > GroupBytesMax) _open = null;
+            foreach (var record in records) JournalCodec.Write(record, group.Frame);
+            if (group.Frame.BodyBytes > GroupBytesMax) _open = null;
             Monitor.Pulse(_gate);
             return new ValueTask(group.Done.Task);
         }
     }
 
-    public async ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken)
+    public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var compaction = new Work { State = state };
         lock (_gate)
         {
             ThrowIfUnusable();
-            // What is appended after this comes after it.
-            _isCompacting = true;
-            _open = null;
-            _work.Enqueue(compaction);
-            Monitor.Pulse(_gate);
-        }
+            if (_compaction is not null) return ValueTask.FromResult(false);
 
-        await compaction.Done.Task;
-        return compaction.IsCompacted;
+            _compaction = new JournalCompaction(state);
+            // What is appended after this comes after it.
+            _open = null;
+            Enqueue(new CompactionStep(_compaction, failure: null));
+            return new ValueTask<bool>(_compaction.Done);
+        }
     }
 
     /// <summary>Makes durable what was accepted, then closes.</summary>
@@ -127,23 +132,7 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         }
 
         if (_flusher is not null) await _flusherEnded.Task;
-        _segment?.Dispose();
-    }
-
-    private static List<ReadOnlyMemory<byte>> Encode(IEnumerable<JournalRecord> state)
-    {
-        var frames = new List<ReadOnlyMemory<byte>>();
-        var buffer = new ArrayBufferWriter<byte>(StateFrameBytes);
-        foreach (var record in state)
-        {
-            JournalCodec.Write(record, buffer);
-            if (buffer.WrittenCount < StateFrameBytes) continue;
-            frames.Add(buffer.WrittenMemory.ToArray());
-            buffer.ResetWrittenCount();
-        }
-
-        if (buffer.WrittenCount > 0) frames.Add(buffer.WrittenMemory.ToArray());
-        return frames;
+        _segments.Dispose();
     }
 
     private void ThrowIfUnusable()
@@ -153,37 +142,37 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         ObjectDisposedException.ThrowIf(_isStopping, this);
     }
 
+    /// <summary>Under the lock.</summary>
+    private void Enqueue(JournalWork work)
+    {
+        _work.Enqueue(work);
+        Monitor.Pulse(_gate);
+    }
+
+    /// <summary>The flusher. Ends when the journal is closed, or with the first append that failed: see <see cref="Fail"/>.</summary>
     private void Flush()
     {
         while (Take() is { } work)
         {
-            try
-            {
-                WriteWhenThereIsRoom(work);
-            }
-            catch (Exception exception)
-            {
-                Fail(work, exception);
-                break;
-            }
+            if (work is JournalGroup group) ServingLoop.Serve(() => Write(group), failure => Fail(failure, group));
+            else if (work is CompactionStep step && step.Compaction == _compaction) ServingLoop.Serve(() => Advance(step), GiveUpCompaction);
+        }
 
-            var done = work.Done;
-            lock (_gate) Recycle(work);
-            done.SetResult();
+        if (_compaction is { } unfinished)
+        {
+            unfinished.GiveUp();
+            EndCompaction(unfinished, isDone: false, long.MaxValue);
         }
 
         _flusherEnded.SetResult();
     }
 
-    private Work? Take()
+    private JournalWork? Take()
     {
         lock (_gate)
         {
-            while (_work.Count == 0)
-            {
-                if (_isStopping) return null;
-                Monitor.Wait(_gate);
-            }
+            while (_work.Count == 0 && !_isStopping && _failure is null) Monitor.Wait(_gate);
+            if (_work.Count == 0 || _failure is not null) return null;
 
             var work = _work.Dequeue();
             // Closed: whoever comes now may be too late for the fsync that is about to begin.
@@ -192,93 +181,112 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
         }
     }
 
+    private void Write(JournalGroup group)
+    {
+        if (!group.Frame.IsEmpty) AppendWhenThereIsRoom(group.Frame);
+        lock (_gate)
+        {
+            group.Frame.Clear();
+            if (group.Frame.Capacity <= GroupBytesKeptMax) _spare = group.Frame;
+        }
+
+        group.Done.SetResult();
+    }
+
     /// <summary>
     /// A write that found no room has promised nothing, so the same bytes go to the same place again, and a crash in
     /// between leaves a torn tail that nobody was told of. Not so once fsync has begun: see <see cref="Fail"/>.
     /// </summary>
-    private void WriteWhenThereIsRoom(Work work)
+    private void AppendWhenThereIsRoom(FrameBuffer frame)
     {
         bool isStalled = false;
         while (true)
         {
             try
             {
-                if (work.State is { } state)
-                    work.IsCompacted = TryReplace(Encode(state));
-                else
-                    Append(work);
+                _segments.Live.Append(frame.Seal());
                 break;
             }
-            catch (IOException full) when (IsRoomMissing(full))
+            catch (IOException full) when (Errno.IsOutOfRoom(full))
             {
+                // The room may be what a compaction has taken.
+                if (_compaction is not null)
+                {
+                    GiveUpCompaction(full);
+                    continue;
+                }
+
                 if (!isStalled)
-                    StallChanged?.Invoke($"the disk of the operation journal in {options.Directory} is full: no action is accepted or finished until there is room; free some space there");
+                    Stall($"the disk of the operation journal in {_options.Directory} is full: no action is accepted or finished until there is room; free some space there");
                 isStalled = true;
                 if (!WaitToRetry()) throw;
             }
         }
 
-        if (isStalled) StallChanged?.Invoke(null);
+        long start = _options.Time.GetTimestamp();
+        _segments.Live.Flush();
+        Observers.Tell(_options.Observer, _options.Time.GetElapsedTime(start), static (observer, took) => observer.Flushed(took));
+        Volatile.Write(ref _lengthBytes, _segments.Live.LengthBytes);
+        if (isStalled) Stall(null);
     }
-
-    // The base library passes on errno, and on Windows its own code.
-    private static bool IsRoomMissing(IOException failure) =>
-        failure.HResult is NoSpace or QuotaExceeded or WindowsDiskFull;
 
     /// <summary>False when the journal is being closed: then nobody waits for room any more.</summary>
     private bool WaitToRetry()
     {
         lock (_gate)
         {
-            if (!_isStopping) Monitor.Wait(_gate, options.RoomRetryInterval);
+            if (!_isStopping) Monitor.Wait(_gate, _options.RoomRetryInterval);
             return !_isStopping;
         }
     }
 
-    private void Append(Work group)
+    private void Advance(CompactionStep step)
     {
-        if (group.Payload.WrittenCount == 0) return;
-
-        _segment!.Write(group.Payload.WrittenMemory);
-        long start = options.Time.GetTimestamp();
-        _segment.Flush();
-        Observers.Tell(options.Observer, options.Time.GetElapsedTime(start), static (observer, took) => observer.Flushed(took));
-        Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
+        var compaction = step.Compaction;
+        if (!compaction.IsBegun)
+        {
+            compaction.Begin(_segments, failure =>
+            {
+                lock (_gate) Enqueue(new CompactionStep(compaction, failure));
+            });
+        }
+        else if (step.Failure is { } failure)
+        {
+            GiveUpCompaction(failure);
+        }
+        else
+        {
+            compaction.Finish(_segments);
+            Volatile.Write(ref _lengthBytes, _segments.Live.LengthBytes);
+            EndCompaction(compaction, isDone: true, compaction.StateBytes + Math.Max(_options.CompactAfterBytes, compaction.StateBytes));
+        }
     }
 
-    private bool TryReplace(List<ReadOnlyMemory<byte>> state)
+    private void GiveUpCompaction(Exception failure)
     {
-        _isCompacting = false;
-        var old = _segment!;
-        try
-        {
-            _segment = Segment.Create(options.Directory, old.Number + 1, state);
-        }
-        catch (IOException full) when (IsRoomMissing(full))
-        {
-            // Not again before the journal has grown a good deal.
-            Volatile.Write(ref _compactedBytes, old.LengthBytes);
-            return false;
-        }
+        var compaction = _compaction!; // asked for while there is one
+        compaction.GiveUp();
+        if (failure is JournalException) Fail(failure);
+        else Warn($"the operation journal in {_options.Directory} could not be written anew, it grows until that is done: {failure.Message}");
+        EndCompaction(compaction, isDone: false, LengthBytes + _options.CompactAfterBytes);
+    }
 
-        Volatile.Write(ref _compactedBytes, _segment.LengthBytes);
-        Volatile.Write(ref _lengthBytes, _segment.LengthBytes);
-
-        // The new one counts from its rename on; if we crash here, recovery removes the old one.
-        old.Dispose();
-        File.Delete(old.Path);
-        return true;
+    private void EndCompaction(JournalCompaction compaction, bool isDone, long nextFromBytes)
+    {
+        Volatile.Write(ref _compactFromBytes, nextFromBytes);
+        Volatile.Write(ref _compaction, null);
+        compaction.Tell(isDone);
     }
 
     /// <summary>
     /// After a failed fsync the kernel may have dropped the pages and call the next one a success (fsync(2); the
     /// PostgreSQL case of 2018). So there is no next one.
     /// </summary>
-    private void Fail(Work work, Exception exception)
+    private void Fail(Exception exception, JournalGroup? group = null)
     {
         var failure = exception as JournalException
-            ?? new JournalException($"{_segment!.Path} cannot be written: {exception.Message}", exception);
-        Work[] waiting;
+            ?? new JournalException($"{_segments.Live.Path} cannot be written: {exception.Message}", exception);
+        JournalWork[] waiting;
         lock (_gate)
         {
             _failure = failure;
@@ -287,29 +295,11 @@ public sealed class FileOperationJournal(FileOperationJournalOptions options) : 
             _open = null;
         }
 
-        work.Done.SetException(failure);
-        foreach (var other in waiting) other.Done.SetException(failure);
+        group?.Done.SetException(failure);
+        foreach (var other in waiting.OfType<JournalGroup>()) other.Done.SetException(failure);
     }
 
-    /// <summary>Keeps one group's buffer for the next, unless a burst made it large.</summary>
-    private void Recycle(Work work)
-    {
-        if (work.State is not null || work.Payload.Capacity > StateFrameBytes) return;
+    private void Stall(string? reason) => Observers.Tell(StallChanged, reason, static (changed, why) => changed(why));
 
-        work.Payload.ResetWrittenCount();
-        _spare = new Work { Payload = work.Payload };
-    }
-
-    /// <summary>One thing for the flusher: a group of appended records, or a state that replaces all.</summary>
-    private sealed class Work
-    {
-        public ArrayBufferWriter<byte> Payload { get; init; } = new(4096);
-
-        public IEnumerable<JournalRecord>? State { get; init; }
-
-        public bool IsCompacted { get; set; }
-
-        /// <summary>Completes on the flusher, and what waits for it goes on there.</summary>
-        public TaskCompletionSource Done { get; } = new();
-    }
+    private void Warn(string what) => Observers.Tell(_options.Warned, what, static (warned, message) => warned(message));
 }

@@ -1,3 +1,5 @@
+using RemoteExec.Files;
+
 namespace RemoteExec.Scheduling.Local;
 
 public sealed record FileOperationJournalOptions
@@ -16,6 +18,12 @@ public sealed record FileOperationJournalOptions
 
     public IJournalObserver? Observer { get; init; }
 
+    /// <summary>Told in a sentence what went wrong and stops nothing. Returns at once.</summary>
+    public Action<string>? Warned { get; init; }
+
     /// <summary>How often a full disk is asked whether it has room again: soon enough for those who wait, seldom enough to cost nothing.</summary>
     public TimeSpan RoomRetryInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Replaced by tests that let it fail.</summary>
+    internal IDisk Disk { get; init; } = new Disk();
 }

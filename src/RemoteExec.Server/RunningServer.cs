@@ -67,6 +67,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         else NotStoring(reason);
     }
 
+    /// <summary>Something about the operation journal went wrong that stops nothing.</summary>
+    public void JournalWarned(string what) => JournalWarning(what);
+
     /// <summary>Serves until told to stop, then drains. Fails when the local worker does.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
@@ -133,6 +136,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "storing_again", Message = "blobs are stored again")]
     private partial void StoringAgain();
+
+    [LoggerMessage(Level = LogLevel.Warning, EventName = "journal_warning", Message = "{What}")]
+    private partial void JournalWarning(string what);
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "draining", Message = "draining for at most {Seconds} s")]
     private partial void Draining(double seconds);

@@ -64,7 +64,7 @@ internal static class ServerComposition
             Scheduler? scheduler = null;
             if (options.Plays(ServerRole.Coordinator))
             {
-                var journal = running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal, Observer = metrics.Journal }));
+                var journal = running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal, Observer = metrics.Journal, Warned = running.JournalWarned }));
                 scheduler = running.Own(new Scheduler(
                     SchedulerOptionsOf(options) with { Observer = metrics.Scheduling },
                     journal,

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Core;
+using RemoteExec.Files;
 using RemoteExec.Scheduling.Local;
 
 namespace RemoteExec.Scheduling.Tests;
@@ -142,11 +144,11 @@ internal sealed class FileOperationJournalTests
 
         string file = Directory.GetFiles(_directory).Single();
         byte[] bytes = await File.ReadAllBytesAsync(file);
-        bytes[SegmentFormat.HeaderBytes + SegmentFormat.FrameHeaderBytes] ^= 1;
+        bytes[JournalSegments.Format.HeaderBytes + JournalSegments.Format.HeadBytes] ^= 1;
         await File.WriteAllBytesAsync(file, bytes);
 
         var refusal = Assert.ThrowsAsync<JournalException>(RecoverAsync);
-        Assert.That(refusal!.Message, Does.Contain($"{file} is damaged from byte {SegmentFormat.HeaderBytes} to "));
+        Assert.That(refusal!.Message, Does.Contain($"{file} is damaged from byte {JournalSegments.Format.HeaderBytes} to "));
         Assert.That(await File.ReadAllBytesAsync(file), Is.EqualTo(bytes), "evidence is left alone");
     }
 
@@ -184,15 +186,138 @@ internal sealed class FileOperationJournalTests
     }
 
     [Test]
-    public async Task After_a_failed_write_nothing_more_is_accepted()
+    public async Task After_a_failed_flush_nothing_more_is_accepted_and_nobody_waits()
     {
-        var journal = await OpenAsync();
-        Directory.Delete(_directory, recursive: true);
-        // The directory is gone: the new segment cannot be made.
+        var disk = new FaultyDisk();
+        await using var journal = await OpenAsync(disk: disk);
+        await journal.AppendAsync([JournalVictim.Record(1)], default);
+        disk.FlushFault = Errno.EIO;
+
+        var refusal = Assert.ThrowsAsync<JournalException>(async () => await journal.AppendAsync([JournalVictim.Record(2)], default));
+        Assert.That(refusal!.Message, Does.Contain(_directory).And.Contains("flushing"));
+        disk.FlushFault = 0;
+        Assert.ThrowsAsync<JournalException>(async () => await journal.AppendAsync([JournalVictim.Record(3)], default));
         Assert.ThrowsAsync<JournalException>(async () => await journal.CompactAsync([], default));
+    }
+
+    [Test]
+    public async Task What_is_appended_while_a_compaction_is_being_written_waits_for_none_of_it_and_is_kept()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            var halfWay = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            using var goOn = new ManualResetEventSlim();
+            var compaction = journal.CompactAsync(State(), default).AsTask();
+            await halfWay.Task;
+            await journal.AppendAsync([JournalVictim.Record(3)], default);
+            Assert.That(await journal.CompactAsync([], default), Is.False, "one is under way");
+            Assert.That((compaction.IsCompleted, journal.WantsCompaction), Is.EqualTo((false, false)));
+            goOn.Set();
+            Assert.That(await compaction, Is.True);
+            await journal.AppendAsync([JournalVictim.Record(4)], default);
+
+            IEnumerable<JournalRecord> State()
+            {
+                yield return JournalVictim.Record(1);
+                halfWay.SetResult();
+                goOn.Wait();
+                yield return JournalVictim.Record(2);
+            }
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { 1, 2, 3, 4 }.Select(JournalVictim.Record)));
+    }
+
+    [Test]
+    public async Task A_compaction_that_fails_for_whatever_reason_leaves_the_journal_as_it_is()
+    {
+        var disk = new FaultyDisk();
+        var warnings = new List<string>();
+        await using (var journal = await OpenAsync(disk: disk, warned: warnings.Add))
+        {
+            await journal.AppendAsync([JournalVictim.Record(1)], default);
+            Assert.That(await journal.CompactAsync(Enumerable.Range(0, 1).Select<int, JournalRecord>(_ => throw new InvalidTimeZoneException("odd")), default), Is.False);
+            Assert.That(warnings.Single(), Does.Contain("odd").And.Contains(_directory));
+
+            disk.FlushFault = Errno.EIO;
+            disk.FaultyFile = FramedLog.UnfinishedSuffix;
+            Assert.That(await journal.CompactAsync([], default), Is.False, "the flush of the new file");
+            Assert.That(warnings, Has.Count.EqualTo(2));
+
+            Assert.That(Directory.GetFiles(_directory), Has.Length.EqualTo(1));
+            await journal.AppendAsync([JournalVictim.Record(2)], default);
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { 1, 2 }.Select(JournalVictim.Record)));
+    }
+
+    [Test]
+    public async Task A_compaction_whose_name_may_not_last_is_the_end_of_the_journal()
+    {
+        // Whichever of the two files a restart found, the other might have what was appended since.
+        var disk = new FaultyDisk();
+        await using var journal = await OpenAsync(disk: disk);
+        disk.FlushFault = Errno.EIO;
+        disk.FaultyFile = _directory;
+
+        Assert.That(await journal.CompactAsync([], default), Is.False);
         Assert.ThrowsAsync<JournalException>(async () => await journal.AppendAsync([JournalVictim.Record(1)], default));
-        await journal.DisposeAsync();
-        Directory.CreateDirectory(_directory);
+    }
+
+    [Test]
+    public async Task An_old_file_that_cannot_be_removed_is_a_warning_and_tried_again_later()
+    {
+        var warnings = new List<string>();
+        await using var journal = await OpenAsync(warned: warnings.Add);
+        string old = Directory.GetFiles(_directory).Single();
+        // A directory has its name when it is to be removed: not even root removes that like a file.
+        File.Move(old, old + ".aside");
+        Directory.CreateDirectory(old);
+
+        Assert.That(await journal.CompactAsync([JournalVictim.Record(1)], default), Is.True);
+        await journal.AppendAsync([JournalVictim.Record(2)], default);
+        Assert.That(warnings.Single(), Does.Contain(old));
+
+        Directory.Delete(old);
+        File.Move(old + ".aside", old);
+        Assert.That(await journal.CompactAsync([JournalVictim.Record(1), JournalVictim.Record(2)], default), Is.True);
+        Assert.That((warnings.Count, File.Exists(old)), Is.EqualTo((1, false)));
+    }
+
+    [Test]
+    public async Task Who_is_warned_and_throws_stops_nothing()
+    {
+        var disk = new FaultyDisk { FaultyFile = FramedLog.UnfinishedSuffix };
+        await using var journal = await OpenAsync(disk: disk, warned: _ => throw new InvalidTimeZoneException("odd"));
+        disk.FlushFault = Errno.EIO;
+
+        Assert.That(await journal.CompactAsync([], default), Is.False);
+        await journal.AppendAsync([JournalVictim.Record(1)], default);
+    }
+
+    [Test]
+    public async Task A_file_is_as_it_always_was()
+    {
+        // header "RXJOURN1" (8) | marker (8) | crc of both (4); frame marker (8) | length (4) | crc of length and payload (4) | payload
+        byte[] marker = [1, 2, 3, 4, 5, 6, 7, 8];
+        byte[] header = [.. "RXJOURN1"u8, .. marker];
+        byte[] payload = Payload(JournalVictim.Record(1), JournalVictim.Record(2));
+        byte[] length = BitConverter.GetBytes(payload.Length);
+        byte[] file =
+        [
+            .. header, .. BitConverter.GetBytes(Crc32C.Of(header)),
+            .. marker, .. length, .. BitConverter.GetBytes(Crc32C.Of([.. length, .. payload])), .. payload,
+        ];
+        string path = Path.Combine(_directory, "journal-000000000042.log");
+        await File.WriteAllBytesAsync(path, file);
+        await using (var journal = new FileOperationJournal(Options()))
+        {
+            Assert.That(await journal.RecoverAsync(default), Is.EqualTo(new[] { JournalVictim.Record(1), JournalVictim.Record(2) }));
+            await journal.AppendAsync([JournalVictim.Record(1), JournalVictim.Record(2)], default);
+        }
+
+        Assert.That(await File.ReadAllBytesAsync(path), Is.EqualTo((byte[])[.. file, .. file.AsSpan(20)]));
     }
 
     [Test]
@@ -259,19 +384,21 @@ internal sealed class FileOperationJournalTests
         return acknowledged;
     }
 
-    private static int FrameBytes(params JournalRecord[] records)
+    private static int FrameBytes(params JournalRecord[] records) => JournalSegments.Format.HeadBytes + Payload(records).Length;
+
+    private static byte[] Payload(params JournalRecord[] records)
     {
         var buffer = new System.Buffers.ArrayBufferWriter<byte>();
         foreach (var record in records) JournalCodec.Write(record, buffer);
-        return SegmentFormat.FrameHeaderBytes + buffer.WrittenCount;
+        return buffer.WrittenSpan.ToArray();
     }
 
     private FileOperationJournalOptions Options(long compactAfterBytes = 1 << 20) =>
         new() { Directory = _directory, CompactAfterBytes = compactAfterBytes };
 
-    private async Task<FileOperationJournal> OpenAsync(long compactAfterBytes = 1 << 20)
+    private async Task<FileOperationJournal> OpenAsync(long compactAfterBytes = 1 << 20, IDisk? disk = null, Action<string>? warned = null)
     {
-        var journal = new FileOperationJournal(Options(compactAfterBytes));
+        var journal = new FileOperationJournal(Options(compactAfterBytes) with { Disk = disk ?? new Disk(), Warned = warned });
         await journal.RecoverAsync(default);
         return journal;
     }
@@ -334,5 +461,23 @@ internal sealed class FileOperationJournalTests
             Flushes++;
             throw new TimeZoneNotFoundException();
         }
+    }
+
+    /// <summary>Lets the flushes of some files fail: of those whose path ends so.</summary>
+    private sealed class FaultyDisk : IDisk
+    {
+        private readonly Disk _disk = new();
+
+        public int FlushFault { get; set; }
+
+        public string FaultyFile { get; set; } = "";
+
+        public int Flush(SafeFileHandle fileOrDirectory)
+        {
+            string path = new FileInfo($"/proc/self/fd/{fileOrDirectory.DangerousGetHandle()}").LinkTarget!;
+            return FlushFault != 0 && path.EndsWith(FaultyFile, StringComparison.Ordinal) ? FlushFault : _disk.Flush(fileOrDirectory);
+        }
+
+        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => _disk.Read(file, buffer, offset);
     }
 }

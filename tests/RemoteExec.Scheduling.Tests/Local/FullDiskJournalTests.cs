@@ -80,6 +80,50 @@ internal sealed class FullDiskJournalTests
     }
 
     [Test]
+    public async Task A_compaction_gives_the_room_that_it_has_taken_to_an_append_that_needs_it()
+    {
+        Mount.Run("mount", "-o", "remount,size=4m", _directory);
+        await using (var journal = await OpenAsync())
+        {
+            await journal.AppendAsync([Record(1)], default);
+            var halfWay = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            using var goOn = new ManualResetEventSlim();
+            var compaction = journal.CompactAsync(State(), default).AsTask();
+            await halfWay.Task.WaitAsync(Within);
+            FillDisk();
+            var appended = journal.AppendAsync([Record(2)], default).AsTask();
+            goOn.Set();
+
+            await appended.WaitAsync(Within);
+            Assert.That(await compaction, Is.False);
+            Assert.That(_stalled.Task.IsCompleted, Is.False, "it had room");
+
+            IEnumerable<JournalRecord> State()
+            {
+                foreach (var record in Enumerable.Repeat(Record(9), 150)) yield return record;
+                halfWay.SetResult();
+                goOn.Wait();
+                // Whoever asks for the room ends it: no state is ever through with this.
+                while (true) yield return new JournalRecord.OperationForgotten("x");
+            }
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { Record(1), Record(2) }));
+    }
+
+    [Test]
+    public async Task A_journal_that_was_killed_on_a_full_disk_is_recovered_there()
+    {
+        await using (var journal = await OpenAsync()) await journal.AppendAsync([Record(1)], default);
+        string file = Directory.GetFiles(Journal).Single();
+        byte[] torn = File.ReadAllBytes(file);
+        using (var tail = File.OpenHandle(file, FileMode.Open, FileAccess.Write)) RandomAccess.Write(tail, torn.AsSpan(20, 50), torn.Length);
+        FillDisk();
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { Record(1) }));
+    }
+
+    [Test]
     public async Task A_journal_that_is_closed_while_it_waits_acknowledges_nothing_and_keeps_the_rest()
     {
         var journal = await OpenAsync();
