@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using ZstdNet;
 
 namespace RemoteExec.Storage;
@@ -16,13 +17,17 @@ internal sealed class ZstdDecoder : IDisposable
     private static readonly DecompressionOptions Options =
         new(null, new Dictionary<ZSTD_dParameter, int> { [ZSTD_dParameter.ZSTD_d_windowLogMax] = WindowLogMax });
 
+    // What comes out is compared with what only this process knows: a peer that could foresee it might write a frame around it, and
+    // leave the decoder to the next upload in the middle of that frame.
+    private static readonly byte[] ProbeContent = RandomNumberGenerator.GetBytes(16);
+
+    // RFC 8878, 3.1.1: magic | descriptor: one segment, size in one byte | size | block: last, raw, 16 bytes | the bytes
+    private static readonly byte[] Probe = [0x28, 0xB5, 0x2F, 0xFD, 0x20, 16, (16 << 3) | 1, 0, 0, .. ProbeContent];
+
     private readonly Feed _feed = new();
     private readonly DecompressionStream _stream;
 
     public ZstdDecoder() => _stream = new DecompressionStream(_feed, Options, InputBytes);
-
-    // RFC 8878, 3.1.1: magic | descriptor: one segment, size in one byte | size 1 | block: last, raw, 1 byte | the byte
-    private static ReadOnlyMemory<byte> Probe { get; } = new byte[] { 0x28, 0xB5, 0x2F, 0xFD, 0x20, 0x01, 0x09, 0x00, 0x00, 0x5A };
 
     /// <summary>Input for the calls of <see cref="Read"/> that follow; the last one must have come back short.</summary>
     public void Push(ReadOnlyMemory<byte> input) => _feed.Rest = input;
@@ -32,16 +37,16 @@ internal sealed class ZstdDecoder : IDisposable
     public int Read(Span<byte> output) => _stream.Read(output);
 
     /// <summary>
-    /// Whether all input was whole frames. The library tells nobody, so a frame of one byte is sent after them: only between two
-    /// frames does that byte come out. Inside of one the magic number is an impossible block or a wrong checksum, or it is swallowed.
+    /// Whether all input was whole frames. The library tells nobody, so a small frame is sent after them: only between two frames does
+    /// its content come out. Inside of one its magic number is an impossible block or a wrong checksum, or it is swallowed.
     /// </summary>
     public bool IsBetweenFrames()
     {
-        Span<byte> output = stackalloc byte[2];
+        Span<byte> output = stackalloc byte[ProbeContent.Length + 1];
         Push(Probe);
         try
         {
-            return Read(output) == 1 && output[0] == Probe.Span[^1];
+            return output[..Read(output)].SequenceEqual(ProbeContent);
         }
         catch (ZstdException)
         {
@@ -51,24 +56,10 @@ internal sealed class ZstdDecoder : IDisposable
 
     public void Dispose() => _stream.Dispose();
 
-    /// <summary>What the library pulls its input from; empty is no end, more may be pushed.</summary>
-    private sealed class Feed : Stream
+    /// <summary>What the library pulls its input from, by this one method; empty is no end, more may be pushed.</summary>
+    private sealed class Feed : MemoryStream
     {
         public ReadOnlyMemory<byte> Rest { get; set; }
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override int Read(Span<byte> buffer)
         {
@@ -77,18 +68,5 @@ internal sealed class ZstdDecoder : IDisposable
             Rest = Rest[count..];
             return count;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-            // Nothing is held back.
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
