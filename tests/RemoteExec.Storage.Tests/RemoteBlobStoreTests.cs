@@ -4,6 +4,7 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using NUnit.Framework;
 using RemoteExec.Core;
+using RemoteExec.Protocol;
 using RemoteExec.Rpc;
 
 namespace RemoteExec.Storage.Tests;
@@ -168,6 +169,21 @@ public sealed class RemoteBlobStoreTests : BlobStoreContract
 
         _peer.BeforeBatchAsync = () => Task.CompletedTask;
         Assert.That(await Store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task Small_blobs_wait_for_their_server_to_come_back()
+    {
+        byte[] data = Blobs.Of(1, 1000);
+        bool isAway = true;
+        _peer.BeforeBatchAsync = () => isAway ? throw RpcErrors.Unavailable("away") : Task.CompletedTask;
+        var writing = Store.PutAsync(data);
+        await Time.WaitForTimerAsync(TimeSpan.Zero, PauseMax);
+        isAway = false;
+        Time.Advance(PauseMax);
+        await writing;
+
+        Assert.That(await _inner.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
     }
 
     [Test]

@@ -10,8 +10,8 @@ using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// The blobs of a server that speaks REAPI: small ones by batch calls, large ones by ByteStream. Unary calls are tried
-/// again by the channel's retry policy, streams are resumed where they broke.
+/// The blobs of a server that speaks REAPI: small ones by batch calls, large ones by ByteStream. Calls are tried again and streams are
+/// resumed where they broke, for as long as the server may be away.
 /// </summary>
 public sealed class RemoteBlobStore : IBlobStore
 {
@@ -49,7 +49,8 @@ public sealed class RemoteBlobStore : IBlobStore
             {
                 var request = new FindMissingBlobsRequest { InstanceName = _instance.Value, DigestFunction = group.Key.ToWire() };
                 request.BlobDigests.AddRange(piece.Select(digest => digest.ToWire()));
-                var response = await _blobs.FindMissingBlobsAsync(request, new CallOptions(cancellationToken: cancellationToken));
+                var response = await AskAsync(
+                    () => _blobs.FindMissingBlobsAsync(request, new CallOptions(cancellationToken: cancellationToken)), cancellationToken);
                 missing.AddRange(response.MissingBlobDigests.Select(wire => WireDigests.FromWire(wire, group.Key, "missing_blob_digests")));
             }
         }
@@ -134,7 +135,7 @@ public sealed class RemoteBlobStore : IBlobStore
         var function = asks[0].Digest.Function;
         var request = new BatchReadBlobsRequest { InstanceName = _instance.Value, DigestFunction = function.ToWire() };
         request.Digests.AddRange(asks.Select(ask => ask.Digest.ToWire()));
-        var response = await _blobs.BatchReadBlobsAsync(request, WithinLimit());
+        var response = await AskAsync(() => _blobs.BatchReadBlobsAsync(request, WithinLimit()), CancellationToken.None);
         return Answers(response.Responses.Select(one => (one.Digest, one.Status, one.Data.Memory)), function);
     }
 
@@ -143,8 +144,27 @@ public sealed class RemoteBlobStore : IBlobStore
         var function = asks[0].Digest.Function;
         var request = new BatchUpdateBlobsRequest { InstanceName = _instance.Value, DigestFunction = function.ToWire() };
         request.Requests.AddRange(asks.Select(ask => new BatchUpdateBlobsRequest.Types.Request { Digest = ask.Digest.ToWire(), Data = ask.Data }));
-        var response = await _blobs.BatchUpdateBlobsAsync(request, WithinLimit());
+        var response = await AskAsync(() => _blobs.BatchUpdateBlobsAsync(request, WithinLimit()), CancellationToken.None);
         return Answers(response.Responses.Select(one => (one.Digest, one.Status, ReadOnlyMemory<byte>.Empty)), function);
+    }
+
+    private async Task<T> AskAsync<T>(Func<AsyncUnaryCall<T>> ask, CancellationToken cancellationToken)
+    {
+        var outage = new Outage(Options);
+        long start = Options.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await ask();
+            }
+            catch (RpcException away) when (Options.Time.GetElapsedTime(start) < Options.OutageMax && outage.MayGoOn(away))
+            {
+                // Asked again after a pause.
+            }
+
+            await outage.PauseAsync(cancellationToken);
+        }
     }
 
     // The order of answers is the server's own; on the wire an unset status is OK.

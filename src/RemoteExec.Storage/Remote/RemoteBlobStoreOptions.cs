@@ -9,8 +9,11 @@ public sealed record RemoteBlobStoreOptions
     /// <summary>Bytes per message of a stream; gRPC peers refuse messages above 4 MiB unless told otherwise.</summary>
     public int PieceBytes { get; init; } = 256 << 10;
 
-    /// <summary>How long the server may be away before a stream that broke off gives up: about as long as unary calls try.</summary>
-    public TimeSpan OutageMax { get; init; } = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// How long the server may be away before a transfer gives up, beyond what the channel itself tries. Zero: a stream that broke is
+    /// taken up at once or not at all.
+    /// </summary>
+    public TimeSpan OutageMax { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }
