@@ -25,6 +25,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
     {
         Door.Instance(request.InstanceName);
         CheckBatch(request.Requests.Count, request.Requests.Sum(item => (long)item.Data.Length));
+        var room = BatchAnswerRoom.For([.. request.Requests.Select(item => item.Digest)]);
         var function = WireDigests.FunctionOf(request.DigestFunction, request.Requests.FirstOrDefault()?.Digest);
 
         var response = new BatchUpdateBlobsResponse();
@@ -47,13 +48,13 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
             }
             catch (RpcException refused)
             {
-                answer.Status = refused.ToStatus();
+                answer.Status = room.Fit(refused.ToStatus());
             }
         }
 
         var statuses = await store.WriteManyAsync(accepted, context.CancellationToken);
         for (int i = 0; i < statuses.Length; i++)
-            pending[i].Status = new RpcStatus { Code = (int)statuses[i].StatusCode, Message = statuses[i].Detail };
+            pending[i].Status = room.Fit(new RpcStatus { Code = (int)statuses[i].StatusCode, Message = statuses[i].Detail });
         return response;
     }
 
@@ -64,9 +65,16 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
         CheckBatch(request.Digests.Count, request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue)));
 
         bool mayCompress = request.AcceptableCompressors.Contains(WireCompressor.Zstd);
+        var room = BatchAnswerRoom.For(request.Digests);
         var response = new BatchReadBlobsResponse();
         foreach (var wire in request.Digests)
-            response.Responses.Add(await ReadOneAsync(wire, function, mayCompress, context.CancellationToken));
+        {
+            var answer = await ReadOneAsync(wire, function, mayCompress, context.CancellationToken);
+            room.Take(answer.Data.Length);
+            answer.Status = room.Fit(answer.Status);
+            response.Responses.Add(answer);
+        }
+
         return response;
     }
 
@@ -85,9 +93,11 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
         try
         {
             var digest = WireDigests.FromWire(wire, function, "digest");
-            var data = await store.ReadAllAsync(digest, 2 * options.BatchBytesMax, cancellationToken)
-                ?? throw RpcErrors.NotFound("blob", digest.ToString());
-            Encode(answer, data, mayCompress && digest.SizeBytes >= CompressBytesMin);
+            // A miss is no exception: fifty thousand of them would take seconds.
+            if (await store.ReadAllAsync(digest, 2 * options.BatchBytesMax, cancellationToken) is { } data)
+                Encode(answer, data, mayCompress && digest.SizeBytes >= CompressBytesMin);
+            else
+                answer.Status = RpcErrors.NotFound("blob", digest.ToString()).ToStatus();
         }
         catch (RpcException refused)
         {

@@ -45,6 +45,40 @@ internal sealed class BatchTests : ServicesFixture
         Assert.That(answers.Select(answer => (StatusCode)answer.Status.Code), Is.EqualTo(new[] { StatusCode.OK, StatusCode.NotFound }));
     }
 
+    [Test] // of each miss the sentence and the details are 300 bytes
+    public async Task F01_fifty_thousand_misses_are_an_answer_that_a_usual_client_takes()
+    {
+        var absent = Enumerable.Range(0, 50_000).Select(number => DigestOf($"{number}").ToWire()).ToArray();
+
+        var answer = await ReadAsync(absent);
+
+        Assert.That(answer.CalculateSize(), Is.LessThanOrEqualTo(4 << 20));
+        Assert.That(answer.Responses.Select(one => (one.Digest, (StatusCode)one.Status.Code)), Is.EqualTo(absent.Select(digest => (digest, StatusCode.NotFound))));
+        Assert.That(answer.Responses[0].Status.Message, Does.Contain("not found"));
+    }
+
+    [Test]
+    public async Task F01_fifty_thousand_refusals_are_an_answer_that_a_usual_client_takes()
+    {
+        var requests = Enumerable.Range(0, 50_000).Select(number => Of(DigestOf($"{number}"), "x")).ToArray();
+
+        var answer = await Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest { Requests = { requests } });
+
+        Assert.That(answer.CalculateSize(), Is.LessThanOrEqualTo(4 << 20));
+        Assert.That(answer.Responses.Select(one => (StatusCode)one.Status.Code), Is.All.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public async Task F01_a_batch_whose_bare_answer_would_be_too_large_is_INVALID_ARGUMENT()
+    {
+        var requests = Enumerable.Range(0, 50_000).Select(number => Of(Digest.Of(DigestFunction.Sha512, BitConverter.GetBytes(number)), "")).ToArray();
+
+        var refusal = await FailureOf(() => Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest { Requests = { requests } }).ResponseAsync);
+
+        Assert.That((refusal.StatusCode, refusal.Status.Detail), Is.EqualTo((
+            StatusCode.InvalidArgument, $"50000 blobs in one batch: the answer would be larger than the {Limits.AnswerBytesMax} bytes that clients take")));
+    }
+
     [Test] // REAPI D2
     public async Task The_empty_blob_can_be_written_and_read()
     {

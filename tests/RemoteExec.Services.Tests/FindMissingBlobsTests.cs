@@ -88,6 +88,18 @@ internal sealed class FindMissingBlobsTests : ServicesFixture
         Assert.That(missing, Is.EqualTo(all.Where((_, i) => i % 2 == 1).Select(digest => digest.ToWire())));
     }
 
+    [Test] // a list that is cut would say "present" of what it leaves out
+    public async Task F01_an_answer_that_no_usual_client_takes_is_refused_with_what_to_do()
+    {
+        var absent = Enumerable.Range(0, 60_000).Select(number => DigestOf($"absent {number}").ToWire()).ToArray();
+
+        var refusal = await FailureOf(() => AskAsync(absent));
+
+        Assert.That(refusal.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(refusal.Status.Detail, Does.StartWith("60000 of 60000 blobs are missing").And.EndsWith("ask for fewer at once"));
+        Assert.That(await AskAsync(absent[..50_000]), Has.Count.EqualTo(50_000));
+    }
+
     [Test] // REAPI C1, D4 of DESIGN: Bazel's lease extension depends on it
     public async Task Being_reported_present_extends_a_blobs_life()
     {

@@ -103,6 +103,13 @@ internal sealed class DigestQuery : IDisposable
             length += end - start;
         }
 
+        // Not cut: what an answer leaves out is present.
+        if (length > Limits.AnswerBytesMax)
+        {
+            throw RpcErrors.Invalid(
+                $"{next} of {Digests.Count} blobs are missing, a list of more than the {Limits.AnswerBytesMax} bytes that clients take: ask for fewer at once");
+        }
+
         return _answer.AsMemory(0, length);
     }
 
