@@ -50,14 +50,14 @@ public sealed class ExecutionService(
             return;
         }
 
-        using var feed = await SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
+        using var feed = await scheduler.SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
         await FollowAsync(feed, request, function, responseStream, context.CancellationToken);
     }
 
     public override async Task WaitExecution(
         WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context)
     {
-        using var feed = Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
+        using var feed = scheduler.Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
         await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, responseStream, context.CancellationToken);
     }
 
@@ -66,18 +66,11 @@ public sealed class ExecutionService(
         OperationFeed feed, ExecuteRequest? request, DigestFunction function,
         IServerStreamWriter<Operation> responseStream, CancellationToken cancellationToken)
     {
-        try
+        await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
         {
-            await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
-            {
-                var wire = OperationMessages.ToWire(operation);
-                if (operation.IsDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
-                await responseStream.WriteAsync(wire, cancellationToken);
-            }
-        }
-        catch (SchedulingException refused)
-        {
-            throw refused.ToRpc();
+            var wire = OperationMessages.ToWire(operation);
+            if (operation.IsDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
+            await responseStream.WriteAsync(wire, cancellationToken);
         }
     }
 
@@ -134,30 +127,6 @@ public sealed class ExecutionService(
         }
 
         return PrintableText.Blank(line.ToString(), CommandLineBytesMax);
-    }
-
-    private async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await scheduler.SubmitAsync(request, cancellationToken);
-        }
-        catch (SchedulingException refused)
-        {
-            throw refused.ToRpc();
-        }
-    }
-
-    private OperationFeed? Watch(string name)
-    {
-        try
-        {
-            return scheduler.Watch(name);
-        }
-        catch (SchedulingException refused)
-        {
-            throw refused.ToRpc();
-        }
     }
 
     /// <summary>False when the result stays as it is.</summary>

@@ -70,40 +70,15 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
             if (wire.Seconds < (long)WaitMax.TotalSeconds) patience = wire.ToTimeSpan();
         }
 
-        try
-        {
-            using var feed = scheduler.Watch(request.Name) ?? throw Unknown(request.Name);
-            return OperationMessages.ToWire(await WaitAsync(feed, patience, context.CancellationToken));
-        }
-        catch (SchedulingException refused)
-        {
-            throw refused.ToRpc();
-        }
+        using var feed = scheduler.Watch(request.Name) ?? throw Unknown(request.Name);
+        return OperationMessages.ToWire(await WaitAsync(feed, patience, context.CancellationToken));
     }
 
-    public override async Task<Empty> CancelOperation(CancelOperationRequest request, ServerCallContext context)
-    {
-        try
-        {
-            return await scheduler.CancelAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
-        }
-        catch (SchedulingException refused)
-        {
-            throw refused.ToRpc();
-        }
-    }
+    public override async Task<Empty> CancelOperation(CancelOperationRequest request, ServerCallContext context) =>
+        await scheduler.CancelAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
 
-    public override async Task<Empty> DeleteOperation(DeleteOperationRequest request, ServerCallContext context)
-    {
-        try
-        {
-            return await scheduler.DeleteAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
-        }
-        catch (SchedulingException refused)
-        {
-            throw refused.ToRpc();
-        }
-    }
+    public override async Task<Empty> DeleteOperation(DeleteOperationRequest request, ServerCallContext context) =>
+        await scheduler.DeleteAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
 
     private async ValueTask<OperationSnapshot> WaitAsync(OperationFeed feed, TimeSpan patience, CancellationToken cancellationToken)
     {

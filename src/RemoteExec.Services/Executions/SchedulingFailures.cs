@@ -6,7 +6,7 @@ using RemoteExec.Scheduling;
 
 namespace RemoteExec.Services;
 
-/// <summary>The scheduler knows no gRPC; its refusals have the same numbers.</summary>
+/// <summary>The scheduler knows no gRPC; its refusals have the same numbers. The port's one place for failures asks here.</summary>
 internal static class SchedulingFailures
 {
     public static RpcException ToRpc(this SchedulingException refused) => refused.RetryAfter is { } delay
