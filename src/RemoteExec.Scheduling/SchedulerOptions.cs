@@ -6,6 +6,14 @@ public sealed record SchedulerOptions
     /// <summary>Lost workers and infrastructure failures that one execution survives; a job that kills its worker must stop (TRUST K17).</summary>
     public int AttemptsMax { get; init; } = 5;
 
+    /// <summary>
+    /// How long a lost attempt waits at most before the next, the first time; each time twice as long, up to <see cref="AttemptWaitMax"/>.
+    /// A fault that passes within a second then costs two or three attempts of five, and a client waits half a second for a worker that died.
+    /// </summary>
+    public TimeSpan AttemptWaitFirst { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    public TimeSpan AttemptWaitMax { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>What workers are told.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(2);
 

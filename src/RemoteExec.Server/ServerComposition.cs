@@ -100,7 +100,8 @@ internal static class ServerComposition
                 History = history,
                 Blobs = blobs,
                 Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
-                LiveOperations = count => [.. (scheduler?.List() ?? []).Where(o => !o.IsDone).OrderBy(o => o.CreatedAt).Take(count)],
+                LiveOperations = count => scheduler?.ListLive(count) ?? [],
+                FindLive = execution => scheduler?.FindLive(execution),
                 LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
                 Storage = () => blobs.Usage,
             });

@@ -35,7 +35,7 @@ internal sealed class ActionReader(WebSources sources)
             return whole with { Attempts = completed.Attempt, Message = response.Message.Length > 0 ? response.Message : completed.Outcome.Message };
         }
 
-        var live = sources.LiveOperations(int.MaxValue).FirstOrDefault(o => o.Execution == id);
+        var live = sources.FindLive(id);
         if (live is null) return null;
 
         var row = StatusReader.Row(live, sources.Time.GetUtcNow());

@@ -35,7 +35,7 @@ internal sealed class StatusReader(WebSources sources)
             ActionCacheHits = totals.CacheHits,
             ActionCacheMisses = totals.CacheMisses,
             Storage = new StorageView(storage.UsedBytes, storage.LimitBytes, storage.Blobs),
-            Queues = [.. queue.Platforms.Where(p => p.Queued + p.Leased + p.Running > 0).Select(p => View(p, now))],
+            Queues = [.. queue.Platforms.Where(p => p.Queued + p.Leased + p.Running > 0).Select(View)],
             Workers = [.. queue.Workers.Select(View)],
             Actions = Actions(now),
         };
@@ -48,9 +48,9 @@ internal sealed class StatusReader(WebSources sources)
         return [.. live.Concat(finished).DistinctBy(a => a.Id).Take(ActionsMax)];
     }
 
-    private static QueueView View(PlatformSnapshot p, DateTimeOffset now) => new(
+    private static QueueView View(PlatformSnapshot p) => new(
         p.Pool, p.Platform.ToString(), p.Queued, p.Leased + p.Running,
-        p.OldestQueuedAt is { } oldest ? Math.Max(0, (now - oldest).TotalSeconds) : 0);
+        p.OldestAge?.TotalSeconds ?? 0);
 
     private static WorkerView View(WorkerSnapshot w) => new(
         w.Description.Id, w.Description.Pool, w.State.ToString().ToLowerInvariant(), w.Description.Slots, w.SlotsUsed, w.Description.Version,

@@ -27,6 +27,9 @@ public sealed record WebSources
     /// <summary>Operations that are not done, in the order they were accepted; at most so many.</summary>
     public required Func<int, IReadOnlyList<OperationSnapshot>> LiveOperations { get; init; }
 
+    /// <summary>An operation on that execution that is not done.</summary>
+    public required Func<ExecutionId, OperationSnapshot?> FindLive { get; init; }
+
     /// <summary>What a running attempt has written so far to standard output and standard error.</summary>
     public Func<LeaseId, (ReadOnlyMemory<byte> Stdout, ReadOnlyMemory<byte> Stderr)> LiveOutput { get; init; } = _ => default;
 

@@ -39,9 +39,9 @@ public sealed class ServerMetricsTests
         {
             Platforms =
             [
-                new PlatformSnapshot("", Core.Platform.Empty, Queued: 2, Leased: 1, Running: 3, Now.AddSeconds(-5), IsSatisfiable: true),
-                new PlatformSnapshot("invented", Core.Platform.Empty, Queued: 1, Leased: 0, Running: 0, Now.AddSeconds(-7), IsSatisfiable: false),
-                new PlatformSnapshot("made up", Core.Platform.Empty, Queued: 1, Leased: 0, Running: 0, Now.AddSeconds(-3), IsSatisfiable: false),
+                new PlatformSnapshot("", Core.Platform.Empty, Queued: 2, Leased: 1, Running: 3, TimeSpan.FromSeconds(5), IsSatisfiable: true),
+                new PlatformSnapshot("invented", Core.Platform.Empty, Queued: 1, Leased: 0, Running: 0, TimeSpan.FromSeconds(7), IsSatisfiable: false),
+                new PlatformSnapshot("made up", Core.Platform.Empty, Queued: 1, Leased: 0, Running: 0, TimeSpan.FromSeconds(3), IsSatisfiable: false),
             ],
             Workers = [Worker("gpu", WorkerState.Ready, slotsUsed: 1), Worker("gpu", WorkerState.Draining, slotsUsed: 2)],
         });
@@ -126,7 +126,7 @@ public sealed class ServerMetricsTests
         _metrics.Scheduling.Ended(Execution(new ExecutionOutcome
         {
             Code = OutcomeCode.Ok, ExitCode = 1, Stages = [new StageDuration("run", TimeSpan.FromSeconds(2))],
-        }) with { LeasedAt = Now.AddSeconds(4), StartedAt = Now.AddSeconds(7) });
+        }) with { Waited = TimeSpan.FromSeconds(4), Assigned = TimeSpan.FromSeconds(3) });
 
         string page = await ScrapeAsync();
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using NUnit.Framework;
 
 namespace RemoteExec.Scheduling.Tests;
@@ -24,6 +25,69 @@ internal sealed class BlameRulesTests : QueueFixture
     [Test]
     public void Every_blame_and_situation_has_its_cell() =>
         Assert.That(Cells().Count(), Is.EqualTo(Enum.GetValues<Blame>().Length * Enum.GetValues<AttemptEnd>().Length));
+
+    [TestCaseSource(nameof(Cells))]
+    public void What_the_table_says_is_what_happens(string blame, string end, string expected)
+    {
+        var words = expected.Split(',');
+        var (fault, situation) = (Enum.Parse<Blame>(blame), Enum.Parse<AttemptEnd>(end));
+        if (expected == "-")
+        {
+            Assert.Throws<UnreachableException>(() => BlameRules.Of(fault, situation));
+            return;
+        }
+
+        Options = Options with { QuarantineAfter = 2, WorkersThatCannotReturn = new HashSet<string> { "dies with us" } };
+        NewQueue();
+        string worker = fault == Blame.Coordinator && situation == AttemptEnd.Lost ? "dies with us" : "w1";
+        long session = Join(Build.Worker(worker, slots: 3));
+        FailOn(worker, Submit(Build.Request(1)));
+        var operation = Submit(Build.Request(2));
+        Happen(operation, worker, session, fault, situation);
+
+        var execution = Queue.Find(operation.Name)!.Execution;
+        bool isTriedAgain = words.Contains("scheduler");
+        Assert.That(execution.Losses, Is.EqualTo(words.Contains("attempt") ? 1 : 0));
+        Assert.That(execution.State, Is.EqualTo(isTriedAgain ? ExecutionState.Queued : ExecutionState.Completed));
+        Assert.That(execution.NotBefore is not null, Is.EqualTo(words.Contains("waits")));
+        if (situation != AttemptEnd.Reported) return;
+
+        bool isMarked = words.Contains("marked");
+        Assert.That(StateOf(worker), Is.EqualTo(isMarked ? WorkerState.Quarantined : WorkerState.Ready));
+        if (isMarked) return;
+        // The second failure in a row trips it, unless the first was forgiven.
+        FailOn(worker, Submit(Build.Request(3)));
+        Assert.That(StateOf(worker), Is.EqualTo(words.Contains("cleared") ? WorkerState.Ready : WorkerState.Quarantined));
+    }
+
+    private void FailOn(string worker, Operation operation) =>
+        Queue.Report(worker, operation.Execution.LeaseId, Build.Broken(), Now);
+
+    private void Happen(Operation operation, string worker, long session, Blame blame, AttemptEnd end)
+    {
+        var lease = operation.Execution.LeaseId;
+        if (end is AttemptEnd.ReportedLeaving or AttemptEnd.HandedBackLeaving) Queue.Drain(worker, session, Now);
+        switch (end)
+        {
+            case AttemptEnd.Reported or AttemptEnd.ReportedLeaving:
+                Queue.Report(worker, lease, Build.Of(blame), Now);
+                break;
+            case AttemptEnd.HandedBack or AttemptEnd.HandedBackLeaving:
+                // Nobody else is there, so that it stays where it is put.
+                if (end == AttemptEnd.HandedBack) Queue.StopLeasing();
+                Queue.HandBack(worker, session, lease, Now);
+                break;
+            case AttemptEnd.Lost when blame == Blame.Coordinator:
+                var records = Queue.TakeTransitions().Records;
+                NewQueue();
+                Queue.Recover(records, Now);
+                break;
+            case AttemptEnd.Lost:
+                Queue.Disconnected(worker, session, Now);
+                Advance(Options.RejoinGrace);
+                break;
+        }
+    }
 
     private static string Describe(BlameRule? rule) => rule is not { } found ? "-" : string.Join(',', new[]
     {

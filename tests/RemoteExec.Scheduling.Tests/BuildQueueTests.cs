@@ -81,6 +81,7 @@ internal sealed class BuildQueueTests : QueueFixture
         var unlucky = Offered().Single();
         Queue.Drain("w1", session, Now);
         Queue.Report("w1", unlucky.Id, Build.Broken(), Now);
+        WaitOut();
         Join(Build.Worker("w2"));
 
         Assert.That(Offered().Single().Id, Is.EqualTo(unlucky.Id with { Attempt = 2 }));
@@ -194,13 +195,13 @@ internal sealed class BuildQueueTests : QueueFixture
     public void A_report_of_an_older_attempt_changes_nothing()
     {
         var operation = Submit(Build.Request());
-        long slow = Join(Build.Worker("slow"));
+        Join(Build.Worker("slow"));
         var stale = operation.Execution.LeaseId;
         Advance(Options.WorkerSilenceMax);
-        long quick = Join(Build.Worker("quick"));
-        long back = Join(Build.Worker("slow") with { Running = [stale] });
+        Join(Build.Worker("quick"));
+        WaitOut();
+        Join(Build.Worker("slow") with { Running = [stale] });
 
-        Assert.That(Queue.Report("slow", stale, Build.Ok("stale"), Now), Is.EqualTo(ReportVerdict.Stale));
         Assert.That(Queue.Report("slow", stale, Build.Ok("stale"), Now), Is.EqualTo(ReportVerdict.Stale));
         Assert.That(operation.Execution.Outcome, Is.Null);
         Assert.That(
@@ -216,7 +217,7 @@ internal sealed class BuildQueueTests : QueueFixture
         var lease = operation.Execution.LeaseId;
         Queue.Disconnected("w1", session, Now);
         Advance(Options.RejoinGrace - TimeSpan.FromSeconds(1));
-        long back = Join(Build.Worker() with { Running = [lease] });
+        Join(Build.Worker() with { Running = [lease] });
         Advance(TimeSpan.FromSeconds(2));
 
         Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Running));
@@ -228,8 +229,10 @@ internal sealed class BuildQueueTests : QueueFixture
     {
         var operation = Submit(Build.Request());
         long session = Join(Build.Worker());
+        Offered();
         Queue.Disconnected("w1", session, Now);
         Join(Build.Worker());
+        WaitOut();
 
         Assert.That(operation.Execution.Attempt, Is.EqualTo(2));
         Assert.That(operation.Execution.Losses, Is.EqualTo(1));
@@ -273,11 +276,11 @@ internal sealed class BuildQueueTests : QueueFixture
     public void When_we_stood_still_ourselves_workers_are_heard_first()
     {
         Join(Build.Worker());
-        var later = Now + TimeSpan.FromMinutes(5);
+        var later = Now.After(TimeSpan.FromMinutes(5));
         Queue.Tick(later);
 
         Assert.That(Queue.Snapshot(later).Workers, Has.Count.EqualTo(1));
-        Queue.Tick(later + Options.WorkerSilenceMax);
+        Queue.Tick(later.After(Options.WorkerSilenceMax));
         Assert.That(Queue.Snapshot(later).Workers, Is.Empty);
     }
 
@@ -319,6 +322,7 @@ internal sealed class BuildQueueTests : QueueFixture
         var operation = Submit(Build.Request());
         Join(Build.Worker("good"));
         Queue.Report("bad", operation.Execution.LeaseId, Build.Broken(), Now);
+        WaitOut();
 
         Assert.That(operation.Execution.WorkerId, Is.EqualTo("good"));
     }
@@ -331,7 +335,6 @@ internal sealed class BuildQueueTests : QueueFixture
         foreach (var operation in operations)
             Queue.Report("w1", operation.Execution.LeaseId, Build.Broken(), Now);
         Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Quarantined));
-        // The first two were given out again before the third failure.
         foreach (var operation in operations) Queue.Cancel(operation.Name, Now);
         Queue.Heartbeat("w1", session, [], Now);
         var next = new[] { Submit(Build.Request(7)), Submit(Build.Request(8)) };
@@ -353,7 +356,10 @@ internal sealed class BuildQueueTests : QueueFixture
         long session = Join(Build.Worker());
         var operation = Submit(Build.Request());
         for (int i = 0; i < Options.AttemptsMax; i++)
+        {
             Queue.Report("w1", operation.Execution.LeaseId, Build.Broken(), Now);
+            KeepAlive(session, Options.AttemptWaitMax);
+        }
 
         Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Completed));
         Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Ready));
@@ -398,7 +404,7 @@ internal sealed class BuildQueueTests : QueueFixture
     {
         var running = Submit(Build.Request(1));
         long session = Join(Build.Worker());
-        var cancelled = running.Execution.LeaseId;
+        var cancelled = Offered().Single().Id;
         Queue.Cancel(running.Name, Now);
         var waiting = Submit(Build.Request(2));
         Queue.Heartbeat("w1", session, [cancelled], Now);
@@ -445,7 +451,7 @@ internal sealed class BuildQueueTests : QueueFixture
     {
         var operation = Submit(Build.Request());
         long session = Join(Build.Worker());
-        var lease = operation.Execution.LeaseId;
+        var lease = Offered().Single().Id;
         Queue.Started("w1", session, lease, Now);
         Queue.Heartbeat("w1", session, [], Now);
         Assert.That(operation.Execution.LeaseId, Is.EqualTo(lease), "one heartbeat may have crossed the offer");
@@ -456,6 +462,7 @@ internal sealed class BuildQueueTests : QueueFixture
             Queue.Heartbeat("w1", session, [], Now);
         }
 
+        WaitOut();
         Assert.That(operation.Execution.Attempt, Is.EqualTo(2));
         Assert.That(operation.Execution.Lost.Single().Reason, Does.Contain("no longer knows"));
     }
@@ -513,12 +520,15 @@ internal sealed class BuildQueueTests : QueueFixture
         Join(Build.Worker("w1", slots: 2));
         Submit(Build.Request(1));
         Submit(Build.Request(2, "Pool=gpu"));
+        Advance(TimeSpan.FromSeconds(1));
+        Submit(Build.Request(3, "Pool=gpu") with { Priority = -1 });
+        Advance(TimeSpan.FromSeconds(1));
         var snapshot = Queue.Snapshot(Now);
 
-        Assert.That((snapshot.Queued, snapshot.Leased, snapshot.Running), Is.EqualTo((1, 1, 0)));
+        Assert.That((snapshot.Queued, snapshot.Leased, snapshot.Running), Is.EqualTo((2, 1, 0)));
         Assert.That(snapshot.Workers.Single().SlotsUsed, Is.EqualTo(1));
         var gpu = snapshot.Platforms.Single(platform => platform.Pool == "gpu");
-        Assert.That((gpu.Queued, gpu.IsSatisfiable, gpu.OldestQueuedAt), Is.EqualTo((1, false, (DateTimeOffset?)Now)));
+        Assert.That((gpu.Queued, gpu.IsSatisfiable, gpu.OldestAge), Is.EqualTo((2, false, (TimeSpan?)TimeSpan.FromSeconds(2))), "the oldest is not the next");
     }
 
     private Operation Run(long session, int action, string response)
@@ -531,18 +541,4 @@ internal sealed class BuildQueueTests : QueueFixture
 
     private bool IsTaken(params string[] properties) =>
         Submit(Build.Request(properties.Length, properties) with { DoNotCache = true }).Execution.State == ExecutionState.Leased;
-
-    private WorkerState StateOf(string worker) =>
-        Queue.Snapshot(Now).Workers.Single(candidate => candidate.Description.Id == worker).State;
-
-    private void KeepAlive(long session, TimeSpan duration, string worker = "w1")
-    {
-        var end = Now + duration;
-        while (Now < end)
-        {
-            var step = end - Now < Options.HeartbeatInterval ? end - Now : Options.HeartbeatInterval;
-            Advance(step);
-            Queue.Heartbeat(worker, session, running: null, Now);
-        }
-    }
 }

@@ -70,7 +70,7 @@ internal sealed class SchedulerOrderTests
         using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
 
         Assert.That(_journal.Appended, Has.Some.InstanceOf<JournalRecord.OperationCreated>());
-        Assert.That(_journal.Compacted, Has.Some.InstanceOf<JournalRecord.OperationCreated>(), "the state is as of that append");
+        Assert.That(await _journal.Compacted, Has.Some.InstanceOf<JournalRecord.OperationCreated>(), "the state is no older than that append");
     }
 
     [Test]
@@ -108,6 +108,62 @@ internal sealed class SchedulerOrderTests
         Assert.That(ending.IsCompleted, Is.False, "the hook still writes to what is closed after the scheduler");
         hookEnd.SetResult();
         await ending;
+    }
+
+    [Test]
+    public async Task A_slow_append_loses_no_worker_and_nothing_that_is_to_be_offered_after_it()
+    {
+        await using var worker = _scheduler.Join(Build.Worker(slots: 2));
+        using var first = await _scheduler.SubmitAsync(Build.Request(1), default);
+        using var second = await _scheduler.SubmitAsync(Build.Request(2), default);
+        using var third = await _scheduler.SubmitAsync(Build.Request(3), default);
+        var (reported, running) = ((await NextLease(worker)).Id, (await NextLease(worker)).Id);
+        _journal.Wait();
+        // Its slot is free, so the third is leased; but nobody can be told while the append goes on.
+        var reporting = _scheduler.ReportAsync(worker.WorkerId, reported, Build.Ok(), default).AsTask();
+        for (int second7 = 0; second7 < 7; second7++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            worker.Heartbeat([running]);
+        }
+
+        Assert.That(reporting.IsCompleted, Is.False);
+        Assert.That(_scheduler.Snapshot().Workers.Single().State, Is.EqualTo(WorkerState.Ready));
+        _journal.GoOn();
+        Assert.That(await reporting, Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That((await NextLease(worker)).Id.Attempt, Is.EqualTo(1));
+        worker.Heartbeat([running]);
+        Assert.That(_scheduler.FindLease(running)!.WorkerId, Is.EqualTo("w1"));
+    }
+
+    [Test]
+    public async Task A_report_is_not_called_stale_before_that_is_durable()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+        _journal.Wait();
+        var first = _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
+        // The client library has lost the first answer and asks again.
+        var again = _scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
+        Assert.That(again.IsCompleted, Is.False, "the worker would forget what a crash may still ask it for");
+
+        _journal.GoOn();
+        Assert.That((await first, await again), Is.EqualTo((ReportVerdict.Accepted, ReportVerdict.Stale)));
+    }
+
+    [Test]
+    public async Task Who_is_told_of_faults_and_throws_changes_nothing()
+    {
+        await using var scheduler = new Scheduler(
+            new SchedulerOptions(), _journal, _time, onFaultChanged: _ => throw new TimeZoneNotFoundException("no one thought of this"));
+        await scheduler.StartAsync(default);
+        _journal.Stall("the disk is full");
+        Assert.That(scheduler.Fault, Is.EqualTo("the disk is full"));
+        _journal.GoOn();
+
+        using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+        Assert.That(scheduler.Fault, Is.Null);
     }
 
     private static async Task<Lease> NextLease(WorkerSession worker) =>

@@ -273,20 +273,25 @@ internal sealed class SchedulerTests
         Assert.That(_scheduler.Snapshot().Workers, Is.Empty);
     }
 
-    [Test]
-    public async Task After_a_journal_failure_nobody_is_told_anything_but_that()
+    private static IEnumerable<Exception> Failures() =>
+        [new JournalException("the disk is on fire"), new TimeZoneNotFoundException("no one thought of this, and the disk is on fire")];
+
+    [TestCaseSource(nameof(Failures))]
+    public async Task After_a_journal_failure_nobody_is_told_anything_but_that(Exception failure)
     {
-        await using var scheduler = new Scheduler(new SchedulerOptions(), new FailingJournal(appendsBefore: 1), _time);
+        await using var scheduler = new Scheduler(new SchedulerOptions(), new FailingJournal(appendsBefore: 1, failure), _time);
         await scheduler.StartAsync(default);
         using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
 
-        var failure = Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(2), default));
-        Assert.That(failure!.Code, Is.EqualTo(OutcomeCode.Unavailable));
-        Assert.That(failure.Message, Does.Contain("disk is on fire"));
+        var refusal = Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(2), default));
+        Assert.That(refusal!.Code, Is.EqualTo(OutcomeCode.Unavailable));
+        Assert.That(refusal.Message, Does.Contain("disk is on fire"));
         Assert.ThrowsAsync<SchedulingException>(async () => await feed.WaitAsync(default));
         Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(3), default));
         Assert.That(scheduler.Fault, Does.Contain("disk is on fire"));
         Assert.That(scheduler.List(), Has.Count.EqualTo(1), "what was not durable is not to be found");
+        scheduler.BeginDrain();
+        await scheduler.WhenIdle;
     }
 
     [Test]
@@ -371,6 +376,43 @@ internal sealed class SchedulerTests
         Assert.That(Encoding.UTF8.GetString((await queuedFeed!.WaitAsync(default)).Outcome!.Response.Span), Is.EqualTo("two"));
     }
 
+    [TestCase(1)]
+    [TestCase(-1)]
+    public async Task A_step_of_the_wall_clock_neither_loses_a_worker_nor_keeps_a_dead_one(int hours)
+    {
+        var time = new SteppedTime(_time);
+        await using var scheduler = new Scheduler(new SchedulerOptions(), new MemoryOperationJournal(), time);
+        await scheduler.StartAsync(default);
+        await using var worker = scheduler.Join(Build.Worker());
+        using var feed = await scheduler.SubmitAsync(Build.Request(), default);
+        var lease = await NextLease(worker);
+        time.Step(TimeSpan.FromHours(hours));
+        for (int beat = 0; beat < 10; beat++)
+        {
+            _time.Advance(scheduler.Options.HeartbeatInterval);
+            worker.Heartbeat([lease.Id]);
+        }
+
+        Assert.That(scheduler.FindLease(lease.Id), Is.Not.Null);
+        _time.Advance(scheduler.Options.WorkerSilenceMax);
+        Assert.That(scheduler.FindLease(lease.Id), Is.Null);
+    }
+
+    [Test]
+    public async Task What_lives_is_listed_in_the_order_in_which_it_was_accepted()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        var feeds = new List<OperationFeed>();
+        for (int action = 1; action <= 5; action++) feeds.Add(await _scheduler.SubmitAsync(Build.Request(action), default));
+        await _scheduler.ReportAsync(worker.WorkerId, (await NextLease(worker)).Id, Build.Ok(), default);
+        await feeds[0].WaitAsync(default);
+
+        Assert.That(_scheduler.ListLive(3).Select(operation => operation.Name), Is.EqualTo(feeds.Skip(1).Take(3).Select(feed => feed.Name)));
+        Assert.That(_scheduler.FindLive(feeds[4].Current.Execution)!.Name, Is.EqualTo(feeds[4].Name));
+        Assert.That(_scheduler.FindLive(feeds[0].Current.Execution), Is.Null);
+        foreach (var feed in feeds) feed.Dispose();
+    }
+
     private static async Task<Lease> NextLease(WorkerSession worker)
     {
         var command = await worker.Commands.ReadAsync();
@@ -387,7 +429,7 @@ internal sealed class SchedulerTests
     }
 
     /// <summary>Keeps appends waiting between two words of its test.</summary>
-    private sealed class FailingJournal(int appendsBefore) : IOperationJournal
+    private sealed class FailingJournal(int appendsBefore, Exception failure) : IOperationJournal
     {
         public event Action<string?>? StallChanged
         {
@@ -403,7 +445,7 @@ internal sealed class SchedulerTests
             ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
 
         public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) =>
-            _appends++ < appendsBefore ? ValueTask.CompletedTask : throw new JournalException("the disk is on fire");
+            _appends++ < appendsBefore ? ValueTask.CompletedTask : throw failure;
 
         public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken) =>
             ValueTask.FromResult(true);

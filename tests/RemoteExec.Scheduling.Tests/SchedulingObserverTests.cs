@@ -42,6 +42,7 @@ internal sealed class SchedulingObserverTests
         var lost = await NextLeaseAsync(worker);
         await scheduler.ReportAsync(worker.WorkerId, lost, Build.Broken(), default);
         await scheduler.ReportAsync(worker.WorkerId, lost, Build.Broken(), default);
+        time.Advance(scheduler.Options.AttemptWaitFirst);
         await scheduler.ReportAsync(worker.WorkerId, await NextLeaseAsync(worker), Build.Ok(), default);
         var end = await first.WaitAsync(default);
         await worker.DisposeAsync();

@@ -20,7 +20,7 @@ internal sealed class StateTableTests : QueueFixture
     private const string Workers = """
                     Joining    Ready        Draining   Quarantined  Gone
         Join        Ready      Ready        Ready      Quarantined  -
-        Disconnect  -          Joining      Joining    Gone         -
+        Disconnect  -          Joining      Joining    Joining      -
         Drain       -          Draining     Draining   Draining     -
         Trip        -          Quarantined  -          Quarantined  -
         Succeed     -          Ready        Draining   Ready        -
@@ -149,7 +149,7 @@ internal sealed class StateTableTests : QueueFixture
                 for (var waited = TimeSpan.Zero; waited <= Options.UnsatisfiableMax; waited += Options.HeartbeatInterval)
                 {
                     Advance(Options.HeartbeatInterval);
-                    Queue.Heartbeat("w1", _session, running: null, Now);
+                    Queue.Heartbeat("w1", _session, held: null, Now);
                 }
 
                 break;
@@ -186,7 +186,7 @@ internal sealed class StateTableTests : QueueFixture
         {
             case WorkerEvent.Join when from == WorkerState.Gone:
                 // Who comes back is a new worker; the old one's session is dead for ever.
-                Queue.Heartbeat("w1", _session, running: null, Now);
+                Queue.Heartbeat("w1", _session, held: null, Now);
                 break;
             case WorkerEvent.Join:
                 _session = Join(Build.Worker("w1", slots: 2) with { Running = [CurrentLease] });

@@ -123,6 +123,7 @@ internal sealed class LogStreamTests : ServicesFixture
         using var second = await JoinAsync("second");
         await first.FinishAsync(lease, new RpcStatus { Code = (int)StatusCode.Unavailable, Message = "disk full" }, result: null);
         Assert.That(await ReadToEndAsync(old), Is.Empty, "it ends where it stands");
+        await WaitOutLostAttemptAsync();
         var again = await second.ReceiveLeaseAsync();
         await second.StartAsync(again);
         var renamed = await ExecutingAsync(call, attempt: 2);

@@ -83,6 +83,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         using var honest = await JoinAsync("honest");
 
         await liar.SendAsync(new WorkerMessage { LeaseFinished = new LeaseFinished { Lease = lease.Lease_, Status = new RpcStatus(), Result = result } });
+        await WaitOutLostAttemptAsync();
 
         var offers = new[] { liar, honest }.Select(async worker => (worker, lease: await NextLeaseAsync(worker))).ToArray();
         var (winner, second) = await await Task.WhenAny(offers);
@@ -141,6 +142,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         using var worker = await JoinAsync();
         var first = await worker.ReceiveLeaseAsync();
         await worker.FinishAsync(first, new RpcStatus { Code = (int)StatusCode.Internal, Message = "disk gone" }, result: null);
+        await WaitOutLostAttemptAsync();
         var second = worker.Later.TryDequeue(out var queued) ? queued.Lease : await worker.ReceiveLeaseAsync();
 
         Assert.That((second.Lease_.ExecutionId, second.Lease_.Attempt), Is.EqualTo((first.Lease_.ExecutionId, 2)));
@@ -155,6 +157,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         using var worker = await JoinAsync();
         var lease = await worker.ReceiveLeaseAsync();
         await worker.FinishAsync(lease, new RpcStatus { Code = (int)StatusCode.Unavailable }, result: null);
+        await WaitOutLostAttemptAsync();
         var second = worker.Later.TryDequeue(out var queued) ? queued.Lease : await worker.ReceiveLeaseAsync();
 
         await worker.FinishAsync(lease, new ActionResult { ExitCode = 1 });

@@ -37,7 +37,7 @@ internal sealed class QueueMetrics
             (pool.Platforms.Sum(platform => platform.Running), [pool.Name, "running"]),
         }));
         _oldest.Show(pools.Select(pool => (
-            (queue.TakenAt - (pool.Platforms.Min(platform => platform.OldestQueuedAt) ?? queue.TakenAt)).TotalSeconds, new[] { pool.Name })));
+            pool.Platforms.Max(platform => platform.OldestAge)?.TotalSeconds ?? 0, new[] { pool.Name })));
         // An action takes one slot.
         _demand.Show(pools.Select(pool => (
             (double)pool.Platforms.Sum(platform => platform.Queued + platform.Leased + platform.Running), new[] { pool.Name })));

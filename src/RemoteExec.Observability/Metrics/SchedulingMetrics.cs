@@ -62,14 +62,13 @@ internal sealed class SchedulingMetrics : ISchedulingObserver
         if (execution.Outcome is { Code: OutcomeCode.FailedPrecondition, Response.IsEmpty: true } && execution.Attempt == 0)
             _unsatisfiable.Inc();
 
-        if (execution.LeasedAt is { } leasedAt)
+        if (execution.Waited is { } waited)
         {
-            double wait = (leasedAt - execution.QueuedAt).TotalSeconds;
-            _wait[pool].Observe(wait);
-            _stages[(pool, "queue")].Observe(wait);
-            if (execution.StartedAt is { } startedAt)
-                _stages[(pool, "assign")].Observe((startedAt - leasedAt).TotalSeconds);
+            _wait[pool].Observe(waited.TotalSeconds);
+            _stages[(pool, "queue")].Observe(waited.TotalSeconds);
         }
+
+        if (execution.Assigned is { } assigned) _stages[(pool, "assign")].Observe(assigned.TotalSeconds);
 
         foreach (var stage in execution.Outcome.Stages)
             _stages[(pool, stage.Stage)].Observe(stage.Duration.TotalSeconds);

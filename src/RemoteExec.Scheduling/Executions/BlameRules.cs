@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace RemoteExec.Scheduling;
 
 /// <summary>
@@ -38,4 +40,7 @@ internal static class BlameRules
     };
 
     public static BlameRule? Find(Blame blame, AttemptEnd end) => Cells[(int)blame, (int)end];
+
+    public static BlameRule Of(Blame blame, AttemptEnd end) =>
+        Find(blame, end) ?? throw new UnreachableException($"an attempt that was {end} is never the fault of {blame}");
 }

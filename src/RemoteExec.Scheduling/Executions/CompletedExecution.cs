@@ -12,4 +12,11 @@ public sealed record CompletedExecution(
     DateTimeOffset QueuedAt,
     DateTimeOffset? LeasedAt,
     DateTimeOffset? StartedAt,
-    DateTimeOffset CompletedAt);
+    DateTimeOffset CompletedAt)
+{
+    /// <summary>From the request to the last lease, by a clock that nobody can set; null when it was never leased.</summary>
+    public TimeSpan? Waited { get; init; }
+
+    /// <summary>From that lease to the start of the command; null when it never started.</summary>
+    public TimeSpan? Assigned { get; init; }
+}

@@ -31,7 +31,8 @@ public interface IOperationJournal : IAsyncDisposable
     /// <summary>
     /// Replaces everything appended before this call by <paramref name="state"/>, in one step, beside the appends that go on meanwhile.
     /// The call takes its place among them and returns at once. The state is enumerated later and by another thread, which may wait
-    /// for the scheduler's lock there.
+    /// for the scheduler's lock there, and changes meanwhile: it may include what is appended after this call, never less than what was
+    /// appended before. Replay shrugs at what it knows already.
     /// </summary>
     /// <returns>False when it could not be done now, for lack of room or whatever else: all that was appended stands, and nothing waits.</returns>
     ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken);

@@ -1,38 +1,42 @@
+using System.Diagnostics;
+using RemoteExec.Core;
+
 namespace RemoteExec.Scheduling;
 
-/// <content>The rules of time: what happens when nothing happens.</content>
+/// <content>The rules of time: what happens when nothing happens. All of it is counted by the monotonic clock.</content>
 internal sealed partial class BuildQueue
 {
     // A queue whose properties nobody offers is looked at this often at most, however many executions fall due.
     private static readonly TimeSpan UnsatisfiableLookMin = TimeSpan.FromSeconds(1);
 
-    private readonly PriorityQueue<Due, DateTimeOffset> _due = new();
+    private readonly PriorityQueue<Due, TimeSpan> _due = new();
 
     /// <summary>A <see cref="Due.RetentionOver"/> is outstanding: one is enough.</summary>
     private bool _isRetentionWatched;
 
     /// <summary>Silence counts from here at the earliest: see <see cref="Tick"/>.</summary>
-    private DateTimeOffset _deafUntil = DateTimeOffset.MinValue;
+    private TimeSpan _deafUntil = TimeSpan.MinValue;
 
-    /// <summary>When <see cref="Tick"/> wants to be called next; null when nothing is pending.</summary>
-    public DateTimeOffset? NextDue => _due.TryPeek(out _, out var at) ? at : null;
+    /// <summary>When <see cref="Tick"/> wants to be called next, monotonic; null when nothing is pending.</summary>
+    public TimeSpan? NextDue => _due.TryPeek(out _, out var at) ? at : null;
 
-    public void Tick(DateTimeOffset now)
+    public void Tick(Instant now)
     {
         // A late tick means that this process stood still (suspended, swapped), and then it was we who did not
         // listen: what workers sent is still in the sockets (TRUST 1.3 class 12).
-        if (NextDue + options.HeartbeatInterval < now) _deafUntil = now;
+        if (NextDue + options.HeartbeatInterval < now.Monotonic) _deafUntil = now.Monotonic;
 
-        while (_due.TryPeek(out var due, out var at) && at <= now)
+        while (_due.TryPeek(out var due, out var at) && at <= now.Monotonic)
         {
             _due.Dequeue();
-            Look(due, now);
+            // A mistake of ours about one of them must not stop the clock for all others.
+            ServingLoop.Serve(() => Look(due, now), failure => Trace.TraceError(failure.ToString()));
         }
     }
 
-    private void At(DateTimeOffset time, Due due) => _due.Enqueue(due, time);
+    private void At(TimeSpan time, Due due) => _due.Enqueue(due, time);
 
-    private void Look(Due due, DateTimeOffset now)
+    private void Look(Due due, Instant now)
     {
         switch (due)
         {
@@ -41,27 +45,31 @@ internal sealed partial class BuildQueue
                 if (worker.Session != NoSession) Listen(worker, now);
                 break;
 
-            // Joining again: it may have come and gone in between, and then another entry is due later.
-            case Due.WorkerNotBack { Worker: { State: WorkerState.Joining } worker }:
-                // A report without a stream is a sign of life too.
-                if (worker.LastHeardAt + options.RejoinGrace > now)
-                {
-                    At(worker.LastHeardAt + options.RejoinGrace, due);
-                    break;
-                }
-
-                Lost(worker, $"its worker was cut off and did not come back within {options.RejoinGrace.TotalSeconds:0} s", now);
+            case Due.WorkerNotBack { Worker: var worker }:
+                worker.IsAwaited = false;
+                if (worker.State == WorkerState.Joining) Await(worker, now);
                 break;
 
-            case Due.ProbeOpen { Worker: { State: WorkerState.Quarantined } worker } when worker.QuarantinedUntil <= now:
-                Unseat(worker);
-                worker.IsProbing = true;
-                Seat(worker);
+            case Due.ProbeOpen { Worker: { State: WorkerState.Quarantined } worker } when worker.Breaker.Until <= now.Monotonic:
+                using (worker.StandUp()) worker.OpenProbe();
                 Feed(worker, now);
                 break;
 
+            case Due.RecordOver { WorkerId: var id, Breaker: var breaker } when _breakers.GetValueOrDefault(id) == breaker:
+                _breakers.Remove(id);
+                break;
+
+            case Due.KillUnconfirmed { Worker: var worker, Lease: var lease }:
+                using (worker.StandUp()) worker.KillIsOverdue(lease);
+                break;
+
+            case Due.WaitOver { Execution: { State: ExecutionState.Queued } execution } when execution.NotBefore <= now.Monotonic:
+                using (_filing.TakeOut(execution)) execution.BeReady();
+                Serve(execution.Queue, now);
+                break;
+
             case Due.OperationAbandoned { Operation: { IsDone: false, Watchers: 0 } operation }
-                when operation.UnwatchedSince + options.AbandonedGrace <= now:
+                when operation.UnwatchedSince + options.AbandonedGrace <= now.Monotonic:
                 EndAlone(operation, $"was cancelled because its client{Client(operation)} left {options.AbandonedGrace.TotalSeconds:0} s ago", now);
                 break;
 
@@ -78,10 +86,10 @@ internal sealed partial class BuildQueue
         }
     }
 
-    private void Listen(Worker worker, DateTimeOffset now)
+    private void Listen(Worker worker, Instant now)
     {
-        var heard = worker.LastHeardAt > _deafUntil ? worker.LastHeardAt : _deafUntil;
-        if (heard + options.WorkerSilenceMax > now)
+        var heard = worker.LastHeard.Monotonic > _deafUntil ? worker.LastHeard.Monotonic : _deafUntil;
+        if (heard + options.WorkerSilenceMax > now.Monotonic)
         {
             ListenTo(worker, heard + options.WorkerSilenceMax);
             return;
@@ -89,23 +97,43 @@ internal sealed partial class BuildQueue
 
         Tell(worker, new WorkerCommand.End($"not heard of for {options.WorkerSilenceMax.TotalSeconds:0} s"));
         worker.Session = NoSession;
-        Lost(worker, $"its worker was silent for {options.WorkerSilenceMax.TotalSeconds:0} s", now);
+        Lost(worker, $"its worker was silent for {options.WorkerSilenceMax.TotalSeconds:0} s", Blame.Worker, now);
+    }
+
+    private void Await(Worker worker, Instant now)
+    {
+        // It may have come and gone in between, and a report without a stream is a sign of life too.
+        var until = worker.LastHeard.Monotonic + options.RejoinGrace;
+        if (until > now.Monotonic)
+        {
+            worker.IsAwaited = true;
+            At(until, new Due.WorkerNotBack(worker));
+            return;
+        }
+
+        Lost(worker, $"its worker was cut off and did not come back within {options.RejoinGrace.TotalSeconds:0} s", Blame.Worker, now);
     }
 
     private void WatchRetention()
     {
-        if (_isRetentionWatched || _finished.First?.Value.EndedAt is not { } oldest) return;
+        if (_isRetentionWatched || _finished.First?.Value.EndedSince is not { } oldest) return;
 
         _isRetentionWatched = true;
         At(oldest + options.FinishedRetention, new Due.RetentionOver());
     }
 
-    private void ListenTo(Worker worker, DateTimeOffset until)
+    private void ListenTo(Worker worker, TimeSpan until)
     {
         if (worker.IsListenedTo) return;
 
         worker.IsListenedTo = true;
         At(until, new Due.WorkerSilent(worker));
+    }
+
+    private void Abandoned(Operation operation, Instant now)
+    {
+        operation.UnwatchedSince = now.Monotonic;
+        At(now.Monotonic + options.AbandonedGrace, new Due.OperationAbandoned(operation));
     }
 
     private static string Client(Operation operation)
@@ -119,16 +147,16 @@ internal sealed partial class BuildQueue
         };
     }
 
-    private void RefuseUnsatisfiable(PlatformQueue queue, DateTimeOffset now)
+    private void RefuseUnsatisfiable(PlatformQueue queue, Instant now)
     {
         // Workers leave with a coordinator that drains; whoever waits then waits for the next one.
         if (queue.UnsatisfiableSince is not { } since || !_isLeasing) return;
 
-        var next = DateTimeOffset.MaxValue;
-        foreach (var execution in queue.Waiting.ToArray())
+        var next = TimeSpan.MaxValue;
+        foreach (var execution in queue.Queued.ToArray())
         {
             var start = execution.WaitingSince > since ? execution.WaitingSince : since;
-            if (start + options.UnsatisfiableMax is var refuseAt && refuseAt > now)
+            if (start + options.UnsatisfiableMax is var refuseAt && refuseAt > now.Monotonic)
             {
                 next = refuseAt < next ? refuseAt : next;
                 continue;
@@ -142,17 +170,17 @@ internal sealed partial class BuildQueue
                 now);
         }
 
-        if (queue.Waiting.Count == 0) return;
-        var look = now + UnsatisfiableLookMin;
+        if (queue.Queued.Count == 0) return;
+        var look = now.Monotonic + UnsatisfiableLookMin;
         WatchSatisfiable(queue, next > look ? next : look);
     }
 
-    private void UpdateSatisfiable(WorkerClass @class, DateTimeOffset now)
+    private void UpdateSatisfiable(WorkerClass @class, Instant now)
     {
         foreach (var queue in @class.Queues) UpdateSatisfiable(queue, now);
     }
 
-    private void UpdateSatisfiable(PlatformQueue queue, DateTimeOffset now)
+    private void UpdateSatisfiable(PlatformQueue queue, Instant now)
     {
         if (queue.Classes.Exists(@class => @class.Serves))
         {
@@ -160,11 +188,11 @@ internal sealed partial class BuildQueue
             return;
         }
 
-        queue.UnsatisfiableSince ??= now;
-        if (queue.Waiting.Count > 0) WatchSatisfiable(queue, now + options.UnsatisfiableMax);
+        queue.UnsatisfiableSince ??= now.Monotonic;
+        if (queue.Queued.Count > 0) WatchSatisfiable(queue, now.Monotonic + options.UnsatisfiableMax);
     }
 
-    private void WatchSatisfiable(PlatformQueue queue, DateTimeOffset lookAt)
+    private void WatchSatisfiable(PlatformQueue queue, TimeSpan lookAt)
     {
         if (queue.UnsatisfiableSince is null || queue.IsWatched) return;
 

@@ -13,6 +13,15 @@ internal abstract record Due
 
     public sealed record ProbeOpen(Worker Worker) : Due;
 
+    /// <summary>A worker was told to stop something, and should have confirmed by now.</summary>
+    public sealed record KillUnconfirmed(Worker Worker, LeaseId Lease) : Due;
+
+    /// <summary>A worker that is gone has been remembered for its failures long enough.</summary>
+    public sealed record RecordOver(string WorkerId, Breaker Breaker) : Due;
+
+    /// <summary>A lost attempt has waited long enough for the next.</summary>
+    public sealed record WaitOver(Execution Execution) : Due;
+
     public sealed record OperationAbandoned(Operation Operation) : Due;
 
     public sealed record PlatformUnsatisfiable(PlatformQueue Queue) : Due;

@@ -12,7 +12,8 @@ internal abstract record Effect
     public sealed record OperationForgotten(string Operation) : Effect;
 
     /// <summary>To one session, not to whoever speaks for the worker later.</summary>
-    public sealed record WorkerTold(long Session, WorkerCommand Command) : Effect;
+    /// <param name="Offered">What an offer puts into the worker's hands: from the telling on it must name it.</param>
+    public sealed record WorkerTold(long Session, WorkerCommand Command, Holding? Offered = null) : Effect;
 
     /// <summary>The completion hook is due; afterwards the queue wants to hear <see cref="BuildQueue.Publish"/>.</summary>
     public sealed record ExecutionEnded(CompletedExecution Execution) : Effect;

@@ -3,22 +3,46 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace RemoteExec.Scheduling;
 
-/// <summary>One de-duplicated piece of work. Its state moves by <see cref="ExecutionTable"/> alone.</summary>
-internal sealed class Execution(ExecutionId id, ExecutionRequest request, PlatformQueue queue, long sequence, DateTimeOffset now)
+/// <summary>
+/// One de-duplicated piece of work. Its state moves by <see cref="ExecutionTable"/> alone, and whatever the sets of
+/// <see cref="Filing"/> are sorted by changes only while it is taken out of them.
+/// </summary>
+internal sealed class Execution
 {
+    // Attempts that were handed back cost nothing, so their number has no bound of its own; the story needs no more than these.
+    private const int LostMax = 16;
+
     private readonly List<LostAttempt> _lost = [];
 
-    public ExecutionId Id { get; } = id;
+    public Execution(ExecutionId id, ExecutionRequest request, PlatformQueue queue, long sequence, Instant queued, Instant now)
+    {
+        Id = id;
+        Request = request;
+        Queue = queue;
+        Sequence = sequence;
+        Priority = request.Priority;
+        Queued = queued;
+        WaitingSince = now.Monotonic;
+        Node = new LinkedListNode<Execution>(this);
+    }
 
-    public ExecutionRequest Request { get; } = request;
+    public ExecutionId Id { get; }
 
-    public PlatformQueue Queue { get; } = queue;
+    public ExecutionRequest Request { get; }
+
+    public PlatformQueue Queue { get; }
 
     /// <summary>The place in the line: given once, kept over requeues, so that bad luck does not send anyone to the end.</summary>
-    public long Sequence { get; } = sequence;
+    public long Sequence { get; }
 
-    /// <summary>The most urgent priority of those who wait. Only the queue changes it, since it is part of a sort key.</summary>
-    public int Priority { get; set; } = request.Priority;
+    /// <summary>Its place in <see cref="Filing.All"/>.</summary>
+    public LinkedListNode<Execution> Node { get; }
+
+    /// <summary>It stands in the sets, and so must not change.</summary>
+    public bool IsFiled { get; set; }
+
+    /// <summary>The most urgent priority of those who wait.</summary>
+    public int Priority { get; private set; }
 
     public ExecutionState State { get; private set; } = ExecutionState.Queued;
 
@@ -37,14 +61,17 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     /// <summary>The pool of that worker; empty before the first lease.</summary>
     public string Pool { get; private set; } = "";
 
-    public DateTimeOffset QueuedAt { get; } = now;
+    public Instant Queued { get; }
 
-    /// <summary>Since when it waits this time.</summary>
-    public DateTimeOffset WaitingSince { get; private set; } = now;
+    /// <summary>Since when it waits this time, monotonic.</summary>
+    public TimeSpan WaitingSince { get; private set; }
 
-    public DateTimeOffset? LeasedAt { get; private set; }
+    /// <summary>Monotonic: until then it waits out a lost attempt, and nobody is given it. Null when it may be given out.</summary>
+    public TimeSpan? NotBefore { get; private set; }
 
-    public DateTimeOffset? StartedAt { get; private set; }
+    public Instant? Leased { get; private set; }
+
+    public Instant? Started { get; private set; }
 
     public DateTimeOffset? CompletedAt { get; private set; }
 
@@ -63,7 +90,14 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     [MemberNotNullWhen(true, nameof(Holder))]
     public bool IsHeldUnder(LeaseId lease) => Holder is not null && lease == LeaseId;
 
-    public void Lease(Worker worker, int attempt, DateTimeOffset now)
+    /// <summary>Everyone who waits gains from the most urgent of them.</summary>
+    public void Hurry(int priority)
+    {
+        MustBeOut();
+        Priority = priority;
+    }
+
+    public void Lease(Worker worker, int attempt, Instant at)
     {
         Move(ExecutionEvent.Lease);
         Debug.Assert(attempt > Attempt, "an attempt number was used twice");
@@ -71,38 +105,50 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         Holder = worker;
         WorkerId = worker.Id;
         Pool = worker.Description.Pool;
-        LeasedAt = now;
-        StartedAt = null;
+        Leased = at;
+        Started = null;
+        NotBefore = null;
     }
 
-    public void Start(DateTimeOffset now)
+    public void Start(Instant now)
     {
         Move(ExecutionEvent.Start);
-        StartedAt ??= now;
+        Started ??= now;
     }
 
-    public void Requeue(LostAttempt lost)
+    /// <param name="notBefore">When it may be given out again; null at once.</param>
+    public void Requeue(LostAttempt lost, TimeSpan? notBefore, Instant now)
     {
         Move(ExecutionEvent.Lose);
         Remember(lost);
         Holder = null;
-        WaitingSince = lost.At;
-        LeasedAt = null;
-        StartedAt = null;
+        WaitingSince = now.Monotonic;
+        NotBefore = notBefore;
+        Leased = null;
+        Started = null;
     }
 
-    public void Complete(ExecutionEvent @event, ExecutionOutcome outcome, DateTimeOffset now)
+    /// <summary>It has waited out the lost attempt.</summary>
+    public void BeReady()
+    {
+        MustBeOut();
+        NotBefore = null;
+    }
+
+    public void Complete(ExecutionEvent @event, ExecutionOutcome outcome, DateTimeOffset at)
     {
         Move(@event);
         Debug.Assert(State == ExecutionState.Completed, "only an ending completes");
         Holder = null;
+        NotBefore = null;
         Outcome = outcome;
-        CompletedAt = now;
+        CompletedAt = at;
     }
 
     /// <summary>Also how a replay puts back what happened before a compaction.</summary>
     public void Remember(LostAttempt lost)
     {
+        if (_lost.Count == LostMax) ForgetOneLost();
         _lost.Add(lost);
         Attempt = lost.Attempt;
         Losses = lost.Losses;
@@ -111,7 +157,29 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
 
     public bool Can(ExecutionEvent @event) => ExecutionTable.Next(State, @event) is not null;
 
-    private void Move(ExecutionEvent @event) =>
+    // What was handed back goes first: the others are what a client is told when we give up.
+    private void ForgetOneLost()
+    {
+        int losses = 0;
+        int handedBack = _lost.FindIndex(lost =>
+        {
+            bool hasCost = lost.Losses > losses;
+            losses = lost.Losses;
+            return !hasCost;
+        });
+        _lost.RemoveAt(Math.Max(handedBack, 0));
+    }
+
+    private void Move(ExecutionEvent @event)
+    {
+        MustBeOut();
         State = ExecutionTable.Next(State, @event)
             ?? throw new UnreachableException($"{@event} cannot happen to an execution that is {State}");
+    }
+
+    private void MustBeOut()
+    {
+        // Going on would make sets that are sorted by what they do not know.
+        if (IsFiled) throw new UnreachableException("an execution changes only while it is taken out");
+    }
 }

@@ -1,41 +1,58 @@
 namespace RemoteExec.Scheduling;
 
 /// <summary>One client's handle on an execution.</summary>
-internal sealed class Operation(string name, Execution execution, ExecutionRequest request, bool isMerged, DateTimeOffset now)
+internal sealed class Operation
 {
     public const string NamePrefix = "operations/";
 
-    public string Name { get; } = name;
+    public Operation(string name, Execution execution, ExecutionRequest request, bool isMerged, DateTimeOffset createdAt)
+    {
+        Name = name;
+        Execution = execution;
+        Request = request;
+        IsMerged = isMerged;
+        CreatedAt = createdAt;
+        Node = new LinkedListNode<Operation>(this);
+    }
 
-    public Execution Execution { get; } = execution;
+    public string Name { get; }
 
-    public ExecutionRequest Request { get; } = request;
+    public Execution Execution { get; }
 
-    public bool IsMerged { get; } = isMerged;
+    public ExecutionRequest Request { get; }
 
-    public DateTimeOffset CreatedAt { get; } = now;
+    public bool IsMerged { get; }
+
+    public DateTimeOffset CreatedAt { get; }
+
+    /// <summary>Its place among those that are alive, later among those that have ended.</summary>
+    public LinkedListNode<Operation> Node { get; }
 
     /// <summary>Open feeds.</summary>
     public int Watchers { get; set; }
 
-    /// <summary>Since when nobody watches.</summary>
-    public DateTimeOffset UnwatchedSince { get; set; } = now;
+    /// <summary>Since when nobody watches, monotonic.</summary>
+    public TimeSpan UnwatchedSince { get; set; }
 
     /// <summary>Set when it is over for this client: by the execution's end, or before it by cancellation.</summary>
     public ExecutionOutcome? Outcome { get; private set; }
 
     public DateTimeOffset? EndedAt { get; private set; }
 
+    /// <summary>From when on it is kept, monotonic.</summary>
+    public TimeSpan EndedSince { get; private set; }
+
     /// <summary>Ended by itself, while its execution may go on for others.</summary>
     public bool EndedAlone { get; private set; }
 
     public bool IsDone => Outcome is not null;
 
-    public void End(ExecutionOutcome outcome, bool alone, DateTimeOffset now)
+    public void End(ExecutionOutcome outcome, bool alone, Instant at)
     {
         Outcome = outcome;
         EndedAlone = alone;
-        EndedAt = now;
+        EndedAt = at.Wall;
+        EndedSince = at.Monotonic;
     }
 
     public OperationSnapshot ToSnapshot() => new()
@@ -51,9 +68,9 @@ internal sealed class Operation(string name, Execution execution, ExecutionReque
         Attempt = Execution.Attempt,
         WorkerId = Execution.WorkerId,
         CreatedAt = CreatedAt,
-        QueuedAt = Execution.QueuedAt,
-        LeasedAt = Execution.LeasedAt,
-        StartedAt = Execution.StartedAt,
+        QueuedAt = Execution.Queued.Wall,
+        LeasedAt = Execution.Leased?.Wall,
+        StartedAt = Execution.Started?.Wall,
         CompletedAt = EndedAt,
         Outcome = Outcome,
     };

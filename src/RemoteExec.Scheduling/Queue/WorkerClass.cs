@@ -8,21 +8,7 @@ namespace RemoteExec.Scheduling;
 /// </summary>
 internal sealed class WorkerClass(Platform offer)
 {
-    public Platform Offer { get; } = offer;
-
-    /// <summary>Connected or expected back; draining ones too.</summary>
-    public List<Worker> Members { get; } = [];
-
-    /// <summary>Those with room: the least loaded first, then the longest idle.</summary>
-    public SortedSet<Worker> Free { get; } = new(ByLoad);
-
-    /// <summary>The queues these workers may serve.</summary>
-    public List<PlatformQueue> Queues { get; } = [];
-
-    /// <summary>Someone here will take work again.</summary>
-    public bool Serves => Members.Exists(worker => worker.State is not WorkerState.Draining);
-
-    private static readonly Comparer<Worker> ByLoad = Comparer<Worker>.Create((left, right) =>
+    public static IComparer<Worker> ByLoad { get; } = Comparer<Worker>.Create((left, right) =>
     {
         // left.Held / left.Slots against right.Held / right.Slots, without fractions. Free workers have slots.
         long load = (long)left.Held.Count * right.Description.Slots - (long)right.Held.Count * left.Description.Slots;
@@ -31,4 +17,26 @@ internal sealed class WorkerClass(Platform offer)
         int idle = left.IdleSince.CompareTo(right.IdleSince);
         return idle != 0 ? idle : left.Ordinal.CompareTo(right.Ordinal);
     });
+
+    public Platform Offer { get; } = offer;
+
+    /// <summary>Connected or expected back; draining ones too.</summary>
+    public List<Worker> Members { get; } = [];
+
+    /// <summary>Those with room: the least loaded first, then the longest idle. Workers come and go by <see cref="Worker.StandUp"/>.</summary>
+    public SortedSet<Worker> Free { get; } = new(ByLoad);
+
+    /// <summary>The queues these workers may serve.</summary>
+    public List<PlatformQueue> Queues { get; } = [];
+
+    /// <summary>Someone here will take work again.</summary>
+    public bool Serves => Members.Exists(worker => worker.State is not WorkerState.Draining);
+
+    /// <summary>The best free worker, and <paramref name="notHere"/> only where there is no other.</summary>
+    public Worker? Best(string? notHere)
+    {
+        var first = Free.Min;
+        // At most one step further: ids are unique.
+        return first is null || first.Id != notHere ? first : Free.Skip(1).FirstOrDefault(first);
+    }
 }

@@ -13,7 +13,7 @@ internal static class WorkerTable
     {
         //                  Joining   Ready        Draining   Quarantined  Gone
         /* Join       */ { Ready,    Ready,       Ready,     Quarantined, null },
-        /* Disconnect */ { null,     Joining,     Joining,   Gone,        null },
+        /* Disconnect */ { null,     Joining,     Joining,   Joining,     null },
         /* Drain      */ { null,     Draining,    Draining,  Draining,    null },
         /* Trip       */ { null,     Quarantined, null,      Quarantined, null },
         /* Succeed    */ { null,     Ready,       Draining,  Ready,       null },

@@ -4,6 +4,11 @@ namespace RemoteExec.Scheduling;
 
 /// <summary>The executions that ask for one set of properties.</summary>
 /// <param name="Pool">The pool asked for; empty when any will do.</param>
+/// <param name="OldestAge">How long ago the oldest of those that are queued was asked for; null when none is.</param>
 /// <param name="IsSatisfiable">Some worker that is not leaving offers what is asked.</param>
 public sealed record PlatformSnapshot(
-    string Pool, Platform Platform, int Queued, int Leased, int Running, DateTimeOffset? OldestQueuedAt, bool IsSatisfiable);
+    string Pool, Platform Platform, int Queued, int Leased, int Running, TimeSpan? OldestAge, bool IsSatisfiable)
+{
+    /// <summary>Of those that are queued, how many wait out a lost attempt before they may be given out.</summary>
+    public int WaitingOut { get; init; }
+}

@@ -8,4 +8,11 @@ public sealed record WorkerSnapshot(
     int SlotsUsed,
     IReadOnlyList<LeaseId> Leases,
     DateTimeOffset JoinedAt,
-    DateTimeOffset LastHeardAt);
+    DateTimeOffset LastHeardAt)
+{
+    /// <summary>How long it is kept from work yet; null when it is not in quarantine, zero when the probe is open.</summary>
+    public TimeSpan? QuarantinedFor { get; init; }
+
+    /// <summary>It was told to stop something and has not confirmed it in time: no more work until it has.</summary>
+    public bool IsStuck { get; init; }
+}

@@ -33,23 +33,23 @@ public sealed class WorkerSession : IAsyncDisposable
     internal string Pool { get; }
 
     /// <summary>The command is about to run.</summary>
-    public void Started(LeaseId lease) => _scheduler.Started(this, lease);
+    public void Started(LeaseId lease) => _scheduler.Hear((queue, now) => queue.Started(WorkerId, Number, lease, now));
 
     /// <summary>
     /// A sign of life. <paramref name="held"/> are all leases in the worker's hands: those that run, those that are being stopped, and
     /// those that are over and whose report has not been acknowledged. A lease that it fails to name for
     /// <see cref="SchedulerOptions.WorkerSilenceMax"/> is lost; one that is no longer its own it is told to cancel, again with each heartbeat.
     /// </summary>
-    public void Heartbeat(IReadOnlyList<LeaseId> held) => _scheduler.Heartbeat(this, held);
+    public void Heartbeat(IReadOnlyList<LeaseId> held) => _scheduler.Hear((queue, now) => queue.Heartbeat(WorkerId, Number, held, now));
 
     /// <summary>A cancelled lease's processes are dead: its slot is free at once.</summary>
-    public void Stopped(LeaseId lease) => _scheduler.Stopped(this, lease);
+    public void Stopped(LeaseId lease) => _scheduler.Hear((queue, now) => queue.Stopped(WorkerId, Number, lease, now));
 
     /// <summary>The lease is given back unfinished, for whatever reason: it is queued again at its old place and costs no attempt.</summary>
-    public void HandBack(LeaseId lease) => _scheduler.HandBack(this, lease);
+    public void HandBack(LeaseId lease) => _scheduler.Hear((queue, now) => queue.HandBack(WorkerId, Number, lease, now));
 
     /// <summary>No new leases; <see cref="WorkerCommand.End"/> comes when the last one has reported.</summary>
-    public void RequestDrain() => _scheduler.Drain(this);
+    public void RequestDrain() => _scheduler.Hear((queue, now) => queue.Drain(WorkerId, Number, now));
 
     public ValueTask DisposeAsync()
     {

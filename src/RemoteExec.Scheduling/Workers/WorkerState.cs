@@ -10,7 +10,7 @@ namespace RemoteExec.Scheduling;
 /// </summary>
 public enum WorkerState
 {
-    /// <summary>Known from the journal as the holder of a lease, expected back.</summary>
+    /// <summary>The holder of a lease, cut off or known from the journal, expected back.</summary>
     Joining,
 
     Ready,

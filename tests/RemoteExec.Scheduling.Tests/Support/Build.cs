@@ -9,6 +9,8 @@ internal static class Build
 {
     public static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
+    public static readonly Instant Begin = new(TimeSpan.FromDays(3), Start);
+
     public static Platform Platform(params string[] properties)
     {
         var parsed = properties.Select(property => property.Split('=', 2)).Select(pair => new PlatformProperty(pair[0], pair[1]));
@@ -42,10 +44,12 @@ internal static class Build
         IsCacheWorthy = true,
     };
 
-    public static ExecutionOutcome Broken(string why = "no space on the worker") => new()
+    public static ExecutionOutcome Broken(string why = "no space on the worker") => Of(Blame.Worker, why);
+
+    public static ExecutionOutcome Of(Blame blame, string why = "it went wrong") => new()
     {
-        Code = OutcomeCode.Internal,
+        Code = blame == Blame.None ? OutcomeCode.Ok : OutcomeCode.Internal,
         Message = why,
-        Blame = Blame.Worker,
+        Blame = blame,
     };
 }

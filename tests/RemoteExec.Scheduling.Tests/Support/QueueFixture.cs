@@ -2,7 +2,7 @@ using NUnit.Framework;
 
 namespace RemoteExec.Scheduling.Tests;
 
-/// <summary>A queue, a clock that is a variable, and short words for its events.</summary>
+/// <summary>A queue, two clocks that are variables, and short words for its events.</summary>
 internal abstract class QueueFixture
 {
     private ulong _ids;
@@ -11,13 +11,13 @@ internal abstract class QueueFixture
 
     protected BuildQueue Queue { get; private set; } = null!;
 
-    protected DateTimeOffset Now { get; private set; }
+    protected Instant Now { get; private set; }
 
     [SetUp]
     public void SetUpQueue()
     {
         Options = new SchedulerOptions();
-        Now = Build.Start;
+        Now = Build.Begin;
         NewQueue();
     }
 
@@ -27,22 +27,39 @@ internal abstract class QueueFixture
 
     protected long Join(WorkerDescription worker) => Queue.Join(worker, Now);
 
-    /// <summary>Moves the clock and lets the rules of time act at each point where they want to.</summary>
+    /// <summary>Moves the clocks and lets the rules of time act at each point where they want to.</summary>
     protected void Advance(TimeSpan by)
     {
-        var end = Now + by;
-        while (Queue.NextDue is { } due && due <= end)
+        var end = Now.After(by);
+        while (Queue.NextDue is { } due && due <= end.Monotonic)
         {
-            Now = due > Now ? due : Now;
+            if (due > Now.Monotonic) Now = Now.After(due - Now.Monotonic);
             Queue.Tick(Now);
         }
 
         Now = end;
     }
 
-    /// <summary>What workers were told since the last look.</summary>
-    protected IReadOnlyList<WorkerCommand> Told() =>
-        [.. Queue.TakeTransitions().Effects.OfType<Effect.WorkerTold>().Select(told => told.Command)];
+    /// <summary>Somebody sets the wall clock.</summary>
+    protected void StepWall(TimeSpan by) => Now = Now with { Wall = Now.Wall + by };
+
+    /// <summary>Time passes and the worker says that it is alive, without naming what it holds.</summary>
+    protected void KeepAlive(long session, TimeSpan duration, string worker = "w1")
+    {
+        var end = Now.Monotonic + duration;
+        while (Now.Monotonic < end)
+        {
+            var rest = end - Now.Monotonic;
+            Advance(rest < Options.HeartbeatInterval ? rest : Options.HeartbeatInterval);
+            Queue.Heartbeat(worker, session, held: null, Now);
+        }
+    }
+
+    /// <summary>Long enough for any lost attempt to be followed by the next, and too short for anybody to be lost.</summary>
+    protected void WaitOut() => Advance(Options.AttemptWaitMax < Options.HeartbeatInterval ? Options.AttemptWaitMax : Options.HeartbeatInterval);
+
+    /// <summary>What workers were told since the last look: they have it in their hands.</summary>
+    protected IReadOnlyList<WorkerCommand> Told() => [.. Queue.TakeTransitions().Tell().Select(told => told.Command)];
 
     protected IReadOnlyList<Lease> Offered() => [.. Told().OfType<WorkerCommand.OfferLease>().Select(offer => offer.Lease)];
 
@@ -53,4 +70,7 @@ internal abstract class QueueFixture
         foreach (var execution in ended) Queue.Publish(execution.Id, Now);
         return ended;
     }
+
+    protected WorkerState StateOf(string worker) =>
+        Queue.Snapshot(Now).Workers.SingleOrDefault(candidate => candidate.Description.Id == worker)?.State ?? WorkerState.Gone;
 }

@@ -24,9 +24,16 @@ internal sealed class Simulation
     /// <summary>Every lease that a worker was ever offered.</summary>
     private readonly HashSet<LeaseId> _offered = [];
 
+    /// <summary>Operations that somebody cancelled or did not watch for a while: only these may be told that they are cancelled.</summary>
+    private readonly HashSet<string> _mayBeCancelled = [];
+
     private List<JournalRecord> _durable = [];
     private BuildQueue _queue;
-    private DateTimeOffset _now = Build.Start;
+    private Instant _now = Build.Begin;
+
+    /// <summary>A compaction under way: what it has taken so far, and how much of the journal it will replace.</summary>
+    private (StateExport Export, List<JournalRecord> State, int Replaces)? _compaction;
+
     private HashCode _trace;
     private int _workerNumber;
 
@@ -55,6 +62,8 @@ internal sealed class Simulation
 
     public int Retries { get; private set; }
 
+    public int Compactions { get; private set; }
+
     public void Run(int steps)
     {
         for (Step = 0; Step < steps; Step++)
@@ -74,20 +83,24 @@ internal sealed class Simulation
         switch (_random.Next(100))
         {
             case < 22: Submit(); break;
-            case < 24: WithOperation(name => _queue.Cancel(name, _now)); break;
+            case < 24: WithOperation(Cancel); break;
             case < 30: WithOperation(ToggleWatch); break;
             case < 31: WithOperation(Delete); break;
             case < 37: NewWorker(); break;
-            case < 48: WithLease((worker, lease) => _queue.Started(worker.Id, worker.Session, lease, _now)); break;
-            case < 66: WithLease(Finish); break;
+            case < 46: WithLease((worker, lease) => _queue.Started(worker.Id, worker.Session, lease, _now)); break;
+            case < 60: WithLease(Finish); break;
+            case < 62: WithWorker(Report); break;
+            case < 63: WithLease(HandBack); break;
+            case < 66: WithWorker(Die); break;
             case < 69: WithWorker(Disconnect); break;
-            case < 73: WithWorker(Rejoin); break;
-            case < 75: WithWorker(worker => worker.Dies(_queue, _now)); break;
-            case < 76: WithWorker(worker => _queue.Drain(worker.Id, worker.Session, _now)); break;
-            case < 84: WithWorker(worker => _queue.Heartbeat(worker.Id, worker.Session, [.. worker.Running], _now)); break;
-            case < 90: Advance(TimeSpan.FromMilliseconds(_random.Next(1, 8000))); break;
-            case < 91: Advance(TimeSpan.FromSeconds(_random.Next(1, 90))); break;
-            case < 97: CommitSome(); break;
+            case < 72: WithWorker(Rejoin); break;
+            case < 74: WithWorker(worker => worker.Dies(_queue, _now)); break;
+            case < 75: WithWorker(Drain); break;
+            case < 82: WithWorker(worker => _queue.Heartbeat(worker.Id, worker.Session, [.. worker.Held], _now)); break;
+            case < 88: Advance(TimeSpan.FromMilliseconds(_random.Next(1, 8000))); break;
+            case < 89: Advance(TimeSpan.FromSeconds(_random.Next(1, 90))); break;
+            case < 90: StepWall(); break;
+            case < 95: CommitSome(); break;
             case < 98: Compact(); break;
             default: Crash(); break;
         }
@@ -122,9 +135,20 @@ internal sealed class Simulation
     private void ToggleWatch(string name)
     {
         if (_queue.Find(name) is { Watchers: > 0 })
+        {
+            _mayBeCancelled.Add(name);
             _queue.Unwatch(name, _now);
+        }
         else
+        {
             _queue.Watch(name);
+        }
+    }
+
+    private void Cancel(string name)
+    {
+        _mayBeCancelled.Add(name);
+        _queue.Cancel(name, _now);
     }
 
     private void Delete(string name)
@@ -155,28 +179,83 @@ internal sealed class Simulation
         worker.Joins(_queue, _now);
     }
 
+    /// <summary>It ends; sometimes its report has a longer way.</summary>
     private void Finish(SimulatedWorker worker, LeaseId lease)
     {
         worker.Running.Remove(lease);
-        var outcome = _random.Next(5) == 0
-            ? Build.Broken()
+        var outcome = _random.Next(10) switch
+        {
+            0 or 1 => Build.Broken(),
+            2 => Build.Of((Blame)_random.Next(1, 6)),
             // What ran is in the response, so that it can be told whose result was taken.
-            : Build.Ok(lease.ToString());
+            _ => Build.Ok(lease.ToString()),
+        };
+        worker.Owed.Add((lease, outcome));
+        if (_random.Next(4) > 0) Report(worker);
+    }
+
+    /// <summary>The oldest report it owes arrives, with or without a stream.</summary>
+    private void Report(SimulatedWorker worker)
+    {
+        if (worker.Owed.Count == 0) return;
+
+        var (lease, outcome) = worker.Owed[0];
+        worker.Owed.RemoveAt(0);
+        var before = Snapshot(worker);
         var verdict = _queue.Report(worker.Id, lease, outcome, _now);
         if (verdict == ReportVerdict.Accepted)
             Require(lease.Attempt == LastAttempt(lease.Execution), $"a report of {lease} was accepted, though it is not the last attempt");
+
+        if (before is { QuarantinedFor: { } left } && Snapshot(worker) is { QuarantinedFor: { } leftNow })
+        {
+            // While a quarantine lasts no probe is out, so nothing makes it longer.
+            Require(left == TimeSpan.Zero || leftNow == left, $"a quarantine of {left} became one of {leftNow}");
+        }
+
+        Require(_queue.Report(worker.Id, lease, outcome, _now) == ReportVerdict.Stale, "the same report was taken twice");
     }
 
+    private WorkerSnapshot? Snapshot(SimulatedWorker worker) =>
+        _queue.Snapshot(_now).Workers.SingleOrDefault(candidate => candidate.Description.Id == worker.Id);
+
+    private void HandBack(SimulatedWorker worker, LeaseId lease)
+    {
+        worker.Running.Remove(lease);
+        var execution = _names.Select(_queue.Find).OfType<Operation>().FirstOrDefault(operation => operation.Execution.Id == lease.Execution)?.Execution;
+        int losses = execution?.Losses ?? 0;
+        _queue.HandBack(worker.Id, worker.Session, lease, _now);
+        Require(execution is null || execution.Losses == losses, "handing back cost an attempt");
+    }
+
+    /// <summary>Something that it was told to stop is dead, and it says so, or leaves that to its next heartbeat.</summary>
+    private void Die(SimulatedWorker worker)
+    {
+        if (worker.Dying.Count == 0) return;
+
+        var lease = worker.Dying[0];
+        worker.Dying.RemoveAt(0);
+        if (_random.Next(2) == 0) _queue.Stopped(worker.Id, worker.Session, lease, _now);
+    }
+
+    private void Drain(SimulatedWorker worker)
+    {
+        worker.IsDraining = true;
+        _queue.Drain(worker.Id, worker.Session, _now);
+    }
+
+    /// <summary>Somebody sets the clock of the machine.</summary>
+    private void StepWall() => _now = _now with { Wall = _now.Wall.AddMinutes(_random.Next(-60, 61)) };
+
     private int LastAttempt(ExecutionId execution) =>
-        _durable.Concat(_undurable.SelectMany(batch => batch.Records)).Reverse().OfType<JournalRecord.ExecutionLeased>()
-            .First(leased => leased.Execution == execution).Attempt;
+        _durable.Concat(_undurable.SelectMany(batch => batch.Records)).OfType<JournalRecord.ExecutionLeased>()
+            .Where(leased => leased.Execution == execution).Max(leased => leased.Attempt);
 
     private void Advance(TimeSpan by)
     {
-        var end = _now + by;
-        while (_queue.NextDue is { } due && due <= end)
+        var end = _now.After(by);
+        while (_queue.NextDue is { } due && due <= end.Monotonic)
         {
-            _now = due > _now ? due : _now;
+            if (due > _now.Monotonic) _now = _now.After(due - _now.Monotonic);
             _queue.Tick(_now);
             Take();
         }
@@ -220,7 +299,8 @@ internal sealed class Simulation
             case Effect.OperationChanged { Operation: var operation }:
                 Told(operation);
                 break;
-            case Effect.WorkerTold { Session: var session, Command: var command }:
+            case Effect.WorkerTold { Session: var session, Command: var command, Offered: var holding }:
+                if (holding is not null) holding.IsOffered = true;
                 if (_workers.Values.SingleOrDefault(worker => worker.Session == session) is { } worker) Command(worker, command);
                 break;
             case Effect.ExecutionEnded { Execution: var execution }:
@@ -243,6 +323,9 @@ internal sealed class Simulation
                 $"{operation.Name} was done and is now {operation.Stage}, or ended twice");
         }
 
+        Require(
+            operation.Outcome is not { Code: OutcomeCode.Cancelled } || _mayBeCancelled.Contains(operation.Name),
+            $"{operation.Name} is told that it was cancelled, and nobody cancelled it: {operation.Outcome?.Message}");
         if (operation.IsDone && before is not { IsDone: true }) Ended++;
         if (_told.TryAdd(operation.Name, operation)) _names.Add(operation.Name);
         _told[operation.Name] = operation;
@@ -257,18 +340,36 @@ internal sealed class Simulation
                 worker.Running.Add(lease.Id);
                 break;
             case WorkerCommand.CancelLease { Lease: var lease }:
-                worker.Running.Remove(lease);
+                // What has ended needs no killing.
+                if (worker.Running.Remove(lease)) worker.Dying.Add(lease);
                 break;
             case WorkerCommand.End:
                 worker.Session = 0;
+                if (worker.IsDraining && !worker.Held.Any()) _workers.Remove(worker.Id);
                 break;
         }
     }
 
+    /// <summary>
+    /// The state is taken piece by piece, while all else goes on, and takes the place of what had been appended when it began. What
+    /// came after that stays behind it, although the state may include it.
+    /// </summary>
     private void Compact()
     {
-        if (_undurable.Count > 0) return;
-        _durable = [.. _queue.Export()];
+        if (_compaction is not { } compaction)
+        {
+            _compaction = (_queue.Export(), [], _durable.Count);
+            return;
+        }
+
+        var piece = new List<JournalRecord>();
+        compaction.Export.Take(_random.Next(5, 60), piece);
+        compaction.State.AddRange(piece);
+        if (piece.Count > 0) return;
+
+        _durable = [.. compaction.State, .. _durable.Skip(compaction.Replaces)];
+        _compaction = null;
+        Compactions++;
     }
 
     /// <summary>Some of what was decided is durable, of that some was told; the rest never happened.</summary>
@@ -280,8 +381,13 @@ internal sealed class Simulation
         for (int written = _random.Next(_undurable.Count + 1); written > 0; written--) CommitOne(isTold: false);
         _undurable.Clear();
 
+        _compaction = null;
+
         foreach (var worker in _workers.Values) worker.Session = 0;
-        _now += TimeSpan.FromMilliseconds(_random.Next(3000));
+        // Nobody watches any more, for now.
+        _mayBeCancelled.UnionWith(_durable.OfType<JournalRecord.OperationCreated>().Select(created => created.Operation));
+        // Another process: its monotonic clock has nothing to do with ours.
+        _now = new Instant(TimeSpan.FromSeconds(_random.Next(1_000_000)), _now.Wall + TimeSpan.FromMilliseconds(_random.Next(3000)));
         _queue = NewQueue();
         _queue.Recover(_durable, _now);
         Take();
@@ -294,7 +400,7 @@ internal sealed class Simulation
     /// </summary>
     private void CheckRecovery()
     {
-        var exported = _queue.Export();
+        var exported = Export(_queue);
         var again = new BuildQueue(_options, () => throw new InvalidOperationException("a recovery invents no names"));
         again.Recover(exported, _now);
         var (left, right) = (Describe(_queue), Describe(again));
@@ -307,6 +413,13 @@ internal sealed class Simulation
             else
                 Require(operation.IsDone || Forgotten(name), $"{name} was told of and is lost");
         }
+    }
+
+    private static List<JournalRecord> Export(BuildQueue queue)
+    {
+        var records = new List<JournalRecord>();
+        queue.Export().Take(int.MaxValue, records);
+        return records;
     }
 
     private bool Forgotten(string name) =>
@@ -333,9 +446,11 @@ internal sealed class Simulation
     {
         var snapshot = _queue.Snapshot(_now);
         Require(snapshot.Queued <= _options.QueuedMax + snapshot.Leased + snapshot.Running + 5 * 3, "the queue is not bounded");
-        foreach (var platform in snapshot.Platforms.Where(platform => platform.Queued > 0))
+        Require(
+            snapshot.Workers.All(worker => worker.QuarantinedFor is not { } left || left <= _options.QuarantineMax), "a quarantine is longer than any may be");
+        foreach (var platform in snapshot.Platforms.Where(platform => platform.Queued > platform.WaitingOut))
         {
-            foreach (var worker in snapshot.Workers.Where(worker => worker.State == WorkerState.Ready))
+            foreach (var worker in snapshot.Workers.Where(worker => worker is { State: WorkerState.Ready, IsStuck: false }))
             {
                 Require(
                     worker.SlotsUsed >= worker.Description.Slots
@@ -374,6 +489,7 @@ internal sealed class Simulation
                     _queue.Report(worker.Id, lease, Build.Ok(lease.ToString()), _now);
                 }
 
+                worker.Dying.Clear();
                 _queue.Heartbeat(worker.Id, worker.Session, [.. worker.Running], _now);
             }
 
@@ -418,12 +534,30 @@ internal sealed class Simulation
 
         public bool IsDead { get; private set; }
 
+        public bool IsDraining { get; set; }
+
         public List<LeaseId> Running { get; } = [];
 
-        public void Joins(BuildQueue queue, DateTimeOffset now) =>
-            Session = queue.Join(Build.Worker(Id, slots) with { Pool = pool, Running = [.. Running] }, now);
+        /// <summary>Told to stop, and not dead yet.</summary>
+        public List<LeaseId> Dying { get; } = [];
 
-        public void Dies(BuildQueue queue, DateTimeOffset now)
+        /// <summary>Ended, and not yet reported.</summary>
+        public List<(LeaseId Lease, ExecutionOutcome Outcome)> Owed { get; } = [];
+
+        public IEnumerable<LeaseId> Held => [.. Running, .. Dying, .. Owed.Select(owed => owed.Lease)];
+
+        public void Joins(BuildQueue queue, Instant now) =>
+            Session = queue.Join(
+                Build.Worker(Id, slots) with
+                {
+                    Pool = pool,
+                    Running = [.. Running, .. Dying],
+                    Unreported = [.. Owed.Select(owed => owed.Lease)],
+                    IsDraining = IsDraining,
+                },
+                now);
+
+        public void Dies(BuildQueue queue, Instant now)
         {
             if (Session != 0) queue.Disconnected(Id, Session, now);
             IsDead = true;

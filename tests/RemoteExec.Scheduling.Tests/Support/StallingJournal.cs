@@ -5,13 +5,15 @@ internal sealed class StallingJournal : IOperationJournal
 {
     private TaskCompletionSource _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private readonly TaskCompletionSource<List<JournalRecord>> _compacted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public StallingJournal() => _room.SetResult();
 
     public event Action<string?>? StallChanged;
 
     public bool WantsCompaction { get; set; }
 
-    public List<JournalRecord>? Compacted { get; private set; }
+    public Task<List<JournalRecord>> Compacted => _compacted.Task;
 
     public List<JournalRecord> Appended { get; } = [];
 
@@ -46,7 +48,7 @@ internal sealed class StallingJournal : IOperationJournal
     /// <summary>Never gets done.</summary>
     public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken)
     {
-        Compacted = [.. state];
+        _compacted.SetResult([.. state]);
         return new ValueTask<bool>(new TaskCompletionSource<bool>().Task);
     }
 

@@ -151,6 +151,14 @@ internal abstract class ServicesFixture
         return worker;
     }
 
+    /// <summary>A lost attempt waits before the next.</summary>
+    protected async Task WaitOutLostAttemptAsync()
+    {
+        var wait = Scheduler.Options.AttemptWaitFirst;
+        await Time.WaitForTimerAsync(wait / 2, wait);
+        Time.Advance(wait);
+    }
+
     private async Task StartAsync()
     {
         var writer = new ActionCacheWriter(Cache, Store, Options);

@@ -1,0 +1,138 @@
+using NUnit.Framework;
+
+namespace RemoteExec.Scheduling.Tests;
+
+/// <summary>Who is kept from work, for how long, and what ends it.</summary>
+[TestFixture]
+internal sealed class QuarantineTests : QueueFixture
+{
+    private TimeSpan? Quarantine(string worker = "w1") =>
+        Queue.Snapshot(Now).Workers.Single(candidate => candidate.Description.Id == worker).QuarantinedFor;
+
+    private IReadOnlyList<LeaseId> Fill(int slots, int from = 1) =>
+        [.. Enumerable.Range(from, slots).Select(action => Submit(Build.Request(action)).Execution.LeaseId)];
+
+    [Test]
+    public void Leases_that_were_out_when_it_began_do_not_make_a_quarantine_longer()
+    {
+        long session = Join(Build.Worker(slots: 8));
+        foreach (var lease in Fill(8)) Queue.Report("w1", lease, Build.Broken(), Now);
+
+        Assert.That(Quarantine(), Is.EqualTo(Options.QuarantineFirst));
+        KeepAlive(session, Options.QuarantineFirst);
+        Assert.That(Queue.Snapshot(Now).Workers.Single().Leases, Has.Count.EqualTo(1), "the probe");
+    }
+
+    [Test]
+    public void Only_the_failure_of_the_probe_itself_doubles_it()
+    {
+        long session = Join(Build.Worker(slots: 4));
+        var leases = Fill(4);
+        foreach (var lease in leases.Take(3)) Queue.Report("w1", lease, Build.Broken(), Now);
+        KeepAlive(session, Options.QuarantineFirst / 2);
+        Queue.Report("w1", leases[3], Build.Broken(), Now);
+        Assert.That(Quarantine(), Is.EqualTo(Options.QuarantineFirst / 2));
+
+        KeepAlive(session, Options.QuarantineFirst / 2);
+        var probe = Queue.Snapshot(Now).Workers.Single().Leases.Single();
+        Queue.Report("w1", probe, Build.Broken(), Now);
+        Assert.That(Quarantine(), Is.EqualTo(Options.QuarantineFirst * 2));
+    }
+
+    [Test]
+    public void A_probe_that_says_nothing_about_the_worker_is_followed_by_another()
+    {
+        Options = Options with { QuarantineAfter = 1 };
+        NewQueue();
+        long session = Join(Build.Worker());
+        var first = Submit(Build.Request(1));
+        var second = Submit(Build.Request(2));
+        Queue.Report("w1", first.Execution.LeaseId, Build.Broken(), Now);
+        KeepAlive(session, Options.QuarantineFirst);
+
+        Queue.Report("w1", first.Execution.LeaseId, Build.Of(Blame.Client), Now);
+        Assert.That((StateOf("w1"), second.Execution.State), Is.EqualTo((WorkerState.Quarantined, ExecutionState.Leased)));
+    }
+
+    [Test]
+    public void A_quarantine_survives_a_reconnect_and_what_runs_goes_on()
+    {
+        long session = Join(Build.Worker(slots: 4));
+        var leases = Fill(4);
+        foreach (var lease in leases.Take(3)) Queue.Report("w1", lease, Build.Broken(), Now);
+        Queue.Disconnected("w1", session, Now);
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Joining), "what it runs is waited for");
+
+        Advance(TimeSpan.FromSeconds(1));
+        session = Join(Build.Worker(slots: 4) with { Running = [leases[3]] });
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Quarantined));
+        Assert.That(Quarantine(), Is.EqualTo(Options.QuarantineFirst - TimeSpan.FromSeconds(1)));
+        Assert.That(Queue.FindLease(leases[3]), Is.Not.Null);
+
+        KeepAlive(session, TimeSpan.FromSeconds(1));
+        Assert.That(Queue.Report("w1", leases[3], Build.Ok(), Now), Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Ready), "a command ran");
+    }
+
+    [Test]
+    public void A_worker_that_was_lost_in_quarantine_is_not_washed_clean_by_it()
+    {
+        long session = Join(Build.Worker(slots: 3));
+        foreach (var lease in Fill(3)) Queue.Report("w1", lease, Build.Broken(), Now);
+        Queue.Disconnected("w1", session, Now);
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Gone), "it holds nothing");
+
+        session = Join(Build.Worker(slots: 3));
+        KeepAlive(session, Options.QuarantineFirst - TimeSpan.FromSeconds(1));
+        Assert.That(Queue.Snapshot(Now).Workers.Single().Leases, Is.Empty);
+        KeepAlive(session, TimeSpan.FromSeconds(1));
+        Assert.That(Queue.Snapshot(Now).Workers.Single().Leases, Has.Count.EqualTo(1), "the probe");
+    }
+
+    [Test]
+    public void A_worker_that_comes_back_after_its_quarantine_is_probed_at_once()
+    {
+        long session = Join(Build.Worker(slots: 3));
+        foreach (var lease in Fill(3)) Queue.Report("w1", lease, Build.Broken(), Now);
+        Queue.Disconnected("w1", session, Now);
+        Advance(Options.QuarantineFirst - TimeSpan.FromSeconds(1));
+        var waiting = Submit(Build.Request(9));
+        Advance(TimeSpan.FromSeconds(2));
+
+        Join(Build.Worker(slots: 3));
+        Advance(TimeSpan.Zero);
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Quarantined));
+        Assert.That(Queue.Snapshot(Now).Workers.Single().Leases, Has.Count.EqualTo(1));
+        Assert.That(waiting.IsDone, Is.False);
+    }
+
+    [Test]
+    public void Who_left_in_good_order_or_was_away_for_long_begins_anew()
+    {
+        long session = Join(Build.Worker("drained", slots: 3));
+        foreach (var lease in Fill(3)) Queue.Report("drained", lease, Build.Broken(), Now);
+        Queue.Drain("drained", session, Now);
+        Join(Build.Worker("drained", slots: 3));
+        Assert.That(StateOf("drained"), Is.EqualTo(WorkerState.Ready));
+
+        NewQueue();
+        session = Join(Build.Worker("away", slots: 3));
+        foreach (var lease in Fill(3)) Queue.Report("away", lease, Build.Broken(), Now);
+        Queue.Disconnected("away", session, Now);
+        Advance(Options.QuarantineFirst + Options.QuarantineMax);
+        Join(Build.Worker("away", slots: 3));
+        Assert.That(StateOf("away"), Is.EqualTo(WorkerState.Ready));
+    }
+
+    [Test]
+    public void Failures_that_are_reported_while_a_worker_is_away_count()
+    {
+        long session = Join(Build.Worker(slots: 4));
+        var leases = Fill(4);
+        Queue.Disconnected("w1", session, Now);
+        foreach (var lease in leases.Take(3)) Queue.Report("w1", lease, Build.Broken(), Now);
+        Join(Build.Worker(slots: 4) with { Running = [leases[3]] });
+
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Quarantined));
+    }
+}
