@@ -5,47 +5,46 @@ using Microsoft.Extensions.Logging;
 
 namespace RemoteExec.Hosting;
 
-/// <summary>What one run of a program gives to everything in it.</summary>
+/// <summary>One run of a program, and what it gives to everything in it.</summary>
 public sealed class ProgramRun : IDisposable
 {
-    private readonly StopSignals _signals;
     private readonly TimeSpan _drainMax;
-    private readonly CancellationTokenSource _failed = new();
+    private readonly TextWriter _output;
+    private readonly CancellationTokenSource _ending;
     private ExceptionDispatchInfo? _failure;
 
-    internal ProgramRun(StopSignals signals, TimeSpan drainMax, ILoggerProvider logProvider, ILoggerFactory logs, TimeProvider time)
+    /// <param name="drainMax">How long the end may take, all of it.</param>
+    /// <param name="output">Where a person reads what is ready.</param>
+    /// <param name="stopping">Asks it to end.</param>
+    public ProgramRun(ILoggerFactory logs, TimeProvider time, TimeSpan drainMax, TextWriter output, CancellationToken stopping)
     {
-        _signals = signals;
-        _drainMax = drainMax;
-        LogProvider = logProvider;
-        Logs = logs;
-        Time = time;
+        (Logs, Time, _drainMax, _output) = (logs, time, drainMax, output);
+        _ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
     }
-
-    public ILoggerProvider LogProvider { get; }
 
     public ILoggerFactory Logs { get; }
 
     public TimeProvider Time { get; }
 
-    /// <summary>Gives a host its work, and what every program has: the log, the signals, the time to drain, a service manager that is told of its life.</summary>
+    /// <summary>Gives a host its work, and what every program has: the log, its end, the time to drain, a service manager that is told of its life.</summary>
     public void AddTo(IHostApplicationBuilder builder, IProgramWork work)
     {
         builder.Services.AddSingleton(Logs);
         builder.Services.AddSingleton<IHostLifetime>(services => new ProgramLifetime(
-            [_signals.Stopping, _failed.Token], services.GetRequiredService<IHostApplicationLifetime>(), new ServiceManager(_drainMax), Time));
+            services.GetRequiredService<IHostApplicationLifetime>(), new ServiceManager(_drainMax), Time, _ending.Token));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _drainMax);
-        builder.Services.AddHostedService(_ => new ProgramService(work, this));
+        builder.Services.AddHostedService(_ => new ProgramService(work, this, _output));
     }
 
-    public void Dispose() => _failed.Dispose();
+    /// <summary>Shows why the work ended by itself, if it did.</summary>
+    public void ThrowIfFailed() => _failure?.Throw();
+
+    public void Dispose() => _ending.Dispose();
 
     /// <summary>The program cannot go on: it stops in order and ends with this failure.</summary>
     internal void Fail(Exception failure)
     {
-        _failure ??= ExceptionDispatchInfo.Capture(failure);
-        _failed.Cancel();
+        _failure = ExceptionDispatchInfo.Capture(failure);
+        _ending.Cancel();
     }
-
-    internal void ThrowIfFailed() => _failure?.Throw();
 }

@@ -6,7 +6,7 @@ namespace RemoteExec.Hosting;
 /// The work of a program as a part of its host: it begins when everything has started, and drains before anything else
 /// (such as a web server that the drain still needs) is stopped.
 /// </summary>
-internal sealed class ProgramService(IProgramWork work, ProgramRun run) : IHostedLifecycleService, IAsyncDisposable
+internal sealed class ProgramService(IProgramWork work, ProgramRun run, TextWriter output) : IHostedLifecycleService, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
     private Task _working = Task.CompletedTask;
@@ -18,7 +18,7 @@ internal sealed class ProgramService(IProgramWork work, ProgramRun run) : IHoste
     public async Task StartedAsync(CancellationToken cancellationToken)
     {
         // Not on standard error: that is the log, where every line is one event.
-        await Console.Out.WriteLineAsync(work.Welcome);
+        await output.WriteLineAsync(work.Welcome);
         _working = WorkAsync();
     }
 

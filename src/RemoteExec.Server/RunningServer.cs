@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Hosting;
 using RemoteExec.Observability;
@@ -18,18 +17,13 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     private Scheduler? _scheduler;
     private ServicesComposition? _services;
     private ServerPorts? _ports;
-    private bool _hasWorker;
+    private LocalWorker? _worker;
     private Task _working = Task.CompletedTask;
+    private Func<string> _welcome = () => "";
 
     public ServerHealth Health { get; } = new(time);
 
-    public string Welcome { get; private set; } = "";
-
-    /// <summary>Where gRPC is served; known once it is composed.</summary>
-    public IPEndPoint? GrpcEndPoint => _ports?.Rpc.EndPoint;
-
-    /// <summary>Where the web page is; known once it is composed.</summary>
-    public Uri? HttpAddress => _ports?.Web.Address;
+    public string Welcome => _welcome();
 
     /// <summary>Takes what is to be disposed when the server ends; the last taken goes first.</summary>
     public T Own<T>(T part)
@@ -39,18 +33,10 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         return part;
     }
 
-    /// <summary>All is composed: the worker starts, and the server says that it is ready.</summary>
-    public void Begin(
-        Scheduler? scheduler, ServicesComposition services, ServerPorts ports, LocalWorker? worker, string welcome)
-    {
-        (_scheduler, _services, _ports, Welcome) = (scheduler, services, ports, welcome);
-        _hasWorker = worker is not null;
-        if (worker is not null)
-            _working = worker.RunAsync(_workerDrain.Token);
-        Health.Ready(() => scheduler?.Fault);
-        ShowHealth();
-        Ready(Environment.ProcessId);
-    }
+    /// <summary>All is composed.</summary>
+    /// <param name="welcome">Asked when the ports are open.</param>
+    public void Take(Scheduler? scheduler, ServicesComposition services, ServerPorts ports, LocalWorker? worker, Func<string> welcome) =>
+        (_scheduler, _services, _ports, _worker, _welcome) = (scheduler, services, ports, worker, welcome);
 
     /// <summary>The scheduler has begun to refuse work, with its reason, or takes it again: one line each, and gRPC health follows readiness.</summary>
     public void SchedulerFaultChanged(string? reason)
@@ -70,12 +56,18 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     /// <summary>Something about the operation journal went wrong that stops nothing.</summary>
     public void JournalWarned(string what) => JournalWarning(what);
 
-    /// <summary>Serves until told to stop, then drains. Fails when the local worker does.</summary>
+    /// <summary>The ports are open: the worker joins, and the server serves until told to stop, then drains. Fails when the local worker does.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
+        if (_worker is not null)
+            _working = _worker.RunAsync(_workerDrain.Token);
+        Health.Ready(() => _scheduler?.Fault);
+        ShowHealth();
+        Ready(Environment.ProcessId);
+
         var stopped = Task.Delay(Timeout.InfiniteTimeSpan, time, stopping);
         // Without a worker here there is nothing to watch but the request to stop.
-        await Task.WhenAny(stopped, _hasWorker ? _working : stopped);
+        await Task.WhenAny(stopped, _worker is not null ? _working : stopped);
         if (!stopping.IsCancellationRequested)
         {
             await _working; // shows why it ended

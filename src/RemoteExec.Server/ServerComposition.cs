@@ -1,6 +1,6 @@
 using System.Net;
-using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
+using RemoteExec.Hosting;
 using RemoteExec.Observability;
 using RemoteExec.Protocol;
 using RemoteExec.Rpc;
@@ -26,16 +26,19 @@ internal static class ServerComposition
     // Long enough for all actions of one build that share inputs.
     private static readonly TimeSpan CompleteTreeMemoryMax = TimeSpan.FromMinutes(10);
 
+    /// <summary>Everything, ready to be started: a host with its work in it.</summary>
     /// <exception cref="ServerRefusedException">And the refusals of the rooms: one sentence each for the operator.</exception>
-    public static async Task<RunningServer> StartAsync(
-        ServerOptions options, TimeProvider time, ILoggerProvider log, ILoggerFactory logs, CancellationToken cancellationToken)
+    public static async Task<ServerPorts> ComposeAsync(
+        ServerOptions options, IReadOnlyList<InheritedSocket> inherited, ProgramRun run, CancellationToken cancellationToken)
     {
-        var running = new RunningServer(options, time, logs);
+        var time = run.Time;
+        var running = new RunningServer(options, time, run.Logs);
         try
         {
             var paths = new ServerPaths(options.DataDirectory);
-            var grpc = await EndpointAsync(options.Grpc, cancellationToken);
-            var http = await EndpointAsync(options.Http, cancellationToken);
+            RefuseStrange(inherited);
+            var grpc = await PortAddress.FindAsync("grpc", options.Grpc, inherited, cancellationToken);
+            var http = await PortAddress.FindAsync("http", options.Http, inherited, cancellationToken);
             DataDirectory.Create(paths.DataDirectory);
 
             // Observability first: the rooms below count from their first moment.
@@ -59,7 +62,7 @@ internal static class ServerComposition
             var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
 
             // Rules.
-            var serving = ServicesOptionsOf(options, http) with { Observer = metrics.Services };
+            var serving = ServicesOptionsOf(options, http.Address) with { Observer = metrics.Services };
             var actionCacheWriter = new ActionCacheWriter(actionCache, blobs, serving);
             Scheduler? scheduler = null;
             if (options.Plays(ServerRole.Coordinator))
@@ -84,7 +87,7 @@ internal static class ServerComposition
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
             var rpc = new RpcPort(services.Methods, new RpcServerOptions
             {
-                Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{options.Http}; Bazel wants --remote_executor=grpc://{options.Grpc}.",
+                Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{http.Address}; Bazel wants --remote_executor=grpc://{grpc.Address}.",
                 Failures = ServicesComposition.ToRpc,
                 Leaving = () => RpcErrors.Unavailable("the coordinator is shutting down"),
                 Observers = [metrics.Rpc],
@@ -105,20 +108,18 @@ internal static class ServerComposition
                 LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
                 Storage = () => blobs.Usage,
             });
-            var ports = running.Own(new ServerPorts(rpc, grpc, web, http, log));
-            await ports.OpenAsync(options, cancellationToken);
-
-            // The worker last: it joins what is ready.
             var worker = options.Plays(ServerRole.Worker)
                 ? running.Own(await LocalWorker.CreateAsync(
                     WorkerOptionsOf(options, paths), blobs, remote: null,
                     running.Own(new InProcessConnector(services.Workers!)), // a worker implies a coordinator
-                    time, logs, cancellationToken))
+                    time, run.Logs, cancellationToken))
                 : null;
 
-            string welcome = Welcome.Text(serving.Version, $"grpc://{rpc.EndPoint}", web.Address, options, blobs.Usage, worker);
-            running.Begin(scheduler, services, ports, worker, welcome);
-            return running;
+            var ports = new ServerPorts(rpc, grpc, web, http, run, running);
+            bool isPrivate = grpc.IsLoopback && http.IsLoopback;
+            running.Take(scheduler, services, ports, worker, () => Welcome.Text(
+                serving.Version, $"grpc://{rpc.EndPoint}", web.Address, isPrivate, options, blobs.Usage, worker));
+            return ports;
         }
         catch
         {
@@ -138,7 +139,7 @@ internal static class ServerComposition
         // A port that is not known yet and an address that is nobody's own (0.0.0.0) make no link; a machine has a name.
         WebAddress = http.Port == 0 ? null : http.Address.Equals(IPAddress.Any) || http.Address.Equals(IPAddress.IPv6Any)
             ? new Uri($"http://{Dns.GetHostName()}:{http.Port}")
-            : new Uri($"http://{options.Http}"),
+            : new Uri($"http://{http}"),
     };
 
     private static SchedulerOptions SchedulerOptionsOf(ServerOptions options) => new()
@@ -166,17 +167,13 @@ internal static class ServerComposition
         DrainMax = options.DrainMax,
     };
 
-    private static async ValueTask<IPEndPoint> EndpointAsync(HostPort address, CancellationToken cancellationToken)
+    private static void RefuseStrange(IReadOnlyList<InheritedSocket> inherited)
     {
-        if (IPAddress.TryParse(address.Host, out var literal)) return new IPEndPoint(literal, address.Port);
-        try
+        foreach (var socket in inherited)
         {
-            var found = await Dns.GetHostAddressesAsync(address.Host, cancellationToken);
-            return new IPEndPoint(found[0], address.Port);
-        }
-        catch (System.Net.Sockets.SocketException unknown)
-        {
-            throw new ServerRefusedException($"{address.Host} is not a name of this machine ({unknown.Message}); write an address such as 127.0.0.1:{address.Port}", unknown);
+            bool isOurs = socket.Name is "grpc" or "http" && socket.Address is not null && inherited.Count(other => other.Name == socket.Name) == 1;
+            if (!isOurs)
+                throw new ServerRefusedException($"the service manager gave a socket '{socket.Name}'; a socket unit of this server says FileDescriptorName=grpc or http, and has one ListenStream= with an address");
         }
     }
 }

@@ -17,13 +17,8 @@ internal sealed class ServerHost : IProgram<ServerOptions>
 
     public TimeSpan DrainMaxOf(ServerOptions options) => options.DrainMax;
 
-    public async Task<IHost> ComposeAsync(ServerOptions options, ProgramRun run, CancellationToken cancellationToken)
-    {
-        var server = await ServerComposition.StartAsync(options, run.Time, run.LogProvider, run.Logs, cancellationToken);
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        run.AddTo(builder, server);
-        return builder.Build();
-    }
+    public async Task<IHost> ComposeAsync(ServerOptions options, ProgramRun run, CancellationToken cancellationToken) =>
+        await ServerComposition.ComposeAsync(options, InheritedSockets.Take(Environment.GetEnvironmentVariables()), run, cancellationToken);
 
     public Refusal? Explain(Exception failure, ServerOptions options) => failure switch
     {

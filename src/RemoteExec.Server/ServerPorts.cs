@@ -1,34 +1,37 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
+using RemoteExec.Hosting;
 using RemoteExec.Rpc;
 using RemoteExec.Web;
 
 namespace RemoteExec.Server;
 
-/// <summary>The two ports of one web application: gRPC and HTTP, opened and closed together.</summary>
-internal sealed class ServerPorts : IAsyncDisposable
+/// <summary>The host of a server: one web application with two ports, gRPC and HTTP, opened and closed together.</summary>
+internal sealed class ServerPorts : IHost, IAsyncDisposable
 {
     private readonly WebApplication _application;
+    private readonly PortAddress _grpc;
+    private readonly PortAddress _http;
+    private readonly OpenListeners _listeners;
 
-    public ServerPorts(RpcPort rpc, IPEndPoint grpc, WebServer web, IPEndPoint http, ILoggerProvider log)
+    public ServerPorts(RpcPort rpc, PortAddress grpc, WebServer web, PortAddress http, ProgramRun run, IProgramWork work)
     {
-        (Rpc, Web) = (rpc, web);
+        (Rpc, _grpc, Web, _http) = (rpc, grpc, web, http);
         // Empty: what a template would add here (configuration files, the console) costs the start half of its time.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore();
-        builder.Logging.AddProvider(log).SetMinimumLevel(LogLevel.Warning).AddFilter("RemoteExec", LogLevel.Trace);
-        // A port that is taken travels as an exception; logged as well, the operator would read it twice.
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
-        // How long the end may take is decided by CloseAsync, by one limit for all of it.
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
+        builder.Services.AddSingleton(services => new OpenListeners(ActivatorUtilities.CreateInstance<SocketTransportFactory>(services)));
+        builder.Services.AddSingleton<IConnectionListenerFactory>(services => services.GetRequiredService<OpenListeners>());
+        run.AddTo(builder, work);
         // In this order they are opened.
-        rpc.AddTo(builder, grpc);
-        web.AddTo(builder, http);
+        rpc.AddTo(builder, grpc.Socket);
+        web.AddTo(builder, http.Socket, http.Address.Address);
         _application = builder.Build();
+        _listeners = _application.Services.GetRequiredService<OpenListeners>();
         rpc.UseOn(_application);
         web.UseOn(_application);
     }
@@ -37,25 +40,32 @@ internal sealed class ServerPorts : IAsyncDisposable
 
     public WebServer Web { get; }
 
+    public IServiceProvider Services => _application.Services;
+
     /// <exception cref="ServerRefusedException">A port cannot be had.</exception>
-    public async Task OpenAsync(ServerOptions options, CancellationToken cancellationToken)
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
         try
         {
             await _application.StartAsync(cancellationToken);
         }
-        catch (Exception failure) when ((Rpc.IsOpen
-            ? Refuse.Port(failure, options.Http, "http")
-            : Refuse.Port(failure, options.Grpc, "grpc")) is { } refused)
+        catch (Exception failure) when ((Rpc.IsOpen ? _http : _grpc).Refuse(failure) is { } refused)
         {
             throw refused;
         }
     }
 
-    /// <summary>GOAWAY to every client; running calls finish within the limit, what is left then is cut off.</summary>
+    /// <summary>Lets the work drain, which closes what can be closed in order, and ends what is left.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => _application.StopAsync(cancellationToken);
+
+    /// <summary>
+    /// Who connects from now on is somebody else's: where a service manager holds the sockets, the next process's. GOAWAY to every client;
+    /// running calls finish within the limit.
+    /// </summary>
     public async Task CloseAsync(TimeSpan limit, TimeProvider time)
     {
         using var cut = new CancellationTokenSource(limit, time);
+        await _listeners.CloseAsync();
         Rpc.EndStreams();
         try
         {
@@ -67,13 +77,14 @@ internal sealed class ServerPorts : IAsyncDisposable
         }
 
         Web.EndStreams();
-        await _application.StopAsync(cut.Token);
     }
+
+    public void Dispose() => throw new NotSupportedException("its parts end asynchronously: dispose of it so");
 
     public async ValueTask DisposeAsync()
     {
         Web.EndStreams();
-        await _application.DisposeAsync(); // at once: whoever wanted to drain has called CloseAsync
+        await _application.DisposeAsync(); // at once: whoever wanted to drain has stopped it
         Rpc.Dispose();
         Web.Dispose();
     }

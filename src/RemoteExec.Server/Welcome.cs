@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Text;
 using RemoteExec.Storage;
 using RemoteExec.Worker;
@@ -9,7 +8,8 @@ namespace RemoteExec.Server;
 /// <summary>What a person reads when the server is ready: where it listens, what it enforces, and the lines to paste.</summary>
 internal static class Welcome
 {
-    public static string Text(string version, string grpc, Uri http, ServerOptions options, BlobStoreUsage storage, LocalWorker? worker)
+    /// <param name="isPrivate">Whether nobody beyond this machine reaches the ports.</param>
+    public static string Text(string version, string grpc, Uri http, bool isPrivate, ServerOptions options, BlobStoreUsage storage, LocalWorker? worker)
     {
         var text = new StringBuilder();
         text.AppendLine($"rexec {version}, ready")
@@ -30,7 +30,7 @@ internal static class Welcome
             .AppendLine("  build --incompatible_strict_action_env")
             .AppendLine()
             .Append("Stop with Ctrl-C. Data stays.");
-        if (!IsLoopback(options.Grpc.Host) || !IsLoopback(options.Http.Host))
+        if (!isPrivate)
         {
             // There is no authentication yet: whoever reaches the port runs commands here and may join as a worker.
             text.AppendLine().AppendLine()
@@ -50,9 +50,6 @@ internal static class Welcome
             : "WITHOUT these walls: " + string.Join("; ", open.Select(wall => $"{wall.Name} ({wall.Reason})"));
         return $"this machine, {options.Slots} slots; {walls}";
     }
-
-    private static bool IsLoopback(string host) =>
-        host == "localhost" || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
     private static string Gigabytes(long bytes) => (bytes / 1e9).ToString("0.0", CultureInfo.InvariantCulture) + " GB";
 }

@@ -51,9 +51,11 @@ public sealed class WebServer : IDisposable
     /// <summary>Where it listens, once the application is started; with port 0 the one the system chose.</summary>
     public Uri Address => new($"http://{_listen?.IPEndPoint}");
 
-    public void AddTo(WebApplicationBuilder builder, IPEndPoint endPoint)
+    /// <param name="endPoint">An address, or a socket that listens already (<see cref="FileHandleEndPoint"/>).</param>
+    /// <param name="boundTo">The address of either.</param>
+    public void AddTo(WebApplicationBuilder builder, EndPoint endPoint, IPAddress boundTo)
     {
-        _boundTo = endPoint.Address;
+        _boundTo = boundTo;
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(endPoint, listen =>
         {
             _listen = listen;

@@ -25,12 +25,11 @@ internal static class ProgramLog
         .AddProvider(provider)
         .SetMinimumLevel(levelMin)
         // The framework tells of every request and every step of the host; an operator wants what it cannot handle.
-        .AddFilter("Microsoft", FrameworkLevel(levelMin))
-        .AddFilter("Grpc", FrameworkLevel(levelMin))
+        .AddFilter("Microsoft", levelMin > LogLevel.Warning ? levelMin : LogLevel.Warning)
+        // gRPC takes a client that leaves for an error, and a refusal for news: who serves calls tells of them himself.
+        .AddFilter("Grpc", LogLevel.None)
         // A start that fails travels as an exception and ends in one sentence; logged as well, it would be read twice.
         .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None));
-
-    private static LogLevel FrameworkLevel(LogLevel levelMin) => levelMin > LogLevel.Warning ? levelMin : LogLevel.Warning;
 
     /// <summary>Options that nobody changes while the program runs.</summary>
     private sealed class Fixed(ConsoleLoggerOptions options) : IOptionsMonitor<ConsoleLoggerOptions>

@@ -3,6 +3,7 @@ using System.Net;
 using Grpc.AspNetCore.Server;
 using Grpc.Net.Compression;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -23,7 +24,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
 {
     private readonly CancellationTokenSource _leaving = new();
     private readonly OpenConnections _connections = new();
-    private IPEndPoint? _asked;
+    private EndPoint? _asked;
     private ListenOptions? _listen;
 
     /// <summary>Where it listens, once the application is started.</summary>
@@ -32,7 +33,8 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
     /// <summary>Whether it listens. An application opens its ports in the order in which they were added.</summary>
     public bool IsOpen => _listen is not null && !ReferenceEquals(_listen.EndPoint, _asked); // Kestrel puts there what it has bound
 
-    public void AddTo(WebApplicationBuilder builder, IPEndPoint endPoint)
+    /// <param name="endPoint">An address, or a socket that listens already (<see cref="FileHandleEndPoint"/>).</param>
+    public void AddTo(WebApplicationBuilder builder, EndPoint endPoint)
     {
         _asked = endPoint;
         builder.WebHost.ConfigureKestrel(kestrel =>

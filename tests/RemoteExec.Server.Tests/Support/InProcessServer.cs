@@ -1,46 +1,42 @@
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Server.Tests;
 
 /// <summary>The whole composed server inside the test, on ports that the system chose and data of its own.</summary>
 internal sealed class InProcessServer : IAsyncDisposable
 {
-    private readonly TemporaryFolder _data;
+    private readonly TemporaryFolder _data = new();
     private readonly CancellationTokenSource _stopping = new();
-    private readonly RunningServer _server;
+    private readonly StringWriter _output = new();
+    private ProgramRun? _run;
+    private ServerPorts? _host;
 
-    private InProcessServer(TemporaryFolder data, RunningServer server)
+    private InProcessServer()
     {
-        _data = data;
-        _server = server;
-        Running = server.RunAsync(_stopping.Token);
-        Http = new HttpClient { BaseAddress = server.HttpAddress };
-        Client = new RemoteClient(new Uri($"http://{server.GrpcEndPoint}"));
     }
 
     /// <summary>Completes when the server has drained.</summary>
-    public Task Running { get; }
+    public Task Running { get; private set; } = Task.CompletedTask;
 
-    public HttpClient Http { get; }
+    public HttpClient Http { get; } = new();
 
-    public RemoteClient Client { get; }
+    public RemoteClient Client { get; private set; } = null!; // set before anybody has this
 
-    public string Welcome => _server.Welcome;
+    public string Welcome => _output.ToString();
 
     public static async Task<InProcessServer> StartAsync(params string[] flags)
     {
-        var data = new TemporaryFolder();
+        var server = new InProcessServer();
         try
         {
-            var options = Options.Of(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir", data.Path, .. flags]);
-            var server = await ServerComposition.StartAsync(
-                options, TimeProvider.System, new SilentLogs(), NullLoggerFactory.Instance, CancellationToken.None);
-            return new InProcessServer(data, server);
+            await server.BeginAsync(Options.Of(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir", server._data.Path, .. flags]));
+            return server;
         }
         catch
         {
-            data.Dispose();
+            await server.DisposeAsync();
             throw;
         }
     }
@@ -52,19 +48,21 @@ internal sealed class InProcessServer : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         await Running;
-        Client.Dispose();
+        Client?.Dispose();
         Http.Dispose();
-        await _server.DisposeAsync();
+        if (_host is not null) await _host.DisposeAsync();
+        _run?.Dispose();
         _stopping.Dispose();
         _data.Dispose();
     }
 
-    private sealed class SilentLogs : ILoggerProvider
+    private async Task BeginAsync(ServerOptions options)
     {
-        public ILogger CreateLogger(string categoryName) => NullLogger.Instance;
-
-        public void Dispose()
-        {
-        }
+        _run = new ProgramRun(NullLoggerFactory.Instance, TimeProvider.System, options.DrainMax, _output, _stopping.Token);
+        _host = await ServerComposition.ComposeAsync(options, [], _run, CancellationToken.None);
+        await _host.StartAsync(CancellationToken.None);
+        Http.BaseAddress = _host.Web.Address;
+        Client = new RemoteClient(new Uri($"http://{_host.Rpc.EndPoint}"));
+        Running = _host.WaitForShutdownAsync(CancellationToken.None);
     }
 }

@@ -17,6 +17,7 @@ internal sealed partial class ServerProgram : IAsyncDisposable
     private readonly StringBuilder _error = new();
     private readonly TaskCompletionSource _welcomed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _reading;
+    private readonly List<(string Text, TaskCompletionSource Said)> _waiting = []; // under the lock of _error
 
     private ServerProgram(Process process)
     {
@@ -68,6 +69,20 @@ internal sealed partial class ServerProgram : IAsyncDisposable
         return new Uri("http" + Welcomed("Execution ")["grpc".Length..]);
     }
 
+    /// <summary>Waits until a line with this text is on standard error.</summary>
+    public async Task SaysAsync(string text)
+    {
+        var said = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_error)
+        {
+            if (_error.ToString().Contains(text, StringComparison.Ordinal)) return;
+            _waiting.Add((text, said));
+        }
+
+        var first = await Task.WhenAny(said.Task, _reading).WaitAsync(EndWithin);
+        if (first != said.Task) throw new InvalidOperationException($"it ended and never said '{text}':\n{Error}");
+    }
+
     /// <summary>Where its page is, once it is ready.</summary>
     public Uri HttpAddress => new(Welcomed("Web "));
 
@@ -103,7 +118,12 @@ internal sealed partial class ServerProgram : IAsyncDisposable
     {
         while (await from.ReadLineAsync() is { } line)
         {
-            lock (to) to.Append(line).Append('\n');
+            lock (to)
+            {
+                to.Append(line).Append('\n');
+                if (to == _error) _waiting.ForEach(each => { if (line.Contains(each.Text, StringComparison.Ordinal)) each.Said.TrySetResult(); });
+            }
+
             // The last line of the welcome.
             if (line.StartsWith("Stop with Ctrl-C", StringComparison.Ordinal)) _welcomed.TrySetResult();
         }
