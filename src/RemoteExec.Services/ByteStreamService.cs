@@ -1,4 +1,3 @@
-using System.Buffers;
 using Google.Bytestream;
 using Google.Protobuf;
 using Grpc.Core;
@@ -118,7 +117,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             if (message.WriteOffset != upload.ExpectedOffset)
                 throw RpcErrors.InvalidField("write_offset", $"write_offset is {message.WriteOffset}, expected {upload.ExpectedOffset}");
 
-            await upload.AppendAsync(new ReadOnlySequence<byte>(message.Data), cancellationToken);
+            await upload.AppendAsync(message.Data, cancellationToken);
             bool isLast = message.FinishWrite;
             message.Dispose();
             bool isMore = !upload.IsPresent && await requests.MoveNext(cancellationToken);

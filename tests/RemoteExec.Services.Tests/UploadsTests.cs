@@ -1,4 +1,3 @@
-using System.Buffers;
 using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Core;
@@ -25,7 +24,7 @@ internal sealed class UploadsTests
     [TearDown]
     public async Task Close() => await _uploads.DisposeAsync();
 
-    [TestCase(512 << 10)]
+    [TestCase(700 << 10)]
     [TestCase(100_000)]
     [TestCase(997)]
     public async Task What_a_client_is_told_after_a_silent_cut_is_where_its_next_Write_goes_on(int pieceBytes)
@@ -36,7 +35,7 @@ internal sealed class UploadsTests
         var leftover = await _uploads.EnterAsync(name, default);
         await leftover.Upload.EnterAsync(_store, 0, default);
         for (int at = 0; at < 700 << 10; at += pieceBytes)
-            await leftover.Upload.AppendAsync(InTwoSegments(data.AsMemory(at, Math.Min(pieceBytes, (700 << 10) - at))), default);
+            await leftover.Upload.AppendAsync(data.AsMemory(at, Math.Min(pieceBytes, (700 << 10) - at)), default);
 
         // The connection is gone and nobody has noticed: the call is still there, with what it has gathered.
         long answer = _uploads.Find(name)!.CommittedBytes;
@@ -45,7 +44,7 @@ internal sealed class UploadsTests
         await using var hold = await returning;
         await hold.Upload.EnterAsync(_store, answer, default);
         Assert.That(hold.Upload.ExpectedOffset, Is.EqualTo(answer));
-        await hold.Upload.AppendAsync(new ReadOnlySequence<byte>(data, (int)answer, data.Length - (int)answer), default);
+        await hold.Upload.AppendAsync(data.AsMemory((int)answer), default);
         await hold.Upload.CommitAsync(default);
 
         Assert.That(await hold.Upload.FinishAsync(default), Is.EqualTo(data.Length));
@@ -59,11 +58,11 @@ internal sealed class UploadsTests
         var name = NameOf(data);
         var first = await _uploads.EnterAsync(name, default);
         await first.Upload.EnterAsync(_store, 0, default);
-        await first.Upload.AppendAsync(InTwoSegments(data.AsMemory(0, 600)), default);
+        await first.Upload.AppendAsync(data.AsMemory(0, 600), default);
         await first.DisposeAsync();
         await using var hold = await _uploads.EnterAsync(name, default);
         await hold.Upload.EnterAsync(_store, 500, default);
-        await hold.Upload.AppendAsync(InTwoSegments(data.AsMemory(500, 50)), default);
+        await hold.Upload.AppendAsync(data.AsMemory(500, 50), default);
 
         Assert.That(async () => await hold.Upload.CommitAsync(default), Throws.InstanceOf<RpcException>());
         Assert.That(hold.Upload.IsOver, Is.True);
@@ -76,7 +75,7 @@ internal sealed class UploadsTests
         var name = NameOf(data);
         var silent = await _uploads.EnterAsync(name, default);
         await silent.Upload.EnterAsync(_store, 0, default);
-        await silent.Upload.AppendAsync(InTwoSegments(data.AsMemory(0, 50)), default);
+        await silent.Upload.AppendAsync(data.AsMemory(0, 50), default);
         var ended = new TaskCompletionSource();
         await using var registration = silent.CancellationToken.Register(ended.SetResult);
         _time.Advance(_options.UploadSilenceMax + _options.UploadIdleMax);
@@ -114,13 +113,6 @@ internal sealed class UploadsTests
         Assert.That(_uploads.Count, Is.EqualTo(2));
     }
 
-    private static ReadOnlySequence<byte> InTwoSegments(ReadOnlyMemory<byte> data)
-    {
-        var first = new Segment(data[..(data.Length / 2)], 0);
-        var second = first.Then(data[(data.Length / 2)..]);
-        return new ReadOnlySequence<byte>(first, 0, second, second.Memory.Length);
-    }
-
     private static UploadResourceName NameOf(byte[] data, string id = "id") =>
         new(id, new BlobResourceName(InstanceName.Empty, Digest.Of(DigestFunction.Sha256, data)));
 
@@ -129,7 +121,7 @@ internal sealed class UploadsTests
         byte[] data = new byte[100];
         await using var hold = await _uploads.EnterAsync(NameOf(data, id), default);
         await hold.Upload.EnterAsync(store, 0, default);
-        await hold.Upload.AppendAsync(InTwoSegments(data.AsMemory(0, 50)), default);
+        await hold.Upload.AppendAsync(data.AsMemory(0, 50), default);
     }
 
     /// <summary>The sweep goes on behind the thread that moves the clock.</summary>
@@ -140,22 +132,6 @@ internal sealed class UploadsTests
         {
             Assert.That(soon.Elapsed, Is.LessThan(TimeSpan.FromSeconds(30)));
             await Task.Yield();
-        }
-    }
-
-    private sealed class Segment : ReadOnlySequenceSegment<byte>
-    {
-        public Segment(ReadOnlyMemory<byte> memory, long start)
-        {
-            Memory = memory;
-            RunningIndex = start;
-        }
-
-        public Segment Then(ReadOnlyMemory<byte> memory)
-        {
-            var next = new Segment(memory, RunningIndex + Memory.Length);
-            Next = next;
-            return next;
         }
     }
 

@@ -61,13 +61,13 @@ internal sealed class Upload(Uploads uploads, UploadResourceName name, IUploadEn
         _skipBytes = writeOffset > 0 && writeOffset < _receivedBytes ? _receivedBytes - writeOffset : 0;
     }
 
-    public async ValueTask AppendAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
+    public async ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         LastHeard = uploads.Now;
         uploads.Observer.BlobReceived(data.Length, isCompressed: name.Blob.Compressor != Compressor.Identity);
-        long skipped = Math.Min(_skipBytes, data.Length);
+        int skipped = (int)Math.Min(_skipBytes, data.Length);
         _skipBytes -= skipped;
-        await OrBreakAsync(TakeAsync(data.Slice(skipped), cancellationToken));
+        await OrBreakAsync(TakeAsync(data[skipped..], cancellationToken));
     }
 
     public async ValueTask CommitAsync(CancellationToken cancellationToken)
@@ -127,30 +127,25 @@ internal sealed class Upload(Uploads uploads, UploadResourceName name, IUploadEn
         return writer?.DisposeAsync() ?? ValueTask.CompletedTask;
     }
 
-    private async ValueTask TakeAsync(ReadOnlySequence<byte> data, CancellationToken cancellationToken)
+    private async ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         // Not held back: with these the blob is whole, or has a byte too many, which is refused as soon as it is known (REAPI BW7).
         bool isLast = _receivedBytes + data.Length >= Digest.SizeBytes;
-        if (data.IsSingleSegment && data.Length >= (isLast ? 1 : GatherBytes / 2))
+        if (data.Length >= GatherBytes / 2 || (isLast && _filled == 0))
         {
             await FlushAsync(cancellationToken);
-            await _writer!.AppendAsync(data.First, cancellationToken); // entered
-            _receivedBytes += data.Length;
-            return;
+            await _writer!.AppendAsync(data, cancellationToken); // entered
         }
-
-        while (!data.IsEmpty)
+        else
         {
+            if (_filled + data.Length > GatherBytes) await FlushAsync(cancellationToken);
             _gathered ??= ArrayPool<byte>.Shared.Rent(GatherBytes);
-            int count = (int)Math.Min(data.Length, GatherBytes - _filled);
-            data.Slice(0, count).CopyTo(_gathered.AsSpan(_filled));
-            data = data.Slice(count);
-            _filled += count;
-            _receivedBytes += count;
-            if (_filled == GatherBytes) await FlushAsync(cancellationToken);
+            data.CopyTo(_gathered.AsMemory(_filled));
+            _filled += data.Length;
+            if (isLast) await FlushAsync(cancellationToken);
         }
 
-        if (isLast) await FlushAsync(cancellationToken);
+        _receivedBytes += data.Length;
     }
 
     private async ValueTask FlushAndCommitAsync(CancellationToken cancellationToken)
