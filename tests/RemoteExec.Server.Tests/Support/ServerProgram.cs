@@ -98,6 +98,13 @@ internal sealed partial class ServerProgram : IAsyncDisposable
             throw new InvalidOperationException($"kill({_process.Id}): {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
+    /// <summary>kill -9.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+    }
+
     /// <summary>Waits for its end and answers its exit code.</summary>
     public async Task<int> ExitedAsync()
     {
