@@ -23,9 +23,6 @@ internal static class ServerComposition
     private const int HistoryRecordsMax = 2000;
     private const long HistoryBytesMax = 16 << 20;
 
-    // Long enough for all actions of one build that share inputs.
-    private static readonly TimeSpan CompleteTreeMemoryMax = TimeSpan.FromMinutes(10);
-
     /// <summary>Everything, ready to be started: a host with its work in it.</summary>
     /// <exception cref="ServerRefusedException">And the refusals of the rooms: one sentence each for the operator.</exception>
     public static async Task<ServerPorts> ComposeAsync(
@@ -135,7 +132,7 @@ internal static class ServerComposition
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.
-        CompleteTreeMemory = options.Retention / 2 < CompleteTreeMemoryMax ? options.Retention / 2 : CompleteTreeMemoryMax,
+        CompleteTreeMemory = new[] { options.Retention / 2, new ServicesOptions().CompleteTreeMemory }.Min(),
         // A port that is not known yet and an address that is nobody's own (0.0.0.0) make no link; a machine has a name.
         WebAddress = http.Port == 0 ? null : http.Address.Equals(IPAddress.Any) || http.Address.Equals(IPAddress.IPv6Any)
             ? new Uri($"http://{Dns.GetHostName()}:{http.Port}")
