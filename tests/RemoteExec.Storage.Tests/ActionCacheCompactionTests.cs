@@ -100,21 +100,6 @@ public sealed class ActionCacheCompactionTests : DiskActionCacheFixture
     }
 
     [Test]
-    public void A_deleted_segment_is_there_for_the_reader_that_holds_it()
-    {
-        var segment = CacheSegment.Create(Scratch.Sub("0000000001.log"));
-        var place = segment.Append(new byte[1000]);
-        segment.Hold();
-
-        File.Delete(segment.Path);
-        segment.Dispose();
-
-        Assert.That(segment.Read(place.Offset, new byte[1000]), Is.EqualTo(1000));
-        segment.LetGo();
-        Assert.Throws<ObjectDisposedException>(() => segment.Read(place.Offset, new byte[1000]));
-    }
-
-    [Test]
     public async Task Readers_and_writers_meet_compaction_and_notice_nothing()
     {
         const int Writers = 4;

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Grpc.Core;
@@ -115,6 +117,81 @@ public sealed class ActionCacheDamageTests : DiskActionCacheFixture
 
         Assert.That(again.Entries, Is.Zero);
         Assert.That(await again.GetAsync(Key(1), default), Is.Null);
+    }
+
+    [Test]
+    public async Task A_result_that_the_disk_cannot_give_back_is_a_miss_until_it_is_put_again()
+    {
+        var disk = new FaultyDisk();
+        var cache = Open(disk: disk);
+        await cache.PutAsync(Key(1), Result(1, 0), default);
+        disk.ReadFault = Errno.EIO;
+
+        Assert.That(await cache.GetAsync(Key(1), default), Is.Null);
+        Assert.That(cache.Entries, Is.Zero);
+
+        disk.ReadFault = 0;
+        await cache.PutAsync(Key(1), Result(1, 1), default);
+        Assert.That(await cache.GetAsync(Key(1), default), Is.EqualTo(Result(1, 1)));
+    }
+
+    [Test]
+    public async Task A_segment_that_the_disk_cannot_give_back_costs_what_is_in_it_and_no_start()
+    {
+        await Open().PutAsync(Key(1), Result(1, 0), default);
+        var disk = new FaultyDisk { ReadFault = Errno.EIO };
+
+        var again = Open(disk: disk);
+
+        Assert.That(again.Entries, Is.Zero);
+        disk.ReadFault = 0;
+        await again.PutAsync(Key(2), Result(2, 0), default);
+        Assert.That(await again.GetAsync(Key(2), default), Is.EqualTo(Result(2, 0)));
+    }
+
+    [Test]
+    public async Task A_file_is_as_it_always_was()
+    {
+        // header "RXACLOG1" (8) | marker (8) | crc of both (4); record marker (8) | crc of what follows (4) | payload length (4)
+        // | kind (1) | last use, UTC ticks (8) | SHA-256 of "function-hash-size\ninstance" (32) | payload
+        var digest = Key(1).Action;
+        byte[] marker = [1, 2, 3, 4, 5, 6, 7, 8];
+        byte[] header = [.. "RXACLOG1"u8, .. marker];
+        byte[] payload = Result(1, 0, 50).ToByteArray();
+        byte[] rest =
+        [
+            .. BitConverter.GetBytes(payload.Length), 1, .. BitConverter.GetBytes(Time.GetUtcNow().Ticks),
+            .. SHA256.HashData(Encoding.UTF8.GetBytes($"sha256-{digest.Hash}-{digest.SizeBytes}\n")), .. payload,
+        ];
+        byte[] file = [.. header, .. BitConverter.GetBytes(Crc32C.Of(header)), .. marker, .. BitConverter.GetBytes(Crc32C.Of(rest)), .. rest];
+        System.IO.Directory.CreateDirectory(Folder);
+        string path = Path.Combine(Folder, "0000000007.log");
+        File.WriteAllBytes(path, file);
+
+        var cache = Open();
+        Assert.That(await cache.GetAsync(Key(1), default), Is.EqualTo(Result(1, 0, 50)));
+        await cache.PutAsync(Key(1), Result(1, 0, 50), default);
+
+        Assert.That(File.ReadAllBytes(path), Is.EqualTo((byte[])[.. file, .. file.AsSpan(20)]));
+    }
+
+    [Test]
+    public async Task A_cache_opens_on_a_full_disk_even_when_it_has_nothing_yet()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=64k");
+        string folder = Path.Combine(mount.Path, "ac");
+        System.IO.Directory.CreateDirectory(folder);
+        mount.Fill();
+
+        var cache = Open(folder: folder);
+        Assert.That(await cache.GetAsync(Key(1), default), Is.Null);
+        var refused = Assert.ThrowsAsync<RpcException>(async () => await cache.PutAsync(Key(1), Result(1, 0), default));
+        Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+
+        mount.Empty();
+        await cache.PutAsync(Key(1), Result(1, 0), default);
+        Assert.That(await Open(folder: folder).GetAsync(Key(1), default), Is.EqualTo(Result(1, 0)));
+        Close(); // or the mount is busy
     }
 
     [TestCase("size=2m", 64 << 20, TestName = "No_bytes_left_for_a_result_is_a_refusal_and_passes")]

@@ -39,10 +39,10 @@ public abstract class DiskActionCacheFixture
     private protected static ActionResult Result(int key, int version, int bytes = 0) =>
         new() { ExitCode = key, StdoutRaw = ByteString.CopyFrom(Blobs.Of((key * 1000) + version, bytes)), StderrRaw = ByteString.CopyFromUtf8($"{key}.{version}") };
 
-    private protected DiskActionCache Open(int entriesMax = 100_000, long limitBytes = 64 << 20, string? folder = null)
+    private protected DiskActionCache Open(int entriesMax = 100_000, long limitBytes = 64 << 20, string? folder = null, IDisk? disk = null)
     {
         var cache = DiskActionCache.Open(
-            new DiskActionCacheOptions { Directory = folder ?? Folder, EntriesMax = entriesMax, LimitBytes = limitBytes }, Time);
+            new DiskActionCacheOptions { Directory = folder ?? Folder, EntriesMax = entriesMax, LimitBytes = limitBytes, Disk = disk ?? new Disk() }, Time);
         _opened.Add(cache);
         return cache;
     }

@@ -10,6 +10,8 @@ internal sealed class Mount : IDisposable
 
     public string Path { get; }
 
+    private string Filler => System.IO.Path.Combine(Path, "filler");
+
     public static Mount Tmpfs(string path, string options)
     {
         Directory.CreateDirectory(path);
@@ -23,6 +25,26 @@ internal sealed class Mount : IDisposable
         Run("mount", "-o", $"loop,{options}", image, path);
         return new Mount(path);
     }
+
+    /// <summary>Leaves no byte free, until <see cref="Empty"/>.</summary>
+    public void Fill()
+    {
+        byte[] piece = new byte[4096];
+        using var filler = File.OpenHandle(Filler, FileMode.Create, FileAccess.Write);
+        Assert.Throws<IOException>(() =>
+        {
+            for (long end = 0; ; end += piece.Length) RandomAccess.Write(filler, piece, end);
+        });
+    }
+
+    /// <summary>Frees some of what <see cref="Fill"/> took.</summary>
+    public void Free(int bytes)
+    {
+        using var filler = File.OpenHandle(Filler, FileMode.Open, FileAccess.Write);
+        RandomAccess.SetLength(filler, RandomAccess.GetLength(filler) - bytes);
+    }
+
+    public void Empty() => File.Delete(Filler);
 
     public static void Run(string program, params string[] arguments)
     {

@@ -35,7 +35,7 @@ public sealed class DiskActionCache : IActionCache, IDisposable
         _time = time;
         _index = new ResultIndex(options.EntriesMax, options.LimitBytes);
         long segmentBytes = Math.Clamp(options.LimitBytes / SegmentsPerLimit, SegmentBytesMin, SegmentBytesMax);
-        _log = CacheLog.Open(options.Directory, segmentBytes, Found);
+        _log = CacheLog.Open(options.Directory, segmentBytes, options.Disk, Found);
         _compaction = new LogCompaction(_log, _index, segmentBytes);
         _index.SortByUse();
         _index.EvictSurplus();
@@ -81,12 +81,8 @@ public sealed class DiskActionCache : IActionCache, IDisposable
         try
         {
             var record = buffer.AsSpan(0, place.Bytes);
-            if (place.Segment.Read(place.Offset, record) == record.Length && RecordFormat.IsResult(record, place.Segment.Marker, name))
+            if (place.Segment.TryRead(place, name, record))
                 return ValueTask.FromResult<ActionResult?>(ActionResult.Parser.ParseFrom(record[RecordFormat.HeadBytes..]));
-        }
-        catch (IOException failed)
-        {
-            throw StorageErrors.FromErrno(failed.HResult, "reading a cached result", _options.Directory);
         }
         finally
         {

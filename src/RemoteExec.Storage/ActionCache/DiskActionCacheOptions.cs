@@ -12,4 +12,7 @@ public sealed record DiskActionCacheOptions
 
     /// <summary>How exactly uses are remembered across a restart.</summary>
     public TimeSpan UseGranularity { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Replaced by tests that let it fail.</summary>
+    internal IDisk Disk { get; init; } = new Disk();
 }

@@ -196,6 +196,22 @@ internal sealed class FramedLogTests(FrameFormat format)
     }
 
     [Test]
+    public void A_deleted_log_is_there_for_the_reader_that_holds_it()
+    {
+        var log = Make();
+        long place = Append(log, 1, bytes: 1000);
+        byte[] frame = new byte[log.LengthBytes - place];
+        log.Hold();
+
+        File.Delete(log.Path);
+        log.Dispose();
+
+        Assert.That(log.TryRead(place, frame), Is.True);
+        log.LetGo();
+        Assert.Throws<ObjectDisposedException>(() => log.TryRead(place, frame));
+    }
+
+    [Test]
     public void Only_one_has_a_log_that_is_opened_alone()
     {
         using var log = FramedLog.Begin(LogPath, format, new Disk(), isAlone: true);

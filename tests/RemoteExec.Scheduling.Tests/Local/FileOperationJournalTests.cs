@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Core;
 using RemoteExec.Files;
@@ -461,23 +460,5 @@ internal sealed class FileOperationJournalTests
             Flushes++;
             throw new TimeZoneNotFoundException();
         }
-    }
-
-    /// <summary>Lets the flushes of some files fail: of those whose path ends so.</summary>
-    private sealed class FaultyDisk : IDisk
-    {
-        private readonly Disk _disk = new();
-
-        public int FlushFault { get; set; }
-
-        public string FaultyFile { get; set; } = "";
-
-        public int Flush(SafeFileHandle fileOrDirectory)
-        {
-            string path = new FileInfo($"/proc/self/fd/{fileOrDirectory.DangerousGetHandle()}").LinkTarget!;
-            return FlushFault != 0 && path.EndsWith(FaultyFile, StringComparison.Ordinal) ? FlushFault : _disk.Flush(fileOrDirectory);
-        }
-
-        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => _disk.Read(file, buffer, offset);
     }
 }

@@ -13,9 +13,7 @@ internal sealed class FullDiskJournalTests
     private TaskCompletionSource<string> _stalled = new();
     private TaskCompletionSource _goesOn = new();
     private string _directory = "";
-    private Mount? _disk;
-
-    private string Filler => Path.Combine(_directory, "filler");
+    private Mount _disk = null!;
 
     private string Journal => Path.Combine(_directory, "journal");
 
@@ -31,7 +29,7 @@ internal sealed class FullDiskJournalTests
     [TearDown]
     public void Unmount()
     {
-        _disk?.Dispose();
+        _disk.Dispose();
         Directory.Delete(_directory);
     }
 
@@ -41,14 +39,14 @@ internal sealed class FullDiskJournalTests
         await using (var journal = await OpenAsync())
         {
             await journal.AppendAsync([Record(1)], default);
-            FillDisk();
+            _disk.Fill();
 
             var waiting = journal.AppendAsync([Record(2)], default).AsTask();
             string reason = await _stalled.Task.WaitAsync(Within);
             Assert.That(reason, Does.Contain("full").And.Contains(Journal).And.Contains("free some space"));
             Assert.That(waiting.IsCompleted, Is.False);
 
-            File.Delete(Filler);
+            _disk.Empty();
             await waiting.WaitAsync(Within);
             await _goesOn.Task.WaitAsync(Within);
             await journal.AppendAsync([Record(3)], default);
@@ -63,15 +61,15 @@ internal sealed class FullDiskJournalTests
         await using (var journal = await OpenAsync())
         {
             await journal.AppendAsync([Record(1)], default);
-            FillDisk();
-            FreePages(4); // for an append, and not for the state
+            _disk.Fill();
+            _disk.Free(4 * 4096); // for an append, and not for the state
 
             Assert.That(await journal.CompactAsync([Record(1), .. Enumerable.Repeat(Record(9), 10)], default), Is.False);
             Assert.That(Directory.GetFiles(Journal), Has.Length.EqualTo(1));
             await journal.AppendAsync([Record(2)], default);
             Assert.That(_stalled.Task.IsCompleted, Is.False);
 
-            File.Delete(Filler);
+            _disk.Empty();
             Assert.That(await journal.CompactAsync([Record(1), Record(2)], default), Is.True);
             await journal.AppendAsync([Record(3)], default);
         }
@@ -90,7 +88,7 @@ internal sealed class FullDiskJournalTests
             using var goOn = new ManualResetEventSlim();
             var compaction = journal.CompactAsync(State(), default).AsTask();
             await halfWay.Task.WaitAsync(Within);
-            FillDisk();
+            _disk.Fill();
             var appended = journal.AppendAsync([Record(2)], default).AsTask();
             goOn.Set();
 
@@ -118,7 +116,7 @@ internal sealed class FullDiskJournalTests
         string file = Directory.GetFiles(Journal).Single();
         byte[] torn = File.ReadAllBytes(file);
         using (var tail = File.OpenHandle(file, FileMode.Open, FileAccess.Write)) RandomAccess.Write(tail, torn.AsSpan(20, 50), torn.Length);
-        FillDisk();
+        _disk.Fill();
 
         Assert.That(await RecoverAsync(), Is.EqualTo(new[] { Record(1) }));
     }
@@ -128,14 +126,14 @@ internal sealed class FullDiskJournalTests
     {
         var journal = await OpenAsync();
         await journal.AppendAsync([Record(1)], default);
-        FillDisk();
+        _disk.Fill();
         var waiting = journal.AppendAsync([Record(2)], default).AsTask();
         await _stalled.Task.WaitAsync(Within);
 
         await journal.DisposeAsync();
 
         Assert.ThrowsAsync<JournalException>(() => waiting);
-        File.Delete(Filler);
+        _disk.Empty();
         Assert.That(await RecoverAsync(), Is.EqualTo(new[] { Record(1) }));
     }
 
@@ -163,20 +161,4 @@ internal sealed class FullDiskJournalTests
 
     // Larger than a page: what is left of the last one takes a part of it, and a part is what must not count.
     private static JournalRecord.OperationForgotten Record(int number) => new(new string((char)('0' + number), 10_000));
-
-    private void FreePages(int pages)
-    {
-        using var filler = File.OpenHandle(Filler, FileMode.Open, FileAccess.Write);
-        RandomAccess.SetLength(filler, RandomAccess.GetLength(filler) - (pages * 4096));
-    }
-
-    private void FillDisk()
-    {
-        byte[] piece = new byte[4096];
-        using var filler = File.OpenHandle(Filler, FileMode.Create, FileAccess.Write);
-        Assert.Throws<IOException>(() =>
-        {
-            for (long end = 0; ; end += piece.Length) RandomAccess.Write(filler, piece, end);
-        });
-    }
 }

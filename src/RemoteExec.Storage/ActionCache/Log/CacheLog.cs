@@ -13,24 +13,26 @@ internal sealed class CacheLog : IDisposable
 
     private readonly string _directory;
     private readonly long _segmentBytes;
+    private readonly IDisk _disk;
     private readonly List<CacheSegment> _segments = [];
     private long _sealedBytes; // of all segments but the last
     private long _lastNumber;
 
-    private CacheLog(string directory, long segmentBytes) => (_directory, _segmentBytes) = (directory, segmentBytes);
+    private CacheLog(string directory, long segmentBytes, IDisk disk) => (_directory, _segmentBytes, _disk) = (directory, segmentBytes, disk);
 
-    public long Bytes => _sealedBytes + Active.Bytes;
+    public long Bytes => _sealedBytes + (Active?.Bytes ?? 0);
 
     public CacheSegment Oldest => _segments[0];
 
-    public bool HasOneSegment => _segments.Count == 1;
+    public bool HasOneSegment => _segments.Count <= 1;
 
-    private CacheSegment Active => _segments[^1];
+    // Begun by the first append and not before: a start on a full disk needs no room.
+    private CacheSegment? Active => _segments.Count == 0 ? null : _segments[^1];
 
-    /// <summary>Opens or makes a log, and tells every intact record in it, first to last.</summary>
-    public static CacheLog Open(string directory, long segmentBytes, Action<RecordHead, RecordPlace> found)
+    /// <summary>Opens a log, and tells every intact record in it, first to last.</summary>
+    public static CacheLog Open(string directory, long segmentBytes, IDisk disk, Action<RecordHead, RecordPlace> found)
     {
-        var log = new CacheLog(directory, segmentBytes);
+        var log = new CacheLog(directory, segmentBytes, disk);
         try
         {
             log.Load(found);
@@ -46,8 +48,9 @@ internal sealed class CacheLog : IDisposable
     /// <summary>Writes the segment's marker into the record, and the record to the log, wholly or not at all.</summary>
     public RecordPlace Append(Span<byte> record)
     {
-        if (Active.Bytes + record.Length > _segmentBytes && Active.Bytes > RecordFormat.SegmentHeaderBytes) Begin();
-        return Active.Append(record);
+        var active = Active;
+        if (active is null || (active.Bytes + record.Length > _segmentBytes && active.Bytes > RecordFormat.Frames.HeaderBytes)) active = Begin();
+        return active.Append(record);
     }
 
     public void DeleteOldest()
@@ -80,27 +83,49 @@ internal sealed class CacheLog : IDisposable
             if (!TryReadNumber(path, out long number)) continue;
 
             _lastNumber = number;
-            if (CacheSegment.TryOpen(path) is { } segment) _segments.Add(segment);
-            else File.Delete(path); // begun by a process that ended in this moment, or rotten: nothing in it can be told
+            if (TryOpen(path) is { } segment) _segments.Add(segment);
+            else File.Delete(path); // never reached the disk, or rotten: nothing in it can be told
         }
 
         foreach (var segment in _segments)
         {
-            var reader = new SegmentReader(segment);
-            while (reader.TryNext(out var head, out var place)) found(head, place);
-            if (segment == Active) segment.CutAt(reader.End);
+            long end = segment.ReadAll(found);
+            if (segment == Active) segment.CutAt(end);
             else _sealedBytes += segment.Bytes;
         }
-
-        if (_segments.Count == 0) Begin();
     }
 
-    private void Begin()
+    private CacheSegment? TryOpen(string path)
+    {
+        try
+        {
+            // The data directory is locked as a whole, so nobody else need be kept out.
+            return FramedLog.TryOpen(path, RecordFormat.Frames, _disk, isAlone: false, out _) is { } log ? new CacheSegment(log) : null;
+        }
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
+        {
+            return null;
+        }
+    }
+
+    private CacheSegment Begin()
     {
         string name = (_lastNumber + 1).ToString("D10", CultureInfo.InvariantCulture) + Suffix;
-        var next = CacheSegment.Create(Path.Combine(_directory, name));
+        var log = FramedLog.Begin(Path.Combine(_directory, name), RecordFormat.Frames, _disk, isAlone: false);
+        try
+        {
+            log.Publish();
+        }
+        catch
+        {
+            log.Dispose();
+            throw;
+        }
+
         _lastNumber++;
-        if (_segments.Count > 0) _sealedBytes += Active.Bytes;
+        _sealedBytes = Bytes;
+        var next = new CacheSegment(log);
         _segments.Add(next);
+        return next;
     }
 }

@@ -1,108 +1,59 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
-using Microsoft.Win32.SafeHandles;
-
 namespace RemoteExec.Storage;
 
 /// <summary>One file of the log. Appending is for one thread at a time, reading for any.</summary>
-internal sealed class CacheSegment : IDisposable
+internal sealed class CacheSegment(FramedLog log) : IDisposable
 {
-    private readonly SafeFileHandle _file;
-
-    private CacheSegment(string path, SafeFileHandle file, ulong marker, long bytes) =>
-        (Path, _file, Marker, Bytes) = (path, file, marker, bytes);
-
-    public string Path { get; }
-
-    public ulong Marker { get; }
+    public string Path => log.Path;
 
     /// <summary>Where the next record goes.</summary>
-    public long Bytes { get; private set; }
+    public long Bytes => log.LengthBytes;
 
     /// <summary>What was ever put here, in this order; most of it may be elsewhere or evicted by now.</summary>
     public Queue<CachedResult> Results { get; } = new();
 
-    public static CacheSegment Create(string path)
+    public RecordPlace Append(Span<byte> record) => new(this, log.Append(record), record.Length);
+
+    /// <summary>Tells every intact record; what the disk cannot give back holds none.</summary>
+    /// <returns>Behind the last one.</returns>
+    public long ReadAll(Action<RecordHead, RecordPlace> found)
     {
-        ulong marker = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(RecordFormat.MarkerBytes));
-        byte[] header = new byte[RecordFormat.SegmentHeaderBytes];
-        RecordFormat.WriteSegmentHeader(header, marker);
-        var file = OpenFile(path, FileMode.CreateNew);
+        var frames = log.ReadAll();
         try
         {
-            RandomAccess.Write(file, header, 0);
-            return new CacheSegment(path, file, marker, header.Length);
+            while (frames.TryNext(out long offset, out var record))
+            {
+                if (RecordFormat.TryReadHead(record, out var head)) found(head, new RecordPlace(this, offset, record.Length));
+            }
+        }
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
+        {
+            // The results behind are misses, and a miss is repaired by running the action again.
+        }
+
+        return frames.End;
+    }
+
+    /// <summary>Whether a result of this name is still there, wholly and unaltered.</summary>
+    public bool TryRead(in RecordPlace place, in ResultName name, Span<byte> record)
+    {
+        try
+        {
+            return log.TryRead(place.Offset, record)
+                && RecordFormat.TryReadHead(record, out var head) && head.Kind == RecordKind.Result && head.Name == name;
         }
         catch (IOException)
         {
-            file.Dispose();
-            File.Delete(path);
-            throw;
+            return false; // a bad sector holds no result
         }
-    }
-
-    /// <summary>Null for a file without a segment's header.</summary>
-    public static CacheSegment? TryOpen(string path)
-    {
-        var file = OpenFile(path, FileMode.Open);
-        try
-        {
-            byte[] header = new byte[RecordFormat.SegmentHeaderBytes];
-            if (RandomAccess.Read(file, header, 0) == header.Length && RecordFormat.TryReadSegmentHeader(header, out ulong marker))
-                return new CacheSegment(path, file, marker, RandomAccess.GetLength(file));
-        }
-        catch (IOException)
-        {
-            file.Dispose();
-            throw;
-        }
-
-        file.Dispose();
-        return null;
-    }
-
-    /// <summary>After a failure nothing was appended: the next record overwrites the torn one.</summary>
-    public RecordPlace Append(Span<byte> record)
-    {
-        RecordFormat.Mark(record, Marker);
-        RandomAccess.Write(_file, record, Bytes);
-        var place = new RecordPlace(this, Bytes, record.Length);
-        Bytes += record.Length;
-        return place;
-    }
-
-    public int Read(long offset, Span<byte> buffer)
-    {
-        int read = 0;
-        while (read < buffer.Length)
-        {
-            int more = RandomAccess.Read(_file, buffer[read..], offset + read);
-            if (more == 0) break;
-            read += more;
-        }
-
-        return read;
     }
 
     /// <summary>Takes away what a killed process or a loss of power left behind the last record.</summary>
-    public void CutAt(long bytes)
-    {
-        if (bytes < Bytes) RandomAccess.SetLength(_file, bytes);
-        Bytes = bytes;
-    }
+    public void CutAt(long end) => log.CutAt(end);
 
     /// <summary>A reader's hold: compaction may delete the segment, but what is in it can be read until <see cref="LetGo"/>.</summary>
-    public void Hold()
-    {
-        bool held = false;
-        _file.DangerousAddRef(ref held);
-    }
+    public void Hold() => log.Hold();
 
-    public void LetGo() => _file.DangerousRelease();
+    public void LetGo() => log.LetGo();
 
-    public void Dispose() => _file.Dispose();
-
-    // The data directory is locked as a whole, so this keeps out nobody.
-    private static SafeFileHandle OpenFile(string path, FileMode mode) =>
-        File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+    public void Dispose() => log.Dispose();
 }

@@ -49,7 +49,7 @@ internal sealed class LogCompaction(CacheLog log, ResultIndex index, long segmen
         try
         {
             var record = buffer.AsSpan(0, place.Bytes);
-            if (TryRead(place, record) && RecordFormat.IsResult(record, from.Marker, result.Name))
+            if (from.TryRead(place, result.Name, record))
             {
                 // The records of its uses stay behind.
                 RecordFormat.WriteHead(record, RecordKind.Result, result.Name, result.LastUse);
@@ -65,18 +65,6 @@ internal sealed class LogCompaction(CacheLog log, ResultIndex index, long segmen
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private static bool TryRead(in RecordPlace place, Span<byte> record)
-    {
-        try
-        {
-            return place.Segment.Read(place.Offset, record) == record.Length;
-        }
-        catch (IOException)
-        {
-            return false; // a bad sector holds no result
         }
     }
 }

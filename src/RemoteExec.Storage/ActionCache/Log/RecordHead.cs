@@ -1,4 +1,4 @@
 namespace RemoteExec.Storage;
 
 /// <summary>What precedes a record's payload.</summary>
-internal readonly record struct RecordHead(RecordKind Kind, ResultName Name, DateTime LastUse, int PayloadBytes);
+internal readonly record struct RecordHead(RecordKind Kind, ResultName Name, DateTime LastUse);
