@@ -38,7 +38,7 @@ public sealed class CrashTests : DiskFixture
             await CrashingWriter.KillAsync(writer, acknowledged);
         }
 
-        var history = UseLog.Read(Path.Combine(StoreDirectory, "uses"));
+        var history = UseRecords.Read(Path.Combine(StoreDirectory, "uses"), new Disk());
 
         Assert.That(history.Ending, Is.EqualTo(UseLogEnding.Killed));
         foreach (int blob in acknowledged)

@@ -45,6 +45,56 @@ public sealed class FullDiskTests : DiskFixture
     }
 
     [Test]
+    public async Task Reads_go_on_on_a_full_disk_and_a_restart_there_keeps_their_promises()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");
+        var stored = new List<Core.Digest>();
+        await using (var store = await OpenAsync(directory: mount.Path))
+        {
+            for (int i = 0; i < 200; i++) stored.Add(await store.PutAsync(Blobs.Of(i, 100)));
+            mount.Fill();
+            // Long enough that each use is to be recorded; far more than the last page of the log has room for.
+            Time.Advance(Retention - TimeSpan.FromSeconds(1));
+
+            Assert.That(await store.FindMissingAsync(stored, default), Is.Empty);
+            for (int i = 0; i < 200; i++) Assert.That(await store.GetAsync(stored[i]), Is.EqualTo(Blobs.Of(i, 100)));
+            Assert.That(UseRecords.Read(store.Files.UseLogPath, new Disk()).Ending, Is.EqualTo(UseLogEnding.Unknown));
+        }
+
+        Time.Advance(TimeSpan.FromSeconds(2));
+        await using (var again = await OpenAsync(limitBytes: 20_000, directory: mount.Path))
+        {
+            Assert.That(await again.FindMissingAsync(stored, default), Is.Empty);
+            Assert.That(await again.GetAsync(stored[0]), Is.EqualTo(Blobs.Of(0, 100)));
+            // They were used two seconds ago, whatever the log could be told of it.
+            mount.Empty();
+            var refused = Assert.ThrowsAsync<RpcException>(async () => await again.PutAsync(Blobs.Of(500, 100)));
+            Assert.That(refused!.Status.Detail, Does.Contain("promised"));
+            AssertConsistent(again);
+        }
+    }
+
+    [Test]
+    public async Task An_upload_that_fits_to_the_last_page_is_answered()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");
+        await using var store = await OpenAsync(directory: mount.Path);
+        mount.Fill();
+        bool isLogBehind = false;
+        for (int i = 0; i < 200; i++)
+        {
+            // Each takes the one page that there is; sooner or later the log of uses needs one too.
+            mount.Free(4096);
+            await store.PutAsync(Blobs.Of(i, 4000)).WaitAsync(TimeSpan.FromSeconds(60));
+            isLogBehind |= UseRecords.Read(store.Files.UseLogPath, new Disk()).Ending == UseLogEnding.Unknown;
+        }
+
+        Assert.That(isLogBehind, Is.True);
+        mount.Empty();
+        AssertConsistent(store);
+    }
+
+    [Test]
     public async Task What_follows_a_piece_that_found_no_room_makes_no_blob()
     {
         using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");

@@ -54,17 +54,21 @@ internal sealed class BlobFiles : IDisposable
 
     /// <summary>Makes what is missing, and takes the directory for this process alone.</summary>
     /// <exception cref="StorageDirectoryException"/>
-    public static BlobFiles Open(string root)
+    public static BlobFiles Open(string root, IDisk disk)
     {
         root = Path.GetFullPath(root);
         try
         {
-            Directory.CreateDirectory(root);
+            DurableDirectory.Create(disk, root);
             var held = TakeLock(root);
-            for (int shard = 0; shard < ShardCount; shard++)
-                Directory.CreateDirectory(Path.Combine(root, "blobs", ShardName(shard)));
-            Directory.CreateDirectory(Path.Combine(root, "temp"));
-            Directory.CreateDirectory(Path.Combine(root, "quarantine"));
+            // Their names must last as long as those of the blobs in them. In a directory that was used before this writes nothing.
+            DurableDirectory.Create(
+                disk,
+                [
+                    .. Enumerable.Range(0, ShardCount).Select(shard => Path.Combine(root, "blobs", ShardName(shard))),
+                    Path.Combine(root, "temp"),
+                    Path.Combine(root, "quarantine"),
+                ]);
             return new BlobFiles(root, held);
         }
         catch (UnauthorizedAccessException denied)
@@ -103,7 +107,7 @@ internal sealed class BlobFiles : IDisposable
 
     public SafeFileHandle Shard(int number) => _shards[number];
 
-    /// <summary>Opens a blob's file; null when there is none.</summary>
+    /// <summary>Opens a blob's file; null when there is none, or none that the disk gives back.</summary>
     public SafeFileHandle? TryOpen(in Digest digest)
     {
         int errno = Posix.OpenAt(ShardOf(digest), NameOf(digest), OpenFlags.Read, 0, out var file);
@@ -111,6 +115,7 @@ internal sealed class BlobFiles : IDisposable
         {
             0 => file,
             Errno.ENOENT => null,
+            _ when Errno.IsUnreadable(errno) => null,
             _ => throw StorageErrors.FromErrno(errno, "opening a blob", Root),
         };
     }
@@ -235,8 +240,19 @@ internal sealed class BlobFiles : IDisposable
 
     private void MoveToQuarantine(SafeFileHandle shard, string name)
     {
-        bool isRoom = Directory.EnumerateFiles(Path.Combine(Root, "quarantine")).Count() < QuarantinedFilesMax;
-        if (!isRoom || Posix.Rename(shard, name, _quarantine, name) != 0) _ = Posix.Unlink(shard, name);
+        if (!IsRoomInQuarantine() || Posix.Rename(shard, name, _quarantine, name) != 0) _ = Posix.Unlink(shard, name);
+    }
+
+    private bool IsRoomInQuarantine()
+    {
+        try
+        {
+            return Directory.EnumerateFiles(Path.Combine(Root, "quarantine")).Count() < QuarantinedFilesMax;
+        }
+        catch (IOException)
+        {
+            return false; // whatever else is wrong with this disk: the bad blob goes
+        }
     }
 
     private List<FoundBlob> ScanShard(int shard, bool keepVariants)

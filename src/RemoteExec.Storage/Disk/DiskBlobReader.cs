@@ -8,7 +8,7 @@ namespace RemoteExec.Storage;
 /// Reads from a descriptor straight into the caller's memory. Synchronous on purpose: almost every read comes from
 /// the page cache and takes less time than handing it to another thread.
 /// </summary>
-internal sealed class DiskBlobReader(SafeFileHandle file, Digest digest, long offset) : ISynchronousBlobReader
+internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long offset) : ISynchronousBlobReader
 {
     private long _offset = offset;
 
@@ -25,16 +25,37 @@ internal sealed class DiskBlobReader(SafeFileHandle file, Digest digest, long of
         if (RemainingBytes == 0 || buffer.IsEmpty) return 0;
 
         int wanted = (int)Math.Min(buffer.Length, RemainingBytes);
-        int read = RandomAccess.Read(file, buffer[..wanted], _offset);
+        int read = ReadFile(buffer[..wanted], out string fault);
         // Retriable, never DATA_LOSS: Bazel gives up on that, and a second try finds a miss and builds the blob again.
-        if (read == 0) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} was cut short on disk");
+        if (read == 0) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} {fault}; it counts as missing from now on");
         _offset += read;
         return read;
     }
+
+    /// <summary>Whether the disk gives back the first byte that is asked for. If not, the blob is a miss, and nobody has seen anything of it.</summary>
+    public bool CanBegin() => RemainingBytes == 0 || ReadFile(stackalloc byte[1], out _) > 0;
 
     public ValueTask DisposeAsync()
     {
         file.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Puts a blob aside that cannot be read: otherwise every try would renew the promise of a bad sector.</summary>
+    private int ReadFile(Span<byte> buffer, out string fault)
+    {
+        try
+        {
+            fault = "was cut short on disk";
+            int read = store.Disk.Read(file, buffer, _offset);
+            if (read > 0) return read;
+        }
+        catch (IOException unreadable)
+        {
+            fault = $"cannot be read from disk ({Errno.Describe(unreadable.HResult)})";
+        }
+
+        store.Quarantine(digest);
+        return 0;
     }
 }

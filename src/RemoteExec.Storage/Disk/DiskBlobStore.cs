@@ -29,15 +29,18 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     private readonly ConcurrentBag<HashSet<Digest>> _sets = [];
     private readonly FileImporter _importer;
     private readonly FileLinker _linker;
+    private readonly Lock _rewriteGate = new();
+    private Task _rewriting = Task.CompletedTask;
 
-    private DiskBlobStore(DiskBlobStoreOptions options, TimeProvider time, BlobFiles files, BlobIndex index, UseLog uses)
+    private DiskBlobStore(DiskBlobStoreOptions options, TimeProvider time, BlobFiles files, BlobIndex index, UseLog uses, DiskWriteHealth health)
     {
         _time = time;
         Files = files;
         Index = index;
         Uses = uses;
+        Disk = options.Disk;
         Observer = options.Observer;
-        WriteHealth = new DiskWriteHealth(options.WriteFaultChanged, time);
+        WriteHealth = health;
         Commits = new GroupCommit(files, index, uses, options.Disk, WriteHealth, Observer, time);
         _importer = new FileImporter(this);
         _linker = new FileLinker(this);
@@ -46,6 +49,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public BlobStoreUsage Usage => Index.Usage(Commits.IsSuspect);
 
     internal DateTimeOffset Now => _time.GetUtcNow();
+
+    internal IDisk Disk { get; }
 
     internal BlobFiles Files { get; }
 
@@ -64,17 +69,21 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public static async Task<DiskBlobStore> OpenAsync(
         DiskBlobStoreOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
-        var files = BlobFiles.Open(options.Directory);
+        var files = BlobFiles.Open(options.Directory, options.Disk);
         try
         {
-            var history = UseLog.Read(files.UseLogPath);
+            var health = new DiskWriteHealth(options.WriteFaultChanged, time);
+            var history = UseRecords.Read(files.UseLogPath, options.Disk);
             var found = await files.ScanAsync(keepVariants: history.Ending != UseLogEnding.Unknown, cancellationToken);
 
-            var uses = UseLog.Create(files.UseLogPath);
+            var uses = UseLog.Open(
+                files.UseLogPath, history, options.Disk, time,
+                refused: failure => health.Failed(StorageErrors.FromErrno(failure.HResult, "recording a use", files.Root)));
             var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity, uses);
             Restore(index, found, history, options.UseGranularity, time.GetUtcNow());
+            // On a full disk the old log goes on: a restart is no reason to refuse reads.
             _ = uses.TryRewrite(index);
-            return new DiskBlobStore(options, time, files, index, uses);
+            return new DiskBlobStore(options, time, files, index, uses, health);
         }
         catch (IOException failed)
         {
@@ -108,9 +117,9 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         StorageErrors.CheckOffset(digest, offset);
         if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(new MemoryBlobReader(default));
 
-        var file = TryOpen(digest);
-        Observer.Opened(file is null ? null : digest.SizeBytes);
-        return ValueTask.FromResult<IBlobReader?>(file is null ? null : new DiskBlobReader(file, digest, offset));
+        var reader = TryBegin(digest, offset);
+        Observer.Opened(reader is null ? null : digest.SizeBytes);
+        return ValueTask.FromResult<IBlobReader?>(reader);
     }
 
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
@@ -139,6 +148,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Commits.DrainAsync();
+        await _rewriting;
         Uses.Close(Index);
         Uses.Dispose();
         Files.Dispose();
@@ -152,7 +162,6 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         return true;
     }
 
-    // Clients rarely ask twice in one call, so the common case is a count and not a copy.
     /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not, a set is lent.</summary>
     private List<Digest> OnceEach(List<Digest> digests)
     {
@@ -169,7 +178,13 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal void RememberUses()
     {
         Uses.Flush();
-        if (Uses.WantsRewrite) _ = Uses.TryRewrite(Index);
+        if (!Uses.WantsRewrite) return;
+
+        // Not on the way of whoever asked for a blob.
+        lock (_rewriteGate)
+        {
+            if (_rewriting.IsCompleted) _rewriting = Task.Run(() => Uses.TryRewrite(Index));
+        }
     }
 
     /// <summary>Opens a blob that the index knows, its size checked; null is a miss.</summary>
@@ -185,7 +200,18 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         return null;
     }
 
-    /// <summary>A blob that is not what its name says becomes a miss: whoever needs it makes it again.</summary>
+    private DiskBlobReader? TryBegin(in Digest digest, long offset)
+    {
+        if (TryOpen(digest) is not { } file) return null;
+
+        var reader = new DiskBlobReader(this, file, digest, offset);
+        if (reader.CanBegin()) return reader;
+
+        file.Dispose();
+        return null;
+    }
+
+    /// <summary>A blob that is not what its name says, or cannot be read, becomes a miss: whoever needs it makes it again.</summary>
     internal void Quarantine(in Digest digest)
     {
         Index.Remove(digest, Files.Quarantine);

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
@@ -24,7 +25,7 @@ internal sealed class DiskWriteHealth(Action<string?>? changed, TimeProvider tim
             if (_fault is not null) return failure;
 
             _fault = failure.Status.Detail;
-            changed?.Invoke(_fault);
+            Observers.Tell(changed, _fault, static (told, fault) => told(fault));
         }
 
         return failure;
@@ -38,7 +39,7 @@ internal sealed class DiskWriteHealth(Action<string?>? changed, TimeProvider tim
             if (_fault is null || time.GetUtcNow() - _failedAt < QuietBeforeHealthy) return;
 
             _fault = null;
-            changed?.Invoke(null);
+            Observers.Tell(changed, 0, static (told, _) => told(null));
         }
     }
 }

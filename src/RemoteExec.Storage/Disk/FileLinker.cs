@@ -86,8 +86,11 @@ internal sealed class FileLinker(DiskBlobStore store)
         if (from is null) return false;
 
         using var to = CreateFile(directory, name, link.Executable);
-        Copy(from, to, link.Digest.SizeBytes);
-        return true;
+        if (TryCopy(from, to, link.Digest.SizeBytes)) return true;
+
+        store.Quarantine(link.Digest);
+        _ = Posix.Unlink(directory, name); // a second try makes it anew
+        return false;
     }
 
     /// <summary>The same bytes without the executable bit, which belongs to the inode. False when there is no room for it.</summary>
@@ -104,7 +107,12 @@ internal sealed class FileLinker(DiskBlobStore store)
             if (from is null) return true; // the link will find nothing, and that is the answer
 
             using var to = store.Files.CreateTemp(out tempName);
-            Copy(from, to, digest.SizeBytes);
+            if (!TryCopy(from, to, digest.SizeBytes))
+            {
+                store.Quarantine(digest);
+                return true; // nor will it find one now
+            }
+
             int errno = Posix.ChangeMode(to, BlobFiles.DataMode);
             if (errno != 0) throw StorageErrors.FromErrno(errno, "protecting a blob", store.Files.Root);
 
@@ -130,41 +138,58 @@ internal sealed class FileLinker(DiskBlobStore store)
         throw StorageErrors.FromErrno(errno, $"creating {name}", store.Files.Root);
     }
 
-    private void Copy(SafeFileHandle from, SafeFileHandle to, long sizeBytes)
+    /// <summary>False when the disk does not give the blob back.</summary>
+    private bool TryCopy(SafeFileHandle from, SafeFileHandle to, long sizeBytes)
     {
-        if (Posix.Clone(from, to) == 0) return;
+        if (Posix.Clone(from, to) == 0) return true;
 
         long read = 0, written = 0;
         while (written < sizeBytes)
         {
             int errno = Posix.CopyRange(from, ref read, to, ref written, Math.Min(CopyPieceBytes, sizeBytes - written), out long copied);
-            if (errno is Errno.EXDEV or Errno.ENOSYS or Errno.EINVAL or Errno.EOPNOTSUPP)
-            {
-                CopyThroughMemory(from, to, written, sizeBytes);
-                return;
-            }
+            // Also to learn which of the two files is at fault.
+            if (errno is Errno.EXDEV or Errno.ENOSYS or Errno.EINVAL or Errno.EOPNOTSUPP or Errno.EIO)
+                return TryCopyThroughMemory(from, to, written, sizeBytes);
 
             if (errno != 0) throw StorageErrors.FromErrno(errno, "copying a blob", store.Files.Root);
-            if (copied == 0) throw StorageErrors.FromErrno(Errno.EIO, "copying a blob that was cut short", store.Files.Root);
+            if (copied == 0) return false;
         }
+
+        return true;
     }
 
-    private void CopyThroughMemory(SafeFileHandle from, SafeFileHandle to, long offset, long sizeBytes)
+    private bool TryCopyThroughMemory(SafeFileHandle from, SafeFileHandle to, long offset, long sizeBytes)
     {
         byte[] piece = new byte[64 << 10];
+        while (offset < sizeBytes)
+        {
+            int read = TryRead(from, piece, offset);
+            if (read == 0) return false;
+
+            try
+            {
+                RandomAccess.Write(to, piece.AsSpan(0, read), offset);
+            }
+            catch (IOException failed)
+            {
+                throw StorageErrors.FromErrno(failed.HResult, "copying a blob", store.Files.Root);
+            }
+
+            offset += read;
+        }
+
+        return true;
+    }
+
+    private int TryRead(SafeFileHandle file, byte[] piece, long offset)
+    {
         try
         {
-            while (offset < sizeBytes)
-            {
-                int read = RandomAccess.Read(from, piece, offset);
-                if (read == 0) throw StorageErrors.FromErrno(Errno.EIO, "copying a blob that was cut short", store.Files.Root);
-                RandomAccess.Write(to, piece.AsSpan(0, read), offset);
-                offset += read;
-            }
+            return store.Disk.Read(file, piece, offset);
         }
-        catch (IOException failed)
+        catch (IOException)
         {
-            throw StorageErrors.FromErrno(failed.HResult, "copying a blob", store.Files.Root);
+            return 0;
         }
     }
 }

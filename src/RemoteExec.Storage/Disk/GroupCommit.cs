@@ -48,26 +48,19 @@ internal sealed class GroupCommit(
     }
 
     /// <summary>Flushes one file on its own, which large ones do before they queue: nobody small should wait for them.</summary>
-    public void FlushFile(SafeFileHandle file)
-    {
-        int errno = Flush(file);
-        if (errno != 0) throw Suspect(errno, "flushing a file");
-    }
+    public void FlushFile(SafeFileHandle file) => FlushOrThrow(file, "flushing a file");
 
     private void Run()
     {
         var batch = new List<PendingCommit>();
         while (TakeBatch(batch))
         {
-            try
+            // Of the whole batch, whoever was told already: the list that is worked on shrinks on the way.
+            PendingCommit[] all = [.. batch];
+            ServingLoop.Serve(() => Publish(batch), failure =>
             {
-                Publish(batch);
-            }
-            catch (Exception failure)
-            {
-                // The loop must outlive a fault; each upload of the batch reports it.
-                foreach (var commit in batch) commit.Fail(failure);
-            }
+                foreach (var commit in all) commit.Fail(failure);
+            });
         }
     }
 
@@ -91,8 +84,7 @@ internal sealed class GroupCommit(
         var named = Name(batch);
         FlushDirectories(named, batch);
 
-        foreach (var commit in named)
-            index.Add(commit.Digest, commit.Digest.SizeBytes, time.GetUtcNow());
+        AddToIndex(named, batch);
         uses.Flush();
         if (named.Count > 0) health.Succeeded();
         foreach (var commit in named) commit.Complete(PublishResult.Published);
@@ -102,10 +94,10 @@ internal sealed class GroupCommit(
 
     private void FlushFiles(List<PendingCommit> batch)
     {
-        int[] errors = new int[batch.Count];
+        var failures = new Exception?[batch.Count];
         if (batch.Count == 1)
         {
-            errors[0] = FlushOnce(batch[0]);
+            FlushOnce(0);
         }
         else
         {
@@ -113,22 +105,27 @@ internal sealed class GroupCommit(
             // of its journal. On a busy disk 200 small files took 13 to 30 ms so, and 300 to 700 ms one after the other.
             foreach (var commit in batch)
                 if (!commit.IsFlushed) Posix.StartWriteback(commit.File, 0, 0);
-            FlushAtOnce(batch, errors);
+            FlushAtOnce(batch.Count, FlushOnce);
         }
 
         for (int i = batch.Count - 1; i >= 0; i--)
         {
-            if (errors[i] == 0) continue;
-            batch[i].Fail(Suspect(errors[i], "flushing a file"));
+            if (failures[i] is not { } failure) continue;
+            batch[i].Fail(failure);
             batch.RemoveAt(i);
+        }
+
+        void FlushOnce(int i)
+        {
+            if (!batch[i].IsFlushed) ServingLoop.Serve(() => FlushFile(batch[i].File), failure => failures[i] = failure);
         }
     }
 
-    private void FlushAtOnce(List<PendingCommit> batch, int[] errors)
+    private static void FlushAtOnce(int count, Action<int> flush)
     {
         int next = -1;
         // Threads of our own: they spend their time inside the kernel, and the pool has two at first.
-        var helpers = new Thread[Math.Min(FlushesAtOnce, batch.Count / 2) - 1];
+        var helpers = new Thread[Math.Min(FlushesAtOnce, count / 2) - 1];
         for (int i = 0; i < helpers.Length; i++)
         {
             helpers[i] = new Thread(FlushNext, maxStackSize: 128 << 10) { Name = "storage flush", IsBackground = true };
@@ -140,12 +137,9 @@ internal sealed class GroupCommit(
 
         void FlushNext()
         {
-            for (int i = Interlocked.Increment(ref next); i < batch.Count; i = Interlocked.Increment(ref next))
-                errors[i] = FlushOnce(batch[i]);
+            for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next)) flush(i);
         }
     }
-
-    private int FlushOnce(PendingCommit commit) => commit.IsFlushed ? 0 : Flush(commit.File);
 
     /// <summary>Names what is new, and leaves in the batch only what the named ones answer for.</summary>
     private List<PendingCommit> Name(List<PendingCommit> batch)
@@ -157,41 +151,37 @@ internal sealed class GroupCommit(
             var commit = batch[i];
             if (fresh.Contains(commit.Digest)) continue;
 
-            int errno = TryName(commit, out bool isPresent);
-            if (errno == 0 && isPresent) continue;
+            bool isPresent = false;
+            bool isServed = ServingLoop.Serve(() => isPresent = !TryName(commit), commit.Fail);
+            if (isPresent) continue;
 
             batch.RemoveAt(i);
-            if (errno == 0)
-            {
-                fresh.Add(commit.Digest);
-                named.Add(commit);
-            }
-            else if (commit.TempName is null)
-            {
-                commit.Complete(PublishResult.CannotLink);
-            }
-            else
-            {
-                commit.Fail(health.Failed(StorageErrors.FromErrno(errno, "naming a blob", files.Root)));
-            }
+            if (!isServed || commit.Done.IsCompleted) continue;
+            fresh.Add(commit.Digest);
+            named.Add(commit);
         }
 
         return named;
     }
 
-    private int TryName(PendingCommit commit, out bool isPresent)
+    /// <summary>False when the blob is there already.</summary>
+    private bool TryName(PendingCommit commit)
     {
-        isPresent = false;
         int errno = TryNameOnce(commit);
-        if (errno != Errno.EEXIST) return errno;
+        if (errno == Errno.EEXIST)
+        {
+            // The touch is the proof: it finds the blob and promises it in one step, so no eviction can come between.
+            if (index.Touch(commit.Digest, time.GetUtcNow())) return false;
 
-        // The touch is the proof: it finds the blob and promises it in one step, so no eviction can come between.
-        isPresent = index.Touch(commit.Digest, time.GetUtcNow());
-        if (isPresent) return 0;
+            // Evicted in this instant, or a leftover that no index knows and nobody vouches for.
+            files.Unpublish(commit.Digest);
+            errno = TryNameOnce(commit);
+        }
 
-        // Evicted in this instant, or a leftover that no index knows and nobody vouches for.
-        files.Unpublish(commit.Digest);
-        return TryNameOnce(commit);
+        if (errno == 0) return true;
+        if (commit.TempName is not null) throw health.Failed(StorageErrors.FromErrno(errno, "naming a blob", files.Root));
+        commit.Complete(PublishResult.CannotLink);
+        return true;
     }
 
     private int TryNameOnce(PendingCommit commit) => commit.TempName is { } temp
@@ -202,31 +192,39 @@ internal sealed class GroupCommit(
     {
         foreach (var shard in named.GroupBy(commit => BlobFiles.ShardNumber(commit.Digest)).ToList())
         {
-            int errno = Flush(files.Shard(shard.Key));
-            if (errno == 0) continue;
-
-            foreach (var commit in shard)
+            ServingLoop.Serve(() => FlushOrThrow(files.Shard(shard.Key), "flushing a directory"), failure =>
             {
-                files.Unpublish(commit.Digest);
-                foreach (var loser in batch.FindAll(other => other.Digest == commit.Digest).Append(commit))
-                    loser.Fail(Suspect(errno, "flushing a directory"));
-                named.Remove(commit);
-            }
+                foreach (var commit in shard) TakeBack(commit, batch, failure);
+                named.RemoveAll(shard.Contains);
+            });
         }
     }
 
-    private int Flush(SafeFileHandle file)
+    private void AddToIndex(List<PendingCommit> named, List<PendingCommit> batch)
+    {
+        var now = time.GetUtcNow();
+        named.RemoveAll(commit => !ServingLoop.Serve(
+            () => index.Add(commit.Digest, commit.Digest.SizeBytes, now),
+            failure => TakeBack(commit, batch, failure)));
+    }
+
+    /// <summary>A blob that got its name and cannot keep it: its upload fails, and so do those that counted on it.</summary>
+    private void TakeBack(PendingCommit commit, List<PendingCommit> batch, Exception failure)
+    {
+        files.Unpublish(commit.Digest);
+        commit.Fail(failure);
+        foreach (var loser in batch.FindAll(other => other.Digest == commit.Digest)) loser.Fail(failure);
+    }
+
+    private void FlushOrThrow(SafeFileHandle file, string step)
     {
         long start = time.GetTimestamp();
         int errno = disk.Flush(file);
         observer.Flushed(time.GetElapsedTime(start));
-        return errno;
-    }
+        if (errno == 0) return;
 
-    private RpcException Suspect(int errno, string step)
-    {
         // fsync reports an error once and may then call the lost pages clean (fsync(2)): trying again would lie.
         _isSuspect = true;
-        return health.Failed(StorageErrors.FromErrno(errno, step, files.Root));
+        throw health.Failed(StorageErrors.FromErrno(errno, step, files.Root));
     }
 }

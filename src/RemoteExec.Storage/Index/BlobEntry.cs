@@ -18,6 +18,9 @@ internal sealed class BlobEntry(Digest digest, long accountedBytes)
     /// <summary>There is a second file of this blob, without the executable bit.</summary>
     public bool HasVariant { get; set; }
 
+    /// <summary>The log that was told of it last while it was written anew.</summary>
+    public int Generation { get; set; }
+
     public BlobEntry? Older { get; set; }
 
     public BlobEntry? Newer { get; set; }

@@ -14,6 +14,9 @@ namespace RemoteExec.Storage;
 /// </remarks>
 internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder)
 {
+    /// <summary>So many entries are looked at, at most, before the lock is free for others: some fifty microseconds' worth.</summary>
+    internal const int EntriesPerHold = 1024;
+
     private readonly Dictionary<Digest, BlobEntry> _entries = [];
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
     private readonly long _granularityMs = (long)useGranularity.TotalMilliseconds;
@@ -24,6 +27,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     private long _evictedBytes;
     private long? _evictedAgeMs;
     private long _clockMs;
+    private BlobEntry? _walkedTo;
+    private bool _isWalking;
+    private int _generation;
 
     /// <summary>Held around every change; a store takes it to make a file operation and its entry one step.</summary>
     public Lock Gate { get; } = new();
@@ -96,25 +102,26 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
-    /// <summary>Turns a reservation into a blob.</summary>
+    /// <summary>Turns a reservation into a blob; a failure leaves all as it was.</summary>
     public void Add(in Digest digest, long reservedBytes, DateTimeOffset now)
     {
         lock (Gate)
         {
-            _reservedBytes -= reservedBytes;
-            Debug.Assert(_reservedBytes >= 0);
             if (_entries.TryGetValue(digest, out var known))
             {
                 // Somebody outside deleted the file, and it was just written again.
                 Use(known, Clock(now));
+                _reservedBytes -= reservedBytes;
                 return;
             }
 
             var entry = new BlobEntry(digest, digest.SizeBytes) { RecordedUseMs = long.MinValue / 2 };
+            Note(entry, Clock(now)); // first: should it fail, nothing has happened
+            _reservedBytes -= reservedBytes;
+            Debug.Assert(_reservedBytes >= 0);
             _entries.Add(digest, entry);
             _usedBytes += entry.AccountedBytes;
             Append(entry);
-            Use(entry, Clock(now));
         }
     }
 
@@ -157,8 +164,8 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         lock (Gate)
         {
             if (!_entries.TryGetValue(digest, out var entry)) return;
-            remove(entry);
             Forget(entry);
+            remove(entry);
         }
     }
 
@@ -178,31 +185,69 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
-    /// <summary>Records every blob's use, oldest first: what a fresh log starts with.</summary>
-    public void RecordAll(IUseRecorder into)
+    /// <summary>
+    /// Tells every blob's last use, what a fresh log starts with, oldest first and in slices: between two of them the lock is free,
+    /// and <paramref name="take"/> runs without it. One at a time.
+    /// </summary>
+    /// <remarks>
+    /// What is used meanwhile goes to the recorder however lately it was recorded, and to the newest end of the list. So the walk is over
+    /// when it comes to the first such entry, and a store under load does not run ahead of it.
+    /// </remarks>
+    public void RecordAll(Action<IReadOnlyList<BlobUse>> take)
     {
         lock (Gate)
         {
-            for (var entry = _oldest; entry is not null; entry = entry.Newer)
-                RecordUse(entry, into);
+            _generation++;
+            _walkedTo = _oldest;
+            _isWalking = true;
+        }
+
+        try
+        {
+            var slice = new List<BlobUse>(EntriesPerHold);
+            while (TryWalk(slice)) take(slice);
+        }
+        finally
+        {
+            lock (Gate)
+            {
+                _walkedTo = null;
+                _isWalking = false;
+            }
         }
     }
 
-    private static void RecordUse(BlobEntry entry, IUseRecorder into)
+    private bool TryWalk(List<BlobUse> slice)
     {
-        into.Record(entry.Digest, entry.LastUseMs);
-        entry.RecordedUseMs = entry.LastUseMs;
+        slice.Clear();
+        lock (Gate)
+        {
+            while (slice.Count < EntriesPerHold && _walkedTo is { } entry && entry.Generation != _generation)
+            {
+                slice.Add(new BlobUse(entry.Digest, entry.LastUseMs));
+                entry.Generation = _generation;
+                _walkedTo = entry.Newer;
+            }
+        }
+
+        return slice.Count > 0;
+    }
+
+    private void Note(BlobEntry entry, long nowMs)
+    {
+        if (nowMs - entry.RecordedUseMs >= _granularityMs || (_isWalking && entry.Generation != _generation))
+        {
+            recorder?.Record(entry.Digest, nowMs);
+            entry.RecordedUseMs = nowMs;
+            entry.Generation = _generation;
+        }
+
+        entry.LastUseMs = nowMs;
     }
 
     private void Use(BlobEntry entry, long nowMs)
     {
-        entry.LastUseMs = nowMs;
-        if (nowMs - entry.RecordedUseMs >= _granularityMs)
-        {
-            entry.RecordedUseMs = nowMs;
-            recorder?.Record(entry.Digest, nowMs);
-        }
-
+        Note(entry, nowMs);
         if (entry == _newest) return;
         Unlink(entry);
         Append(entry);
@@ -226,6 +271,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
     private void Unlink(BlobEntry entry)
     {
+        if (entry == _walkedTo) _walkedTo = entry.Newer;
         if (entry.Older is null) _oldest = entry.Newer;
         else entry.Older.Newer = entry.Newer;
         if (entry.Newer is null) _newest = entry.Older;

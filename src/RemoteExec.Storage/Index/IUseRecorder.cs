@@ -2,7 +2,10 @@ using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Remembers uses across a restart. Called under the index's lock: takes note and returns.</summary>
+/// <summary>
+/// Remembers uses across a restart. Called under the index's lock, before the use counts: takes note and returns. What it throws is
+/// the failure of that use alone.
+/// </summary>
 internal interface IUseRecorder
 {
     void Record(in Digest digest, long useMs);

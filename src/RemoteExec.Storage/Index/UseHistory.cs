@@ -5,11 +5,13 @@ namespace RemoteExec.Storage;
 /// <summary>What the use log of the last run tells about it.</summary>
 /// <param name="LastUseMs">The last recorded use of each blob.</param>
 /// <param name="Ending">How far the log can be trusted.</param>
-internal sealed record UseHistory(IReadOnlyDictionary<Digest, long> LastUseMs, UseLogEnding Ending);
+/// <param name="IsOfThisBoot">It was written since the machine came up, and no use is missing.</param>
+/// <param name="EndBytes">Behind the last record; 0 when there is nothing to go on from.</param>
+internal sealed record UseHistory(IReadOnlyDictionary<Digest, long> LastUseMs, UseLogEnding Ending, bool IsOfThisBoot, long EndBytes);
 
 internal enum UseLogEnding
 {
-    /// <summary>No log, a torn one, or the machine went down under it: later uses may be lost.</summary>
+    /// <summary>No log, one that says that uses are missing, or the machine went down under it: later uses may be lost.</summary>
     Unknown,
 
     /// <summary>The process ended without closing, the kernel kept what was written: exact to the granularity.</summary>

@@ -1,149 +1,111 @@
-using System.Buffers.Binary;
-using System.Text;
-using Grpc.Core;
-using Microsoft.Win32.SafeHandles;
+using System.Runtime.ExceptionServices;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// Remembers uses across restarts, so that the order of eviction and the promises survive. An append-only file:
-/// <code>
-/// frame:  payload length (4) | CRC-32C of payload (4) | payload
-/// payload of the first frame: the kernel's boot id; of a closing frame: one byte 0xFF
-/// else records:  function (1) | hash | size (8) | use, Unix ms (8)        all little-endian
-/// </code>
-/// Written before an answer leaves, never flushed: a killed process loses nothing, and after a loss of power the boot
-/// id differs and every promise is renewed instead.
+/// Remembers uses across restarts, so that the order of eviction and the promises survive (<see cref="UseRecords"/>). Written
+/// before an answer leaves, never flushed: a killed process loses nothing, and after a loss of power the boot id differs and every
+/// promise is renewed instead.
 /// </summary>
+/// <remarks>
+/// A disk that takes nothing stops nobody: what could not be written is kept for the next time, and meanwhile the file says that
+/// it is not complete, so that a restart renews every promise rather than break one.
+/// </remarks>
 internal sealed class UseLog : IUseRecorder, IDisposable
 {
-    private const int FrameHeaderBytes = 8;
-    private const int RecordBytesMax = 1 + DigestFunctions.HashBytesMax + 16;
-    private const byte ClosingMark = 0xFF;
-
-    // A frame that claims more was never written by us.
-    private const int FrameBytesMax = 64 << 20;
     private const int BufferedBytesMax = 1 << 20;
 
     // Rewritten when the appended part outweighs the living part by this much.
     private const long CompactionSlackBytes = 16 << 20;
 
+    // A disk without room is not asked for a whole log at every request.
+    private static readonly TimeSpan RewriteRetryInterval = TimeSpan.FromSeconds(30);
+
     private readonly string _path;
+    private readonly IDisk _disk;
+    private readonly TimeProvider _time;
+    private readonly Action<Exception> _refused;
     private readonly Lock _gate = new();
-    private SafeFileHandle _file;
-    private byte[] _buffer = new byte[4096];
-    private int _buffered = FrameHeaderBytes;
-    private long _fileBytes;
+    private readonly FrameBuffer _uses = new(UseRecords.Frames, 4096);
+    private UseFile? _file;
+    private UseFile? _next;
+    private bool _isRewriting;
+    private long? _rewriteFailedAt;
     private long _compactedBytes;
 
-    private UseLog(string path, SafeFileHandle file)
-    {
-        _path = path;
-        _file = file;
-    }
+    private UseLog(string path, UseFile? file, IDisk disk, TimeProvider time, Action<Exception> refused) =>
+        (_path, _file, _disk, _time, _refused) = (path, file, disk, time, refused);
 
-    /// <summary>More was appended than a fresh log would hold: call <see cref="TryRewrite"/>.</summary>
+    /// <summary>More was appended than a fresh log would hold, or something is missing: call <see cref="TryRewrite"/>, away from whoever waits.</summary>
     public bool WantsRewrite
     {
-        get { lock (_gate) return _fileBytes > 4 * _compactedBytes + CompactionSlackBytes; }
-    }
-
-    /// <summary>Reads what the last run left; anything unreadable ends the history, and says so.</summary>
-    public static UseHistory Read(string path)
-    {
-        var uses = new Dictionary<Digest, long>();
-        if (!File.Exists(path)) return new UseHistory(uses, UseLogEnding.Unknown);
-
-        byte[] log = File.ReadAllBytes(path);
-        bool isWhole = true, isClosed = false, isFirst = true, isThisBoot = false;
-        for (int at = 0; at < log.Length;)
+        get
         {
-            var rest = log.AsSpan(at);
-            if (!TryReadFrame(rest, out var payload))
+            lock (_gate)
             {
-                isWhole = false;
-                break;
+                if (_isRewriting || (_rewriteFailedAt is { } failedAt && _time.GetElapsedTime(failedAt) < RewriteRetryInterval)) return false;
+                return _file is null || _file.HasGaps || _file.LengthBytes > (4 * _compactedBytes) + CompactionSlackBytes;
             }
-
-            if (isFirst) isThisBoot = payload.SequenceEqual(BootId());
-            else if (payload is [ClosingMark]) isClosed = true;
-            else if (!TryReadRecords(payload, uses)) isWhole = false;
-            isFirst = false;
-            at += FrameHeaderBytes + payload.Length;
         }
-
-        // A torn tail of this boot is a record that was being written when the process died: its answer never left.
-        var ending = isClosed && isWhole ? UseLogEnding.Closed : isThisBoot ? UseLogEnding.Killed : UseLogEnding.Unknown;
-        return new UseHistory(uses, ending);
     }
 
-    /// <summary>Begins a new log with what <paramref name="index"/> knows, replacing the old one.</summary>
-    public static UseLog Create(string path)
-    {
-        var log = new UseLog(path, OpenFresh(path));
-        log.WriteFrame(BootId());
-        File.Move(path + ".new", path, overwrite: true);
-        return log;
-    }
+    /// <summary>Goes on with the log that <paramref name="history"/> was read from; a full disk is no obstacle.</summary>
+    /// <param name="refused">Told why the disk does not take uses.</param>
+    public static UseLog Open(string path, UseHistory history, IDisk disk, TimeProvider time, Action<Exception> refused) =>
+        new(path, UseFile.TryContinue(path, history, disk), disk, time, refused);
 
     public void Record(in Digest digest, long useMs)
     {
         lock (_gate)
         {
-            if (_buffered + RecordBytesMax > _buffer.Length)
+            if (_uses.BodyBytes > BufferedBytesMax && !TryWrite(out _))
             {
-                if (_buffer.Length >= BufferedBytesMax) WriteBuffered();
-                else Array.Resize(ref _buffer, _buffer.Length * 4);
+                // The index remembers it, and a log that is written anew will have it.
+                _file?.Miss();
+                _next?.Miss();
+                return;
             }
 
-            var record = _buffer.AsSpan(_buffered);
-            record[0] = (byte)digest.Function;
-            digest.CopyHashTo(record[1..]);
-            int hashBytes = digest.HashBytes;
-            BinaryPrimitives.WriteInt64LittleEndian(record[(1 + hashBytes)..], digest.SizeBytes);
-            BinaryPrimitives.WriteInt64LittleEndian(record[(9 + hashBytes)..], useMs);
-            _buffered += 17 + hashBytes;
+            UseRecords.Write(_uses, new BlobUse(digest, useMs));
         }
     }
 
     /// <summary>Hands everything recorded to the kernel. Returns after the records of other threads that were before us, too.</summary>
     public void Flush()
     {
-        lock (_gate) WriteBuffered();
+        Exception? failure;
+        lock (_gate)
+        {
+            if (TryWrite(out failure)) return;
+        }
+
+        _refused(failure!); // why it could not
     }
 
     /// <summary>
-    /// Replaces the log by one that holds each living blob once. False when the disk has no room for it: then the old one goes on.
+    /// Replaces the log by one that holds each living blob once. Nobody waits meanwhile: both logs get the uses of now, and the index
+    /// gives those of before in slices. False when it could not be done, for lack of room for one: then the old log goes on.
     /// </summary>
-    /// <remarks>Locks the index, then the log: the order of recording.</remarks>
     public bool TryRewrite(BlobIndex index)
     {
-        lock (index.Gate)
         lock (_gate)
         {
-            var (oldFile, oldBytes) = (_file, _fileBytes);
-            try
-            {
-                WriteBuffered();
-                (_file, _fileBytes) = (OpenFresh(_path), 0);
-                WriteFrame(BootId());
-                index.RecordAll(this);
-                WriteBuffered();
-                File.Move(_path + ".new", _path, overwrite: true);
-            }
-            catch (Exception failed) when (failed is IOException or RpcException)
-            {
-                if (_file != oldFile) _file.Dispose();
-                (_file, _fileBytes) = (oldFile, oldBytes);
-                _buffered = FrameHeaderBytes;
-                _compactedBytes = oldBytes; // not again before it has grown a good deal
-                return false;
-            }
+            if (_isRewriting) return false;
+            _isRewriting = true;
+        }
 
-            oldFile.Dispose();
-            _compactedBytes = _fileBytes;
-            return true;
+        // A failure concerns nobody: the old log goes on, and whoever stores something meets the disk's fault by themselves.
+        bool isDone = ServingLoop.Serve(() => Rewrite(index), static _ => { });
+        lock (_gate)
+        {
+            _isRewriting = false;
+            _rewriteFailedAt = isDone ? null : _time.GetTimestamp();
+            if (isDone) return true;
+
+            _next?.Dispose();
+            _next = null;
+            return false;
         }
     }
 
@@ -151,92 +113,50 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     public void Close(BlobIndex index)
     {
         if (!TryRewrite(index)) return;
+        lock (_gate) _file!.Close(); // it was just written
+    }
+
+    public void Dispose() => _file?.Dispose();
+
+    private void Rewrite(BlobIndex index)
+    {
+        var next = UseFile.Begin(_path, _disk);
+        lock (_gate) _next = next;
+
+        var frame = new FrameBuffer(UseRecords.Frames, 4096);
+        index.RecordAll(slice =>
+        {
+            foreach (var use in slice) UseRecords.Write(frame, use);
+            lock (_gate) Append(next, frame);
+            frame.Clear();
+        });
+
+        next.Publish();
         lock (_gate)
         {
-            try
-            {
-                WriteFrame([ClosingMark]);
-            }
-            catch (RpcException)
-            {
-                return; // without its mark the log says just that
-            }
-
-            _ = Posix.Flush(_file); // after a failure the boot id still tells the next run how far to trust
+            // What waits for room waits for it in the new log.
+            _file?.Dispose();
+            (_file, _next) = (next, null);
+            _compactedBytes = next.LengthBytes;
         }
     }
 
-    public void Dispose() => _file.Dispose();
-
-    private static SafeFileHandle OpenFresh(string path) =>
-        File.OpenHandle(path + ".new", FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
-
-    private static bool TryReadFrame(ReadOnlySpan<byte> rest, out ReadOnlySpan<byte> payload)
+    private static void Append(UseFile file, FrameBuffer frame)
     {
-        payload = default;
-        if (rest.Length < FrameHeaderBytes) return false;
-
-        int length = BinaryPrimitives.ReadInt32LittleEndian(rest);
-        if (length is <= 0 or > FrameBytesMax || length > rest.Length - FrameHeaderBytes) return false;
-
-        payload = rest.Slice(FrameHeaderBytes, length);
-        return Checksum(payload) == BinaryPrimitives.ReadUInt32LittleEndian(rest[4..]);
+        if (!file.TryAppend(frame.Seal(), out var failure)) ExceptionDispatchInfo.Throw(failure!); // why it could not
     }
 
-    private static bool TryReadRecords(ReadOnlySpan<byte> payload, Dictionary<Digest, long> uses)
+    /// <summary>Under the lock. What is not taken stays in the buffer.</summary>
+    private bool TryWrite(out Exception? failure)
     {
-        while (payload.Length > 0)
-        {
-            if (!DigestFunctions.TryFromNumber(payload[0], out var function)) return false;
-            int hashBytes = function.HashBytes();
-            if (payload.Length < 17 + hashBytes) return false;
+        failure = null;
+        if (_uses.IsEmpty) return true;
 
-            long sizeBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[(1 + hashBytes)..]);
-            if (sizeBytes < 0) return false;
-            uses[Digest.FromHash(function, payload.Slice(1, hashBytes), sizeBytes)] =
-                BinaryPrimitives.ReadInt64LittleEndian(payload[(9 + hashBytes)..]);
-            payload = payload[(17 + hashBytes)..];
-        }
+        var frame = _uses.Seal();
+        if (_next is not null && !_next.TryAppend(frame, out failure)) _next.Miss();
+        if (_file is not null && !_file.TryAppend(frame, out failure)) return false;
 
+        _uses.Clear();
         return true;
-    }
-
-    private static uint Checksum(ReadOnlySpan<byte> data) => Crc32C.Of(data);
-
-    private static byte[] BootId() => Encoding.ASCII.GetBytes(File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim());
-
-    private void WriteBuffered()
-    {
-        int payloadBytes = _buffered - FrameHeaderBytes;
-        if (payloadBytes == 0) return;
-
-        var frame = _buffer.AsSpan(0, _buffered);
-        BinaryPrimitives.WriteInt32LittleEndian(frame, payloadBytes);
-        BinaryPrimitives.WriteUInt32LittleEndian(frame[4..], Checksum(frame[FrameHeaderBytes..]));
-        _buffered = FrameHeaderBytes;
-        Write(frame);
-    }
-
-    private void WriteFrame(ReadOnlySpan<byte> payload)
-    {
-        Span<byte> frame = stackalloc byte[FrameHeaderBytes + 64];
-        BinaryPrimitives.WriteInt32LittleEndian(frame, payload.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(frame[4..], Checksum(payload));
-        payload.CopyTo(frame[FrameHeaderBytes..]);
-        Write(frame[..(FrameHeaderBytes + payload.Length)]);
-    }
-
-    private void Write(ReadOnlySpan<byte> frame)
-    {
-        try
-        {
-            RandomAccess.Write(_file, frame, _fileBytes);
-            _fileBytes += frame.Length;
-        }
-        catch (IOException full)
-        {
-            // The next frame overwrites the torn one. The answer must not leave: its promise would not survive us.
-            throw StorageErrors.FromErrno(full.HResult, "recording a use", _path);
-        }
     }
 }

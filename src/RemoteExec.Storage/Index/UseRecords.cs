@@ -1,0 +1,114 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// The bytes of a use log: a <see cref="FramedLog"/> without markers, whose bodies are
+/// <code>
+/// first frame: the kernel's boot id, or as many zeros when some use is not in the log; closing frame: one byte 0xFF
+/// else records:  function (1) | hash | size (8) | use, Unix ms (8)        all little-endian
+/// </code>
+/// </summary>
+internal static class UseRecords
+{
+    public const int BytesMax = 1 + DigestFunctions.HashBytesMax + 16;
+
+    public static readonly FrameFormat Frames = new() { BodyBytesMax = 64 << 20 };
+
+    private const byte ClosingMark = 0xFF;
+
+    public static byte[] ThisBoot { get; } = FrameOf(BootId());
+
+    /// <summary>As long as <see cref="ThisBoot"/>, to be written over it.</summary>
+    public static byte[] NoBoot { get; } = FrameOf([.. BootId().Select(_ => (byte)'0')]);
+
+    public static byte[] Closing { get; } = FrameOf([ClosingMark]);
+
+    public static void Write(FrameBuffer frame, in BlobUse use)
+    {
+        var record = frame.GetSpan(BytesMax);
+        int hashBytes = use.Digest.HashBytes;
+        record[0] = (byte)use.Digest.Function;
+        use.Digest.CopyHashTo(record[1..]);
+        BinaryPrimitives.WriteInt64LittleEndian(record[(1 + hashBytes)..], use.Digest.SizeBytes);
+        BinaryPrimitives.WriteInt64LittleEndian(record[(9 + hashBytes)..], use.UseMs);
+        frame.Advance(17 + hashBytes);
+    }
+
+    /// <summary>Reads what the last run left; anything unreadable ends the history, and says so.</summary>
+    public static UseHistory Read(string path, IDisk disk)
+    {
+        var uses = new Dictionary<Digest, long>();
+        bool isWhole = true, isFirst = true, isClosed = false, isThisBoot = false, isKnown = true;
+        long end = 0;
+        try
+        {
+            if (!File.Exists(path)) return new UseHistory(uses, UseLogEnding.Unknown, IsOfThisBoot: false, EndBytes: 0);
+
+            using var log = FramedLog.TryOpen(path, Frames, disk, isAlone: false, out _)!; // without a header every file is one
+            var frames = log.ReadAll();
+            while (frames.TryNext(out _, out var frame))
+            {
+                var body = frame[Frames.HeadBytes..];
+                isClosed = body is [ClosingMark];
+                if (isFirst)
+                {
+                    isThisBoot = frame.SequenceEqual(ThisBoot);
+                    isKnown = !frame.SequenceEqual(NoBoot);
+                }
+                else if (!isClosed)
+                {
+                    isWhole &= TryRead(body, uses);
+                }
+
+                isFirst = false;
+                if (!isClosed) end = frames.End;
+            }
+
+            isWhole &= frames.End == log.LengthBytes;
+        }
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
+        {
+            isKnown = false;
+        }
+
+        // A torn tail of this boot is a record that was being written when the process died: its answer never left.
+        var ending = !isKnown ? UseLogEnding.Unknown
+            : isClosed && isWhole ? UseLogEnding.Closed
+            : isThisBoot ? UseLogEnding.Killed
+            : UseLogEnding.Unknown;
+        return new UseHistory(uses, ending, isThisBoot && isKnown, end);
+    }
+
+    private static bool TryRead(ReadOnlySpan<byte> body, Dictionary<Digest, long> uses)
+    {
+        while (body.Length > 0)
+        {
+            if (!DigestFunctions.TryFromNumber(body[0], out var function)) return false;
+            int hashBytes = function.HashBytes();
+            if (body.Length < 17 + hashBytes) return false;
+
+            long sizeBytes = BinaryPrimitives.ReadInt64LittleEndian(body[(1 + hashBytes)..]);
+            if (sizeBytes < 0) return false;
+
+            // The latest: a log that is written anew takes uses of now before those of long ago.
+            ref long useMs = ref CollectionsMarshal.GetValueRefOrAddDefault(uses, Digest.FromHash(function, body.Slice(1, hashBytes), sizeBytes), out _);
+            useMs = Math.Max(useMs, BinaryPrimitives.ReadInt64LittleEndian(body[(9 + hashBytes)..]));
+            body = body[(17 + hashBytes)..];
+        }
+
+        return true;
+    }
+
+    private static byte[] FrameOf(ReadOnlySpan<byte> body)
+    {
+        byte[] frame = [.. new byte[Frames.HeadBytes], .. body];
+        Frames.Seal(frame);
+        return frame;
+    }
+
+    private static byte[] BootId() => Encoding.ASCII.GetBytes(File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim());
+}

@@ -1,0 +1,120 @@
+using NUnit.Framework;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage.Tests;
+
+public sealed class BlobIndexTests
+{
+    private static readonly TimeSpan Granularity = TimeSpan.FromMinutes(10);
+
+    private readonly ManualTime _time = new();
+
+    [Test]
+    public void A_fresh_log_of_a_million_blobs_holds_the_lock_for_a_slice_at_a_time()
+    {
+        const int blobs = 1_000_000;
+        var index = IndexOf(blobs, recorder: null);
+        int told = 0, largest = 0;
+        index.RecordAll(slice =>
+        {
+            Assert.That(index.Gate.IsHeldByCurrentThread, Is.False);
+            told += slice.Count;
+            largest = Math.Max(largest, slice.Count);
+        });
+
+        Assert.That((told, largest), Is.EqualTo((blobs, BlobIndex.EntriesPerHold)));
+    }
+
+    [Test]
+    public void What_is_used_stored_or_removed_between_two_slices_is_recorded_as_it_is_and_the_walk_ends()
+    {
+        const int blobs = 10 * BlobIndex.EntriesPerHold;
+        var recorder = new Recorder();
+        var index = IndexOf(blobs, recorder);
+        var random = new Random(7);
+        int nextNew = blobs;
+        var removed = new HashSet<Digest>();
+        var told = new List<BlobUse>();
+        int slices = 0;
+        index.RecordAll(slice =>
+        {
+            slices++;
+            told.AddRange(slice);
+            // More than is told meanwhile, and among it what comes next, what was told, and what the walk stands at.
+            _time.Advance(TimeSpan.FromSeconds(1));
+            for (int i = 0; i < 2 * BlobIndex.EntriesPerHold; i++)
+                if (!removed.Contains(DigestOf(i))) Assert.That(index.Touch(DigestOf((i * 7) % blobs), _time.GetUtcNow()) || removed.Contains(DigestOf((i * 7) % blobs)), Is.True);
+            var victim = DigestOf(random.Next(blobs));
+            removed.Add(victim);
+            index.Remove(victim, _ => { });
+            Assert.That(index.Reserve(1, _time.GetUtcNow(), _ => { }).Result, Is.EqualTo(ReservationResult.Granted));
+            index.Add(DigestOf(nextNew++), 1, _time.GetUtcNow());
+        });
+
+        Assert.That(slices, Is.LessThanOrEqualTo(11));
+        var newest = told.Concat(recorder.Uses).GroupBy(use => use.Digest).ToDictionary(uses => uses.Key, uses => uses.Max(use => use.UseMs));
+        var expected = new Dictionary<Digest, long>();
+        index.RecordAll(slice => { foreach (var use in slice) expected.Add(use.Digest, use.UseMs); });
+        Assert.That(expected, Has.Count.EqualTo(nextNew - removed.Count));
+        foreach (var (digest, useMs) in expected)
+            Assert.That(useMs - newest[digest], Is.LessThan((long)Granularity.TotalMilliseconds), $"{digest}");
+    }
+
+    [Test]
+    public void What_is_used_during_the_walk_is_recorded_however_lately_it_was()
+    {
+        var recorder = new Recorder();
+        var index = IndexOf(3 * BlobIndex.EntriesPerHold, recorder);
+        var last = DigestOf((3 * BlobIndex.EntriesPerHold) - 1);
+        index.RecordAll(_ => index.Touch(last, _time.GetUtcNow()));
+
+        Assert.That(recorder.Uses.Select(use => use.Digest), Is.EqualTo(new[] { last }), "once: after that the fresh log knows it");
+    }
+
+    [Test]
+    public void A_use_that_cannot_be_noted_changes_nothing()
+    {
+        var recorder = new Recorder();
+        var index = IndexOf(1, recorder);
+        var fresh = DigestOf(5);
+        index.Reserve(10, _time.GetUtcNow(), _ => { });
+        var before = index.Usage(isSuspect: false);
+        recorder.Fault = new InvalidTimeZoneException("odd");
+        _time.Advance(Granularity);
+
+        Assert.Throws<InvalidTimeZoneException>(() => index.Add(fresh, 10, _time.GetUtcNow()));
+        Assert.Throws<InvalidTimeZoneException>(() => index.Touch(DigestOf(0), _time.GetUtcNow()));
+
+        Assert.That(index.Usage(isSuspect: false), Is.EqualTo(before));
+        recorder.Fault = null;
+        Assert.That(index.Touch(fresh, _time.GetUtcNow()), Is.False);
+    }
+
+    private static Digest DigestOf(int number)
+    {
+        byte[] hash = new byte[32];
+        BitConverter.TryWriteBytes(hash, number);
+        return Digest.FromHash(DigestFunction.Sha256, hash, 10);
+    }
+
+    private BlobIndex IndexOf(int blobs, IUseRecorder? recorder)
+    {
+        var now = _time.GetUtcNow();
+        var index = new BlobIndex(long.MaxValue / 2, TimeSpan.FromHours(4), Granularity, recorder);
+        for (int i = 0; i < blobs; i++) index.Restore(DigestOf(i), 10, hasVariant: false, now.ToUnixTimeMilliseconds(), now);
+        return index;
+    }
+
+    private sealed class Recorder : IUseRecorder
+    {
+        public List<BlobUse> Uses { get; } = [];
+
+        public Exception? Fault { get; set; }
+
+        public void Record(in Digest digest, long useMs)
+        {
+            if (Fault is not null) throw Fault;
+            Uses.Add(new BlobUse(digest, useMs));
+        }
+    }
+}
