@@ -28,6 +28,13 @@ public sealed class WorkerFlagsTests
     }
 
     [Test]
+    public void A_worker_may_have_as_many_slots_as_a_coordinator_takes()
+    {
+        Assert.That(WorkerFlags.Table.Read(["--slots", "4096"], new Hashtable()).Options?.Slots, Is.EqualTo(4096));
+        Assert.That(WorkerFlags.Table.Read(["--slots", "4097"], new Hashtable()).Errors.Single(), Does.Contain("from 1 to 4096"));
+    }
+
+    [Test]
     public void An_unknown_flag_is_refused_with_the_nearest_known_one()
     {
         var outcome = WorkerFlags.Table.Read(["--slot", "2"], new Hashtable());
