@@ -27,7 +27,22 @@ public static class ServingLoop
         }
     }
 
-    /// <inheritdoc cref="Serve"/>
+    /// <summary>The same without an allocation, where items are many: what is called is static and has all it needs in <paramref name="item"/>.</summary>
+    public static bool Serve<TItem>(TItem item, Action<TItem> serve, Action<TItem, Exception> fail)
+    {
+        try
+        {
+            serve(item);
+            return true;
+        }
+        catch (Exception failure)
+        {
+            Tell(second => fail(item, second), failure);
+            return false;
+        }
+    }
+
+    /// <inheritdoc cref="Serve(Action, Action{Exception})"/>
     public static async ValueTask<bool> ServeAsync(Func<ValueTask> serve, Action<Exception> fail)
     {
         try
@@ -38,6 +53,21 @@ public static class ServingLoop
         catch (Exception failure)
         {
             Tell(fail, failure);
+            return false;
+        }
+    }
+
+    /// <inheritdoc cref="Serve{TItem}"/>
+    public static async ValueTask<bool> ServeAsync<TItem>(TItem item, Func<TItem, ValueTask> serve, Action<TItem, Exception> fail)
+    {
+        try
+        {
+            await serve(item);
+            return true;
+        }
+        catch (Exception failure)
+        {
+            Tell(second => fail(item, second), failure);
             return false;
         }
     }

@@ -6,11 +6,12 @@ internal sealed class Alarm(TimeProvider time, Action ring) : IAsyncDisposable
     private readonly ITimer _timer = time.CreateTimer(_ => ring(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     private TimeSpan? _setFor;
 
-    /// <summary>Both monotonic. It may ring early and is then set again, never late.</summary>
-    public void Set(TimeSpan? due, TimeSpan now)
-    {
-        if (due is not { } at || _setFor <= at) return;
+    /// <summary>It would ring late for this, or not at all; it may ring early, and is then set again.</summary>
+    public bool IsLateFor(TimeSpan due) => _setFor is not { } at || at > due;
 
+    /// <summary>Both monotonic.</summary>
+    public void Set(TimeSpan at, TimeSpan now)
+    {
         _setFor = at;
         _timer.Change(at > now ? at - now : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }

@@ -154,12 +154,12 @@ public sealed class Scheduler : IAsyncDisposable
 
     /// <summary>Ends one client's operation, and the execution if nobody else waits. False when it is unknown; idempotent.</summary>
     public ValueTask<bool> CancelAsync(string operationName, CancellationToken cancellationToken) =>
-        ChangeAsync((queue, now) => queue.Cancel(operationName, now), cancellationToken);
+        ChangeAsync(operationName, static (queue, name, now) => queue.Cancel(name, now), cancellationToken);
 
     /// <summary>Forgets an operation that is done. False when it is unknown.</summary>
     /// <exception cref="SchedulingException">FAILED_PRECONDITION while it is not done.</exception>
     public ValueTask<bool> DeleteAsync(string operationName, CancellationToken cancellationToken) =>
-        ChangeAsync((queue, _) => queue.Delete(operationName), cancellationToken);
+        ChangeAsync(operationName, static (queue, name, _) => queue.Delete(name), cancellationToken);
 
     /// <summary>A worker connects. A newer session of the same worker takes over from an older one.</summary>
     public WorkerSession Join(WorkerDescription description)
@@ -189,7 +189,10 @@ public sealed class Scheduler : IAsyncDisposable
     public async ValueTask<ReportVerdict> ReportAsync(
         string workerId, LeaseId lease, ExecutionOutcome outcome, CancellationToken cancellationToken)
     {
-        var verdict = await ChangeAsync((queue, now) => queue.Report(workerId, lease, outcome, now), cancellationToken);
+        var verdict = await ChangeAsync(
+            (WorkerId: workerId, Lease: lease, Outcome: outcome),
+            static (queue, report, now) => queue.Report(report.WorkerId, report.Lease, report.Outcome, now),
+            cancellationToken);
         if (verdict == ReportVerdict.Stale) _observer.StaleReport();
         return verdict;
     }
@@ -281,14 +284,15 @@ public sealed class Scheduler : IAsyncDisposable
     }
 
     /// <summary>Returns when the change, or what made it idle, is durable.</summary>
-    private async ValueTask<T> ChangeAsync<T>(Func<BuildQueue, Instant, T> change, CancellationToken cancellationToken)
+    private async ValueTask<TAnswer> ChangeAsync<TWish, TAnswer>(
+        TWish wish, Func<BuildQueue, TWish, Instant, TAnswer> change, CancellationToken cancellationToken)
     {
-        T answer;
+        TAnswer answer;
         Task durable;
         lock (_gate)
         {
             _state.MustServe();
-            answer = change(_queue, Now);
+            answer = change(_queue, wish, Now);
             _ = Commit();
             // Also when nothing changed: it may be so by what is not durable yet.
             durable = _pipeline.Settled();
@@ -361,6 +365,6 @@ public sealed class Scheduler : IAsyncDisposable
 
     private void SetAlarm()
     {
-        if (!_state.IsStopped) _alarm.Set(_queue.NextDue, Now.Monotonic);
+        if (!_state.IsStopped && _queue.NextDue is { } due && _alarm.IsLateFor(due)) _alarm.Set(due, Now.Monotonic);
     }
 }

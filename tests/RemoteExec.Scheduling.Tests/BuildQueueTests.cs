@@ -285,6 +285,24 @@ internal sealed class BuildQueueTests : QueueFixture
     }
 
     [Test]
+    public void A_mistake_about_one_does_not_stop_the_clock_for_the_others()
+    {
+        bool isBroken = false;
+        ulong ids = 0;
+        var queue = new BuildQueue(Options, () => isBroken ? throw new TimeZoneNotFoundException("no one thought of this") : ++ids);
+        var first = queue.Submit(Build.Request(1), Now);
+        var second = queue.Submit(Build.Request(2, "Pool=nowhere"), Now);
+        queue.Join(Build.Worker("silent"), Now);
+        // What is lost with its worker draws lots for its wait.
+        isBroken = true;
+        queue.Tick(Now.After(Options.WorkerSilenceMax));
+        queue.Tick(Now.After(Options.UnsatisfiableMax));
+
+        Assert.That(first.Execution.Holder, Is.Not.Null, "the test has lost its meaning");
+        Assert.That(second.Execution.State, Is.EqualTo(ExecutionState.Completed));
+    }
+
+    [Test]
     public void A_job_that_kills_its_worker_stops_and_tells_the_story()
     {
         var operation = Submit(Build.Request());

@@ -30,7 +30,10 @@ internal sealed class Audience(ISchedulingObserver observer)
     }
 
     /// <summary>One thing to one of them. What goes wrong in the telling is the end of that one's connection, and nobody else's.</summary>
-    public void Tell(Effect effect) => ServingLoop.Serve(() => Deliver(effect), failure => Drop(effect, failure));
+    public void Tell(Effect effect) => ServingLoop.Serve(
+        (Audience: this, Effect: effect),
+        static telling => telling.Audience.Deliver(telling.Effect),
+        static (telling, failure) => telling.Audience.Drop(telling.Effect, failure));
 
     /// <summary>Ends all feeds that have not seen their end, also those to come.</summary>
     public void EndFeeds(SchedulingException end)

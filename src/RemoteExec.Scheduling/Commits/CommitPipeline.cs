@@ -59,7 +59,10 @@ internal sealed class CommitPipeline(
             var endings = completions.Begin(commit);
             OfferNewWork(commit);
             // Whatever the journal throws, we do not know what reached the disk.
-            if (!await ServingLoop.ServeAsync(() => AppendAsync(commit), failure => Fail(commit, failure)))
+            if (!await ServingLoop.ServeAsync(
+                (Pipeline: this, Commit: commit),
+                static appending => appending.Pipeline.AppendAsync(appending.Commit),
+                static (appending, failure) => appending.Pipeline.Fail(appending.Commit, failure)))
             {
                 // Nobody hears of these ends, but whoever owns what the hooks write to closes it after us.
                 completions.Abandon(endings);

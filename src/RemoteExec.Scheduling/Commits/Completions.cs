@@ -18,26 +18,26 @@ internal sealed class Completions(
     private readonly ConcurrentDictionary<ExecutionId, Task> _endings = new();
 
     /// <summary>Starts the hooks of all that ends in this commit.</summary>
-    public IReadOnlyList<Ending> Begin(Commit commit)
+    public List<Ending> Begin(Commit commit)
     {
-        List<Ending>? endings = null;
+        List<Ending> endings = [];
         foreach (var effect in commit.Effects)
         {
             if (effect is Effect.ExecutionEnded { Execution: var execution })
-                (endings ??= []).Add(new Ending(execution.Id, onCompleted is null ? Task.CompletedTask : Task.Run(() => RunAsync(onCompleted, execution))));
+                endings.Add(new Ending(execution.Id, onCompleted is null ? Task.CompletedTask : Task.Run(() => RunAsync(onCompleted, execution))));
         }
 
-        return endings ?? (IReadOnlyList<Ending>)[];
+        return endings;
     }
 
     /// <summary>Their ends are durable: each is published when its hook is over.</summary>
-    public void Publish(IReadOnlyList<Ending> endings)
+    public void Publish(List<Ending> endings)
     {
         foreach (var ending in endings) Track(ending.Execution, PublishAsync(ending));
     }
 
     /// <summary>Their ends may not be durable: nobody hears of them.</summary>
-    public void Abandon(IReadOnlyList<Ending> endings)
+    public void Abandon(List<Ending> endings)
     {
         foreach (var ending in endings) Track(ending.Execution, ending.Hook);
     }
@@ -57,7 +57,10 @@ internal sealed class Completions(
     private async Task PublishAsync(Ending ending)
     {
         await ending.Hook;
-        ServingLoop.Serve(() => publish(ending.Execution), failure => Trace.TraceError(failure.ToString()));
+        ServingLoop.Serve(
+            (Publish: publish, ending.Execution),
+            static telling => telling.Publish(telling.Execution),
+            static (_, failure) => Trace.TraceError(failure.ToString()));
     }
 
     private void Track(ExecutionId execution, Task ending)

@@ -22,10 +22,13 @@ internal sealed partial class BuildQueue
 
         worker.LastHeard = now;
         var execution = Current(worker, lease);
-        Over(worker, lease, now, () =>
+        using (worker.StandUp())
         {
+            worker.Release(lease, now);
             if (execution is not null) Settle(worker, execution, outcome, now);
-        });
+        }
+
+        GoOn(worker, now);
         return execution is null ? ReportVerdict.Stale : ReportVerdict.Accepted;
     }
 
@@ -35,19 +38,27 @@ internal sealed partial class BuildQueue
         if (Speaker(workerId, session, now) is not { } worker) return;
 
         var execution = Current(worker, lease);
-        Over(worker, lease, now, () =>
+        using (worker.StandUp())
         {
-            if (execution is null) return;
-            var end = worker.State == WorkerState.Draining ? AttemptEnd.HandedBackLeaving : AttemptEnd.HandedBack;
-            Lose(execution, "its worker handed it back", Blame.None, end, now);
-            Serve(execution.Queue, now);
-        });
+            worker.Release(lease, now);
+            if (execution is not null)
+            {
+                var end = worker.State == WorkerState.Draining ? AttemptEnd.HandedBackLeaving : AttemptEnd.HandedBack;
+                Lose(execution, "its worker handed it back", Blame.None, end, now);
+                Serve(execution.Queue, now);
+            }
+        }
+
+        GoOn(worker, now);
     }
 
     /// <summary>What was cancelled is dead, so its slot is free. The attempt that is current is nobody's to stop: it needs a report.</summary>
     public void Stopped(string workerId, long session, LeaseId lease, Instant now)
     {
-        if (Speaker(workerId, session, now) is { } worker && Current(worker, lease) is null) Over(worker, lease, now, static () => { });
+        if (Speaker(workerId, session, now) is not { } worker || Current(worker, lease) is not null) return;
+
+        using (worker.StandUp()) worker.Release(lease, now);
+        GoOn(worker, now);
     }
 
     /// <summary>A sign of life and what it says to hold; null when it does not say.</summary>
@@ -70,8 +81,7 @@ internal sealed partial class BuildQueue
                 worker.Release(lease, now);
         }
 
-        Feed(worker, now);
-        EndIfDrained(worker, now);
+        GoOn(worker, now);
     }
 
     /// <summary>What runs under this lease and where; null when it is stale.</summary>
@@ -80,15 +90,9 @@ internal sealed partial class BuildQueue
             ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) // leased, so at some time
             : null;
 
-    /// <summary>A lease is out of a worker's hands, and this is what follows. Only then is the worker given more, so that others are asked first.</summary>
-    private void Over(Worker worker, LeaseId lease, Instant now, Action follow)
+    /// <summary>What comes after a change to what a worker holds: more work, or its leave. While it was up others were asked first.</summary>
+    private void GoOn(Worker worker, Instant now)
     {
-        using (worker.StandUp())
-        {
-            worker.Release(lease, now);
-            follow();
-        }
-
         Feed(worker, now);
         EndIfDrained(worker, now);
     }

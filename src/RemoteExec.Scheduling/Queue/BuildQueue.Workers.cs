@@ -36,8 +36,7 @@ internal sealed partial class BuildQueue
             if (worker.State == WorkerState.Quarantined) WatchProbe(worker, now);
         }
 
-        Feed(worker, now);
-        EndIfDrained(worker, now);
+        GoOn(worker, now);
         return session;
     }
 
