@@ -23,6 +23,24 @@ public sealed class WorkDirectoriesTests
         Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
     }
 
+    [Test] // PATH_MAX is 4095 bytes, of which an input may have 3500
+    public async Task A_data_directory_leaves_every_input_its_path_or_is_refused_at_the_start()
+    {
+        using var folder = new TemporaryFolder();
+        string longest = Path.Combine(folder.Path, string.Join('/', Enumerable.Repeat(new string('x', 99), 4)));
+        longest = Path.Combine(longest, new string('y', 569 - "/work".Length - longest.Length - 1));
+
+        Assert.That(
+            () => WorkDirectories.Open($"{longest}y", Posix.EffectiveUser, recycles: false, NullLogger.Instance),
+            Throws.TypeOf<WorkerRefusedException>().With.Message.Contains("more than 569 bytes"));
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
+
+        await using var directories = WorkDirectories.Open(longest, Posix.EffectiveUser, recycles: false, NullLogger.Instance);
+        await using var taken = await directories.TakeAsync(default);
+        Directory.CreateDirectory($"{taken.InputRoot}/{string.Join('/', Enumerable.Repeat(new string('z', 99), 34))}");
+        File.WriteAllText($"{taken.InputRoot}/{string.Join('/', Enumerable.Repeat(new string('z', 99), 34))}/{new string('z', 100)}", "");
+    }
+
     [Test]
     public async Task What_an_earlier_process_left_is_given_to_no_action()
     {

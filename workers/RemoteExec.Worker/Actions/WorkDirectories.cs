@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Text;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using RemoteExec.Protocol;
 
 namespace RemoteExec.Worker;
 
@@ -21,6 +23,9 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
     // Enough for what ordinary actions leave; the rest is for the next start.
     private static readonly TimeSpan RemovalAtEndMax = TimeSpan.FromSeconds(2);
+
+    // What an input's own path, as long as the coordinator admits it, leaves of PATH_MAX; between the two stand a number and the root's name.
+    private static readonly int ParentBytesMax = ActionPath.BytesMax - ActionPath.ResolvedBytesMax - $"/{long.MaxValue}/{WorkDirectory.InputRootName}/".Length;
 
     private static readonly FileName InputRootName = FileName.From(WorkDirectory.InputRootName);
 
@@ -53,9 +58,12 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     /// <summary>Opens <c>work/</c> under the data directory, and begins to remove what an earlier process left there.</summary>
     /// <param name="owner">To whom input roots belong: the user that actions run as.</param>
     /// <param name="recycles">The walls stand behind which an action's directories can be used again.</param>
+    /// <exception cref="WorkerRefusedException">Its path is too long.</exception>
     public static WorkDirectories Open(string dataDirectory, uint owner, bool recycles, ILogger log)
     {
         string parent = Path.Combine(Path.GetFullPath(dataDirectory), "work");
+        if (Encoding.UTF8.GetByteCount(parent) > ParentBytesMax)
+            throw new WorkerRefusedException($"the path of the work directories, {Printable.Quote(parent)}, has more than {ParentBytesMax} bytes: inputs with long paths could not be made below it. Choose a data directory with a shorter path");
         Directory.CreateDirectory(dataDirectory);
         // Nobody but us may look in from outside: inputs are linked there, and outputs are not checked yet.
         if (!Directory.Exists(parent)) Make(parent, Permissions.Octal0700);
