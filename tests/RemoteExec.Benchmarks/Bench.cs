@@ -19,5 +19,9 @@ internal sealed class Bench : IDisposable
     public Task<ServerProcess> StartServerAsync(params IReadOnlyList<string> flags) =>
         ServerProcess.StartProgramAsync(Path.Combine(BuiltPrograms.RepositoryRoot, "eng/up"), NewFolder("server"), flags);
 
+    /// <summary>The server of the earlier commit that eng/lib/baseline.sh names, built and started the same way.</summary>
+    public Task<ServerProcess> StartBaselineAsync() =>
+        ServerProcess.StartProgramAsync(Path.Combine(Baseline.Root, "eng/up"), NewFolder("baseline"));
+
     public void Dispose() => _folder.Dispose();
 }

@@ -22,6 +22,7 @@ IBenchmark[] all =
     new Blake3Benchmark(),
     new RecoveryBenchmark(),
     new BazelBenchmark(),
+    new LinesBenchmark(),
 ];
 
 var chosen = all.Where(benchmark => args.Length == 0 || args.Contains(benchmark.Name)).ToArray();

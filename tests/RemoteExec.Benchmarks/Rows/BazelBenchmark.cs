@@ -42,7 +42,7 @@ internal sealed class BazelBenchmark : IBenchmark
         return
         [
             Measurement.Relative("cold build", Statistics.Median(cold), "s", "local build", Statistics.Median(local), Target.AtMost(1.10)),
-            Measurement.Relative("warm build", Statistics.Median(warm), "s", "cold build", Statistics.Median(cold), Target.AtMost(0.06)),
+            Measurement.Relative("warm build", Statistics.Median(warm), "s", "cold build", Statistics.Median(cold), Target.AtMost(0.04)),
         ];
     }
 

@@ -8,7 +8,7 @@ using DigestFunction = RemoteExec.Core.DigestFunction;
 
 namespace RemoteExec.Benchmarks;
 
-/// <summary>The question that a client asks before every upload, in its largest usual size.</summary>
+/// <summary>The question that a client asks before every upload, in its largest usual size, to this server and to an earlier one in turn.</summary>
 internal sealed class FindMissingBlobsBenchmark : IBenchmark
 {
     private const int Digests = 10_000;
@@ -23,8 +23,11 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
     public async Task<IReadOnlyList<Measurement>> RunAsync(Bench bench, CancellationToken cancellationToken)
     {
         await using var server = await bench.StartServerAsync();
+        await using var baseline = await bench.StartBaselineAsync();
         using var caller = new GrpcCaller(server.GrpcAddress);
+        using var baselineCaller = new GrpcCaller(baseline.GrpcAddress);
         await UploadAsync(caller, cancellationToken);
+        await UploadAsync(baselineCaller, cancellationToken);
 
         // Present and absent ones take turns, as in the inputs of a build after an edit.
         var question = new FindMissingBlobsRequest();
@@ -39,16 +42,28 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
             throw new InvalidDataException($"{answer.MissingBlobDigests.Count} of {Digests} missing, expected {Digests - Present}");
 
         byte[] frame = GrpcCaller.Frame(question);
-        var milliseconds = new List<double>();
+        var (ours, before) = (new List<double>(), new List<double>());
         for (int round = 0; round < WarmUp + Rounds; round++)
         {
-            long start = TimeProvider.System.GetTimestamp();
-            await caller.ReadAllAsync(Methods.FindMissingBlobs, new ByteArrayContent(frame), _ => { }, cancellationToken);
-            milliseconds.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
+            before.Add(await MillisecondsAsync(baselineCaller, frame, cancellationToken));
+            ours.Add(await MillisecondsAsync(caller, frame, cancellationToken));
         }
 
         await server.StopAsync();
-        return [Measurement.Absolute("FindMissingBlobs: p50", Statistics.Median(milliseconds.Skip(WarmUp)), "ms", Target.AtMost(5))];
+        await baseline.StopAsync();
+        double median = Statistics.Median(ours.Skip(WarmUp));
+        return
+        [
+            Measurement.Absolute("FindMissingBlobs: p50", median, "ms", Target.AtMost(5)),
+            Measurement.Relative("FindMissingBlobs: p50", median, "ms", Baseline.Name, Statistics.Median(before.Skip(WarmUp)), Target.AtMost(1.0)),
+        ];
+    }
+
+    private static async Task<double> MillisecondsAsync(GrpcCaller caller, byte[] frame, CancellationToken cancellationToken)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        await caller.ReadAllAsync(Methods.FindMissingBlobs, new ByteArrayContent(frame), _ => { }, cancellationToken);
+        return TimeProvider.System.GetElapsedTime(start).TotalMilliseconds;
     }
 
     private static async Task UploadAsync(GrpcCaller caller, CancellationToken cancellationToken)

@@ -28,8 +28,8 @@ internal sealed class StartBenchmark : IBenchmark
 
         return
         [
-            Measurement.Absolute("start: to /readyz", Statistics.Median(seconds), "s", Target.AtMost(1)),
-            Measurement.Absolute("start: resident memory", Statistics.Median(mebibytes), "MiB", Target.AtMost(120)),
+            Measurement.Absolute("start: to /readyz", Statistics.Median(seconds), "s", Target.AtMost(0.6)),
+            Measurement.Absolute("start: resident memory", Statistics.Median(mebibytes), "MiB", Target.AtMost(110)),
         ];
     }
 
