@@ -2,7 +2,7 @@
 """Add up what the test projects reported: one line for each, then every failure, then the sum.
 
 The folder holds for each project NAME.trx (its results), NAME.log (what it printed) and NAME.exit (the exit
-code of its run).  A run that broke off counts as one failure more, however good its results look.
+code of its run) and NAME.seconds (how long that took).  A run that broke off counts as one failure more, however good its results look.
 """
 import pathlib
 import sys
@@ -27,6 +27,10 @@ def results_of(trx):
         parts = [part.text or "" for tag in ("Message", "StackTrace") for part in result.iter(TRX + tag)]
         name = "%s.%s" % (classes.get(result.get("testId"), "?"), result.get("testName"))
         yield result.get("outcome"), name, "\n".join(parts)
+
+
+def minutes_of(seconds_file):
+    return int(seconds_file.read_text()) / 60 if seconds_file.exists() else 0
 
 
 def last_lines(text, count):
@@ -58,8 +62,8 @@ def main():
         elif code in (124, 137):
             bad.append(("%s did not end in time" % project, []))
         if outcomes or bad:
-            print("%s: %d passed, %d failed%s" % (
-                project, good, len(bad), ", %d left out" % left_out if left_out else ""))
+            print("%s: %d passed, %d failed%s, %.1f min" % (
+                project, good, len(bad), ", %d left out" % left_out if left_out else "", minutes_of(folder / (project + ".seconds"))))
         passed, failed, skipped = passed + good, failed + len(bad), skipped + left_out
         failures += bad
 
