@@ -68,8 +68,10 @@ public sealed class FileOperationJournal : IOperationJournal
         {
             _segments.Dispose();
             throw new JournalException(
-                $"the operation journal in {_options.Directory} cannot be opened: {exception.Message} "
-                + "Is another server using the directory, or may this user not write there?",
+                Errno.IsOutOfRoom(exception)
+                    ? $"the disk of the operation journal in {_options.Directory} is full: free some space there"
+                    : $"the operation journal in {_options.Directory} cannot be opened: {exception.Message} "
+                      + "Is another server using the directory, or may this user not write there?",
                 exception);
         }
         catch
