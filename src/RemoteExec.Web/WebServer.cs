@@ -12,6 +12,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.DependencyInjection;
 using RemoteExec.Core;
 using RemoteExec.Scheduling;
+using RemoteExec.Storage;
 
 namespace RemoteExec.Web;
 
@@ -242,14 +243,7 @@ public sealed class WebServer : IDisposable
         // Plain text whatever it is: a browser must not interpret what an action wrote.
         context.Response.ContentType = "text/plain; charset=utf-8";
         context.Response.ContentLength = digest.SizeBytes;
-        while (true)
-        {
-            var memory = context.Response.BodyWriter.GetMemory(64 << 10);
-            int read = await reader.ReadAsync(memory, context.RequestAborted);
-            if (read == 0) break;
-            context.Response.BodyWriter.Advance(read);
-            await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
-        }
+        await reader.ReadToAsync(context.Response.Body, hasher: null, context.RequestAborted);
     }
 
     private static Task TextAsync(HttpContext context, int status, string text)
