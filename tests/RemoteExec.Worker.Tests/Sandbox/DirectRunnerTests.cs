@@ -43,6 +43,14 @@ public sealed class DirectRunnerTests
         => Assert.That((await RunAsync(Spec(program))).Report.Outcome, Is.EqualTo(SandboxOutcome.ProgramNotFound));
 
     [Test]
+    public async Task An_output_that_throws_ends_its_action()
+    {
+        var report = await _runner.RunAsync(Spec("sh", "-c", "echo lost; exec sleep 1000"), new Broken(), default);
+
+        Assert.That((report.Outcome, report.Detail), Is.EqualTo((SandboxOutcome.OutputLost, "nobody thought of this")));
+    }
+
+    [Test]
     public async Task A_missing_working_directory_has_its_own_outcome()
         => Assert.That(
             (await RunAsync(Spec("true") with { WorkingDirectory = "nosuch" })).Report.Outcome,
@@ -81,5 +89,14 @@ public sealed class DirectRunnerTests
         }
 
         public void Write(OutputStream stream, ReadOnlySpan<byte> data) => Text.Append(System.Text.Encoding.UTF8.GetString(data));
+    }
+
+    private sealed class Broken : ISandboxOutput
+    {
+        public void Started()
+        {
+        }
+
+        public void Write(OutputStream stream, ReadOnlySpan<byte> data) => throw new NotSupportedException("nobody thought of this");
     }
 }

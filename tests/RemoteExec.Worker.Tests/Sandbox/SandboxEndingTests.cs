@@ -236,6 +236,41 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
     }
 
     [Test]
+    public async Task An_output_that_throws_fails_its_own_action_and_touches_no_other()
+    {
+        var other = await StartWaitingAsync(CancellationToken.None);
+        var broken = new BrokenOutput();
+
+        var report = await Launcher.RunAsync(Shell("echo lost; exec sleep 1000"), broken, CancellationToken.None);
+
+        Assert.That((report.Outcome, report.Detail), Is.EqualTo((SandboxOutcome.OutputLost, "nobody thought of this")));
+        Assert.That(broken.Writes, Is.EqualTo(1), "what comes after a gap is not given to it");
+        Assert.That(other.IsCompleted, Is.False);
+        Assert.That((await RunAsync(Shell("echo heard; exit 3"))).Stdout, Is.EqualTo("heard\n"), "the same launcher serves the next");
+    }
+
+    [Test]
+    public async Task A_launcher_that_makes_no_sense_fails_its_actions_and_the_next_asks_another()
+    {
+        await using var launcher = new SandboxLauncher(NonsenseOptions);
+        var first = await launcher.RunAsync(Spec("true"), new Output(), CancellationToken.None);
+        var second = await launcher.RunAsync(Spec("true"), new Output(), CancellationToken.None);
+
+        Assert.That(new[] { first.Outcome, second.Outcome }, Is.All.EqualTo(SandboxOutcome.LauncherLost));
+    }
+
+    [Test]
+    public async Task A_launcher_that_cannot_be_started_is_a_lost_one()
+    {
+        await using var launcher = new SandboxLauncher(new SandboxLauncherOptions { LauncherPath = Path.Combine(InputRoot, "nothing") });
+
+        var report = await launcher.RunAsync(Spec("true"), new Output(), CancellationToken.None);
+
+        Assert.That(report.Outcome, Is.EqualTo(SandboxOutcome.LauncherLost));
+        Assert.That(report.Detail, Is.Not.Empty);
+    }
+
+    [Test]
     public async Task Closing_the_worker_s_side_ends_everything()
     {
         var run = await StartWaitingAsync(CancellationToken.None);
@@ -262,6 +297,21 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
         Assert.That(await File.ReadAllLinesAsync("/proc/self/mountinfo"), Is.EqualTo(mounts));
         Assert.That(GroupsOf(launcher), Is.Empty);
         AssertNoProbeLives();
+    }
+
+    private sealed class BrokenOutput : ISandboxOutput
+    {
+        public int Writes { get; private set; }
+
+        public void Started()
+        {
+        }
+
+        public void Write(OutputStream stream, ReadOnlySpan<byte> data)
+        {
+            Writes++;
+            throw new NotSupportedException("nobody thought of this");
+        }
     }
 
     private static void RequireLimits()

@@ -17,6 +17,9 @@ public abstract class SandboxFixture
 
     protected static SandboxLauncherOptions Options { get; } = new();
 
+    /// <summary>A launcher that answers every spec with something that is no answer.</summary>
+    protected static SandboxLauncherOptions NonsenseOptions => new() { LauncherPath = Probes.Value };
+
     [SetUp]
     public void MakeInputRoot()
     {

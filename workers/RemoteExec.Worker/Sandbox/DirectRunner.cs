@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using RemoteExec.Core;
 
 namespace RemoteExec.Worker.Sandbox;
 
@@ -34,10 +35,11 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
         }
 
         process.StandardInput.Close();
-        output.Started();
         using var timeout = new CancellationTokenSource(
             spec.Limits.Timeout > TimeSpan.Zero ? spec.Limits.Timeout : Timeout.InfiniteTimeSpan, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        string? outputFailure = null;
+        ServingLoop.Serve(output.Started, OutputFailed);
 
         // What an action leaves behind may hold our pipes open for ever: the copies end with the process, not with the pipes.
         using var copying = new CancellationTokenSource();
@@ -58,16 +60,24 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
         copying.CancelAfter(LeftoverOutputWait);
         long[] dropped = await Task.WhenAll(stdout, stderr);
         var outcome = cancellationToken.IsCancellationRequested ? SandboxOutcome.Killed
+            : outputFailure is not null ? SandboxOutcome.OutputLost
             : timeout.IsCancellationRequested ? SandboxOutcome.TimedOut
             : SandboxOutcome.Exited; // the runtime tells a signal only as 128 + its number
         return new SandboxReport
         {
             Outcome = outcome,
             ExitCode = process.ExitCode,
+            Detail = outputFailure ?? "",
             WallTime = wall,
             StdoutDroppedBytes = dropped[0],
             StderrDroppedBytes = dropped[1],
         };
+
+        void OutputFailed(Exception failure)
+        {
+            outputFailure ??= failure.Message;
+            stop.Cancel();
+        }
 
         async Task<long> CopyAsync(Stream from, OutputStream stream, long bytesMax)
         {
@@ -79,7 +89,7 @@ public sealed class DirectRunner(TimeProvider time) : ISandbox
                 {
                     int kept = (int)Math.Clamp(bytesMax - total, 0, count);
                     lock (gate)
-                        if (kept > 0) output.Write(stream, buffer.AsSpan(0, kept));
+                        if (kept > 0 && outputFailure is null) ServingLoop.Serve(() => output.Write(stream, buffer.AsSpan(0, kept)), OutputFailed);
                 }
             }
             catch (OperationCanceledException)

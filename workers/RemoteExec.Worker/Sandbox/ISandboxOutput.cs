@@ -2,7 +2,8 @@ namespace RemoteExec.Worker.Sandbox;
 
 /// <summary>
 /// Receives what an action writes, in order, from the launcher's reader. That reader serves all running actions:
-/// take the bytes and return. The total is bounded by <see cref="SandboxLimits"/>.
+/// take the bytes and return. The total is bounded by <see cref="SandboxLimits"/>. What is thrown here ends the action as
+/// <see cref="SandboxOutcome.OutputLost"/>, and touches no other.
 /// </summary>
 public interface ISandboxOutput
 {

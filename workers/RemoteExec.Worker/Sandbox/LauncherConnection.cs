@@ -2,16 +2,25 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
+using RemoteExec.Core;
 using static RemoteExec.Worker.Sandbox.SandboxWire;
 
 namespace RemoteExec.Worker.Sandbox;
 
 /// <summary>
 /// One running launcher process and the socket to it. It lives until either side ends: closing the socket makes the launcher
-/// kill all trees and exit, and a launcher that dies fails every action here as <see cref="SandboxOutcome.LauncherLost"/>.
+/// kill all trees and exit, and a launcher that dies, or that stops making sense, fails every action here as
+/// <see cref="SandboxOutcome.LauncherLost"/>. An output that throws fails its own action only.
 /// </summary>
 internal sealed class LauncherConnection : IAsyncDisposable
 {
+    // A start takes some ten milliseconds, an end some more: it kills every tree first. Longer is a launcher that hangs.
+    private static readonly TimeSpan StartMax = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan EndMax = TimeSpan.FromSeconds(30);
+
+    // The launcher only ever moves descriptors about. One that takes no spec for so long will take none.
+    private static readonly TimeSpan SendMax = TimeSpan.FromSeconds(30);
+
     private readonly Process _process;
     private readonly Socket _socket;
     private readonly Task _reading;
@@ -23,6 +32,9 @@ internal sealed class LauncherConnection : IAsyncDisposable
     private sealed record Running(ISandboxOutput Output)
     {
         public TaskCompletionSource<SandboxReport> Report { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Why nothing more is given to the output; touched by the reader alone.</summary>
+        public string? OutputFailure { get; set; }
     }
 
     private LauncherConnection(Process process, Socket socket)
@@ -48,17 +60,21 @@ internal sealed class LauncherConnection : IAsyncDisposable
             listener.Listen(backlog: 1);
 
             var process = Process.Start(SandboxLauncher.StartInfo(options, "--connect", path))!; // null only with UseShellExecute
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            late.CancelAfter(StartMax);
             Socket? socket = null;
             try
             {
-                socket = await AcceptAsync(listener, process, cancellationToken);
+                socket = await AcceptAsync(listener, process, late.Token);
                 return new LauncherConnection(process, socket);
             }
-            catch
+            catch (Exception failure)
             {
                 socket?.Dispose();
                 process.Kill();
                 process.Dispose();
+                if (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested)
+                    throw new IOException($"the sandbox launcher did not connect within {StartMax.TotalSeconds:0} s");
                 throw;
             }
         }
@@ -97,8 +113,13 @@ internal sealed class LauncherConnection : IAsyncDisposable
             // Already gone, which is what we want.
         }
 
-        await _reading;
-        await _process.WaitForExitAsync(CancellationToken.None);
+        using var late = new CancellationTokenSource(EndMax);
+        await using (late.Token.UnsafeRegister(_ => _process.Kill(), null))
+        {
+            await _reading;
+            await _process.WaitForExitAsync(CancellationToken.None);
+        }
+
         _socket.Dispose();
         _process.Dispose();
         _sending.Dispose();
@@ -142,15 +163,30 @@ internal sealed class LauncherConnection : IAsyncDisposable
         await _sending.WaitAsync();
         try
         {
-            while (!frame.IsEmpty) frame = frame[await _socket.SendAsync(frame)..];
+            using var late = new CancellationTokenSource(SendMax);
+            while (!frame.IsEmpty) frame = frame[await _socket.SendAsync(frame, late.Token)..];
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception)
         {
-            // The reader sees the same end and answers everybody who waits.
+            // Half a frame may be gone. The reader sees the end of the socket and answers everybody who waits.
+            Close();
         }
         finally
         {
             _sending.Release();
+        }
+    }
+
+    /// <summary>A peer that stopped making sense must not keep trees running: without its socket the launcher kills them and exits.</summary>
+    private void Close()
+    {
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            // Closed already.
         }
     }
 
@@ -161,15 +197,15 @@ internal sealed class LauncherConnection : IAsyncDisposable
         {
             await ReadFramesAsync();
         }
-        catch (Exception error) when (error is SocketException or InvalidDataException)
+        catch (Exception error)
         {
+            // Whatever it is: without a reader nobody would ever hear of the actions that run here.
             because = $"the sandbox launcher is lost: {error.Message}";
         }
 
-        // A peer that stopped making sense must not keep trees running.
-        if (!_process.HasExited) _socket.Shutdown(SocketShutdown.Both);
         _lostBecause = because;
         FailAll(because);
+        Close();
     }
 
     private async Task ReadFramesAsync()
@@ -189,7 +225,7 @@ internal sealed class LauncherConnection : IAsyncDisposable
                     throw new InvalidDataException($"frame of {header.PayloadBytes} bytes");
                 int frameBytes = HeaderBytes + header.PayloadBytes;
                 if (filled - used < frameBytes) break;
-                Handle(header, buffer.AsSpan(used + HeaderBytes, header.PayloadBytes));
+                Handle(header, buffer.AsMemory(used + HeaderBytes, header.PayloadBytes));
                 used += frameBytes;
             }
 
@@ -198,11 +234,11 @@ internal sealed class LauncherConnection : IAsyncDisposable
         }
     }
 
-    private void Handle(Header header, ReadOnlySpan<byte> payload)
+    private void Handle(Header header, ReadOnlyMemory<byte> payload)
     {
         if (header.Type == FrameType.Hello)
         {
-            uint version = BinaryPrimitives.ReadUInt32LittleEndian(payload);
+            uint version = BinaryPrimitives.ReadUInt32LittleEndian(payload.Span);
             if (version != SandboxWire.Version)
                 throw new InvalidDataException($"it speaks version {version}, this worker {SandboxWire.Version}");
             return;
@@ -212,15 +248,29 @@ internal sealed class LauncherConnection : IAsyncDisposable
             throw new InvalidDataException($"frame {header.Type} for an action that does not run");
         switch (header.Type)
         {
-            case FrameType.Started: running.Output.Started(); break;
-            case FrameType.Stdout: running.Output.Write(OutputStream.Stdout, payload); break;
-            case FrameType.Stderr: running.Output.Write(OutputStream.Stderr, payload); break;
+            case FrameType.Started: Deliver(header.Id, running, running.Output.Started); break;
+            case FrameType.Stdout: Deliver(header.Id, running, () => running.Output.Write(OutputStream.Stdout, payload.Span)); break;
+            case FrameType.Stderr: Deliver(header.Id, running, () => running.Output.Write(OutputStream.Stderr, payload.Span)); break;
             case FrameType.Exit:
+                var report = SandboxWire.Exit(payload.Span); // before it is forgotten: what makes no sense is answered by FailAll
                 _running.TryRemove(header.Id, out _);
-                running.Report.TrySetResult(SandboxWire.Exit(payload));
+                running.Report.TrySetResult(running.OutputFailure is { } failure
+                    ? report with { Outcome = SandboxOutcome.OutputLost, Detail = failure }
+                    : report);
                 break;
             default: throw new InvalidDataException($"unknown frame type {(uint)header.Type}");
         }
+    }
+
+    /// <summary>What an output throws is the failure of its action: the tree is killed, and its end is told as such.</summary>
+    private void Deliver(ulong id, Running running, Action deliver)
+    {
+        if (running.OutputFailure is not null) return;
+        ServingLoop.Serve(deliver, failure =>
+        {
+            running.OutputFailure = failure.Message;
+            _ = SendAsync(Kill(id));
+        });
     }
 
     private void FailAll(string because)

@@ -10,7 +10,6 @@ namespace RemoteExec.Worker.Sandbox;
 public sealed class SandboxLauncher(SandboxLauncherOptions options) : ISandbox, IAsyncDisposable
 {
     private readonly SemaphoreSlim _starting = new(1);
-    private readonly SemaphoreSlim _slots = new(options.SlotsMax);
     private LauncherConnection? _connection;
     private bool _disposed;
 
@@ -23,29 +22,17 @@ public sealed class SandboxLauncher(SandboxLauncherOptions options) : ISandbox, 
     {
         try
         {
-            await _slots.WaitAsync(cancellationToken);
-        }
-        catch (OperationCanceledException)
-        {
-            return NeverStarted;
-        }
-
-        try
-        {
             var connection = await ConnectAsync(cancellationToken);
             return await connection.RunAsync(spec, output, cancellationToken);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return NeverStarted;
         }
-        catch (Exception error) when (error is IOException or System.ComponentModel.Win32Exception)
+        catch (Exception error)
         {
+            // No descriptor left, no memory for a process, no such file: whatever it is, there is no launcher.
             return new SandboxReport { Outcome = SandboxOutcome.LauncherLost, Detail = error.Message };
-        }
-        finally
-        {
-            _slots.Release();
         }
     }
 

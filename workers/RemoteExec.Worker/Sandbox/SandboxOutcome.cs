@@ -35,4 +35,7 @@ public enum SandboxOutcome
 
     /// <summary>The launcher died under the action; the whole tree died with it.</summary>
     LauncherLost = 11,
+
+    /// <summary>What it wrote could not be kept, and it was killed: the fault is this machine's, not the action's. Never on the wire.</summary>
+    OutputLost = 12,
 }

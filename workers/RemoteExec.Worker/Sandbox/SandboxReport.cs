@@ -29,6 +29,4 @@ public sealed record SandboxReport
     /// <summary>True when memory, CPU and processes were held by cgroups, false when only rlimits were there.</summary>
     public bool LimitsEnforced { get; init; }
 
-    /// <summary>True when the failure is the machinery's: the same action may well succeed elsewhere or later.</summary>
-    public bool IsInfrastructureFailure => Outcome is SandboxOutcome.SetupFailed or SandboxOutcome.LauncherLost;
 }
