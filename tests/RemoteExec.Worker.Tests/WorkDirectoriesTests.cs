@@ -99,6 +99,23 @@ public sealed class WorkDirectoriesTests
     }
 
     [Test]
+    public async Task What_nobody_thought_of_keeps_no_other_directory_from_being_made_and_emptied()
+    {
+        using var folder = new TemporaryFolder();
+        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: true, new ThrowingLogger()))
+        {
+            var gone = await directories.TakeAsync(default);
+            Directory.Delete(gone.Path, recursive: true);
+            await gone.DisposeAsync();
+
+            // More than may wait: somebody must still be taking them.
+            for (int i = 0; i < 200; i++) await (await directories.TakeAsync(default)).DisposeAsync();
+        }
+
+        Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
+    }
+
+    [Test]
     public void A_removal_that_is_given_up_can_be_taken_up_again()
     {
         using var folder = new TemporaryFolder();
@@ -121,6 +138,17 @@ public sealed class WorkDirectoriesTests
         if (action is not null) await (await action(directories)).DisposeAsync();
         await directories.DisposeAsync();
         return directories.Stock.Kept;
+    }
+
+    private sealed class ThrowingLogger : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new NotSupportedException("nobody thought of this");
     }
 
     /// <summary>Whoever logs first waits until it is released.</summary>

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
 using RemoteExec.Protocol;
 
 namespace RemoteExec.Worker;
@@ -146,33 +147,22 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         }
     }
 
+    // Each of these serves all actions to come, so nothing that happens in one ends the housekeeper.
     private void MakeAhead()
     {
         Interlocked.Decrement(ref _makesOrdered);
-        try
-        {
-            _ready.Enqueue(Make());
-        }
-        catch (IOException failure)
-        {
-            // An action that finds none ready makes its own, and fails with the reason if it still stands.
-            LogNotMade(failure.Message);
-        }
+        // An action that finds none ready makes its own, and fails with the reason if it still stands.
+        ServingLoop.Serve(() => _ready.Enqueue(Make()), failure => LogNotMade(failure.Message));
     }
 
-    private void Recycle(WorkDirectory directory)
-    {
-        try
+    private void Recycle(WorkDirectory directory) => ServingLoop.Serve(
+        () =>
         {
             TreeRemover.Empty(directory.Path, Stock, _end.Token);
             MakeInputRoot(directory);
             _ready.Enqueue(directory);
-        }
-        catch (Exception failure) when (failure is IOException or OperationCanceledException)
-        {
-            LogNotRemoved(directory.Name, failure.Message);
-        }
-    }
+        },
+        failure => LogNotRemoved(directory.Name, failure.Message));
 
     // "12", or "12.deep-3" where a removal was given up.
     private static long NumberOf(FileName name)
@@ -186,18 +176,9 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
     private void Remove(FileName name) => Remove(name, Stock);
 
-    private void Remove(FileName name, DirectoryStock? stock)
-    {
-        try
-        {
-            TreeRemover.Remove(_parent, name, stock, _end.Token);
-        }
-        catch (Exception failure) when (failure is IOException or OperationCanceledException)
-        {
-            // Tried again at the next start; until then it only takes space.
-            LogNotRemoved(name.ToString(), failure.Message);
-        }
-    }
+    // What fails is tried again at the next start; until then it only takes space.
+    private void Remove(FileName name, DirectoryStock? stock) => ServingLoop.Serve(
+        () => TreeRemover.Remove(_parent, name, stock, _end.Token), failure => LogNotRemoved(name.ToString(), failure.Message));
 
     [LoggerMessage(EventId = 10, EventName = "work-directory-not-removed", Level = LogLevel.Warning, Message = "work directory {Name} not removed: {Reason}")]
     private partial void LogNotRemoved(string name, string reason);
