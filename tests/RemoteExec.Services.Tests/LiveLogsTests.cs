@@ -1,6 +1,7 @@
 using System.Text;
 using NUnit.Framework;
 using RemoteExec.Core;
+using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Services.Tests;
@@ -64,7 +65,7 @@ public sealed class LiveLogsTests
     [Test]
     public void A_log_that_reaches_its_bound_ends()
     {
-        using var logs = Create(new ServicesOptions { LiveLogBytesMax = 5 });
+        using var logs = Create(new ServicesOptions { Limits = new Limits { LiveOutputBytesMax = 5 } });
         Append(logs, 0, "abc");
         Assert.That(Open(logs)!.IsEnded, Is.False);
         Append(logs, 3, "defg");
@@ -113,7 +114,7 @@ public sealed class LiveLogsTests
     [Test]
     public void A_log_that_was_cut_is_kept_for_as_long_as_its_attempt_runs()
     {
-        var options = new ServicesOptions { LiveLogBytesMax = 3 };
+        var options = new ServicesOptions { Limits = new Limits { LiveOutputBytesMax = 3 } };
         using var logs = Create(options);
         Append(logs, 0, "abcdef");
         _time.Advance(options.LiveLogKeep * 3);

@@ -21,8 +21,8 @@ internal sealed class LiveLog(InstanceName instance)
 
     public InstanceName Instance { get; } = instance;
 
-    /// <summary>When its lease was over; null while that goes on, whether or not the log still takes bytes.</summary>
-    public DateTimeOffset? OverAt { get; set; }
+    /// <summary>When its lease was over, by the monotonic clock; null while that goes on, whether or not the log still takes bytes.</summary>
+    public long? OverAt { get; set; }
 
     public int LengthBytes
     {

@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Services;
@@ -6,7 +9,7 @@ namespace RemoteExec.Services;
 /// What running actions have written so far, for those who watch. A convenience with bounds: every result brings its
 /// whole output again, so a log may be cut or gone, and is always the beginning of what its attempt wrote.
 /// <list type="bullet">
-/// <item>one log takes <see cref="ServicesOptions.LiveLogBytesMax"/>, then it ends;</item>
+/// <item>one log takes <see cref="Limits.LiveOutputBytesMax"/>, then it ends;</item>
 /// <item>all take <see cref="ServicesOptions.LiveLogsBytesMax"/>; logs of attempts that are over go first, the oldest before others;</item>
 /// <item>an attempt that is over keeps its logs for <see cref="ServicesOptions.LiveLogKeep"/>.</item>
 /// </list>
@@ -36,7 +39,8 @@ public sealed class LiveLogs : IDisposable
         _leased = leased;
         _options = options;
         _clock = clock;
-        _sweeper = clock.CreateTimer(_ => Sweep(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _sweeper = clock.CreateTimer(
+            _ => ServingLoop.Serve(Sweep, bug => Trace.TraceError($"live logs were not swept: {bug}")), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Memory taken, never more than <see cref="ServicesOptions.LiveLogsBytesMax"/> and the overhead of what runs.</summary>
@@ -90,8 +94,8 @@ public sealed class LiveLogs : IDisposable
             }
 
             data = data[(int)Math.Min(length - offset, data.Length)..];
-            if (data.Length > _options.LiveLogBytesMax - length) data = data[..(_options.LiveLogBytesMax - length)];
-            int capacityBytes = log.CapacityWith(data.Length, _options.LiveLogBytesMax);
+            if (data.Length > _options.Limits.LiveOutputBytesMax - length) data = data[..(_options.Limits.LiveOutputBytesMax - length)];
+            int capacityBytes = log.CapacityWith(data.Length, _options.Limits.LiveOutputBytesMax);
             if (!MakeRoom(capacityBytes - log.CapacityBytes))
             {
                 log.End();
@@ -100,7 +104,7 @@ public sealed class LiveLogs : IDisposable
 
             _bytes += capacityBytes - log.CapacityBytes;
             log.Append(data, capacityBytes);
-            if (log.LengthBytes == _options.LiveLogBytesMax) log.End();
+            if (log.LengthBytes == _options.Limits.LiveOutputBytesMax) log.End();
         }
     }
 
@@ -151,7 +155,7 @@ public sealed class LiveLogs : IDisposable
         if (!_logs.TryGetValue(key, out var log) || log.OverAt is not null) return;
 
         log.End();
-        log.OverAt = _clock.GetUtcNow();
+        log.OverAt = _clock.GetTimestamp();
         _over.Enqueue(key);
     }
 
@@ -169,8 +173,8 @@ public sealed class LiveLogs : IDisposable
                 if (log.OverAt is null && _leased(key.Item1) is null) Retire(key);
             }
 
-            var keepFrom = _clock.GetUtcNow() - _options.LiveLogKeep;
-            while (_over.TryPeek(out var oldest) && _logs[oldest].OverAt <= keepFrom) Forget(_over.Dequeue());
+            while (_over.TryPeek(out var oldest) && _logs[oldest].OverAt is { } overAt && _clock.GetElapsedTime(overAt) >= _options.LiveLogKeep)
+                Forget(_over.Dequeue());
             if (_logs.Count == 0 && !_isClosed) _sweeper.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
