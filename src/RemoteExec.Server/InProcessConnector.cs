@@ -1,11 +1,12 @@
 using Grpc.Core;
+using RemoteExec.Protocol.V1;
 using RemoteExec.Services;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server;
 
 /// <summary>Joins the local worker to the coordinator of this process: the same conversation as over gRPC, without a wire.</summary>
-internal sealed class InProcessConnector(WorkerConversation conversation) : IWorkerConnector, IAsyncDisposable
+internal sealed class InProcessConnector(WorkerConversation conversation) : IWorkerConnector, IReportDesk, IAsyncDisposable
 {
     private readonly CancellationTokenSource _ending = new();
     private Task _serving = Task.CompletedTask;
@@ -14,9 +15,18 @@ internal sealed class InProcessConnector(WorkerConversation conversation) : IWor
     {
         // One worker, one conversation: the last one ends with the stream that the worker gave up.
         await _serving.WaitAsync(cancellationToken);
-        var (worker, coordinator) = InMemoryWorkerConnection.CreatePair();
+        var (worker, coordinator) = InMemoryWorkerConnection.CreatePair(this);
         _serving = ServeAsync(coordinator, cancellationToken);
         return worker;
+    }
+
+    public ValueTask<ReportResponse> ReportAsync(ReportRequest report, CancellationToken cancellationToken) =>
+        conversation.ReportAsync(report, cancellationToken);
+
+    public ValueTask ShowAsync(LeaseOutput piece, CancellationToken cancellationToken)
+    {
+        conversation.Show(piece);
+        return ValueTask.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()

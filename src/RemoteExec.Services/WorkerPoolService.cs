@@ -9,4 +9,13 @@ public sealed class WorkerPoolService(WorkerConversation conversation) : WorkerP
     public override Task Join(
         IAsyncStreamReader<WorkerMessage> requestStream, IServerStreamWriter<CoordinatorMessage> responseStream, ServerCallContext context) =>
         conversation.RunAsync(requestStream, responseStream, context.CancellationToken);
+
+    public override Task<ReportResponse> Report(ReportRequest request, ServerCallContext context) =>
+        conversation.ReportAsync(request, context.CancellationToken).AsTask();
+
+    public override async Task<LiveOutputResponse> LiveOutput(IAsyncStreamReader<LeaseOutput> requestStream, ServerCallContext context)
+    {
+        while (await requestStream.MoveNext(context.CancellationToken)) conversation.Show(requestStream.Current);
+        return new LiveOutputResponse();
+    }
 }

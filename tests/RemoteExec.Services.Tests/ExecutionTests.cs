@@ -5,6 +5,7 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
 using Value = Build.Bazel.Remote.Execution.V2.ExecutionStage.Types.Value;
 
 namespace RemoteExec.Services.Tests;
@@ -101,7 +102,7 @@ internal sealed class ExecutionTests : ExecutionFixture
         async Task RunAsync(Digest action, RpcStatus status, ActionResult result)
         {
             using var call = Execute(action);
-            await worker.FinishAsync(await worker.ReceiveLeaseAsync(), status, result);
+            await worker.FinishAsync(await worker.ReceiveLeaseAsync(), status, Blame.Action, result);
             await LastAsync(call);
         }
     }
@@ -197,7 +198,8 @@ internal sealed class ExecutionTests : ExecutionFixture
         Assert.That(ResponseOf(await LastAsync(one)).Result.ExitCode, Is.EqualTo(3));
         Assert.That(ResponseOf(await LastAsync(two)).Result.ExitCode, Is.EqualTo(3));
         Assert.That(first, Is.Not.EqualTo(second));
-        Assert.That(worker.Later, Is.Empty);
+        await worker.SendAsync(new WorkerMessage { DrainRequested = new DrainRequested() });
+        await worker.ReceiveEndAsync(); // and no second lease before it
     }
 
     [Test] // REAPI E16

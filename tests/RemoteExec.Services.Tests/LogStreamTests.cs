@@ -37,10 +37,7 @@ internal sealed class LogStreamTests : ServicesFixture
     }
 
     private static Task SayAsync(ScriptedWorker worker, Lease lease, long offset, string text, LeaseOutput.Types.Stream stream = LeaseOutput.Types.Stream.Stdout) =>
-        worker.SendAsync(new WorkerMessage
-        {
-            LeaseOutput = new LeaseOutput { Lease = lease.Lease_, Stream = stream, Offset = offset, Data = ByteString.CopyFromUtf8(text) },
-        });
+        worker.ShowAsync(new LeaseOutput { Lease = lease.Lease_, Stream = stream, Offset = offset, Data = ByteString.CopyFromUtf8(text) });
 
     private AsyncServerStreamingCall<ReadResponse> Follow(string name, long offset = 0, long limit = 0) =>
         Bytes.Read(new ReadRequest { ResourceName = name, ReadOffset = offset, ReadLimit = limit }, cancellationToken: Soon);
@@ -121,17 +118,16 @@ internal sealed class LogStreamTests : ServicesFixture
         await ReadAsync(old, "from the first".Length);
 
         using var second = await JoinAsync("second");
-        await first.FinishAsync(lease, new RpcStatus { Code = (int)StatusCode.Unavailable, Message = "disk full" }, result: null);
+        await first.FailAsync(lease, StatusCode.Unavailable, "disk full");
         Assert.That(await ReadToEndAsync(old), Is.Empty, "it ends where it stands");
         await WaitOutLostAttemptAsync();
         var again = await second.ReceiveLeaseAsync();
         await second.StartAsync(again);
         var renamed = await ExecutingAsync(call, attempt: 2);
 
-        // Once about the attempt it lost, once about the one it never had; the acknowledgement says that both were heard.
+        // Once about the attempt it lost, once about the one it never had.
         await SayAsync(first, lease, 14, "!");
         await SayAsync(first, again, 0, "forged");
-        await first.FinishAsync(lease, new ActionResult());
         await SayAsync(second, again, 0, "from the second");
         await second.FinishAsync(again, new ActionResult());
 
@@ -207,16 +203,17 @@ internal sealed class LogStreamTests : ServicesFixture
     }
 
     [Test]
-    public async Task A_stream_that_is_neither_is_INVALID_ARGUMENT_and_ends_the_worker()
+    public async Task What_is_no_output_is_refused_and_touches_neither_the_worker_nor_its_action()
     {
-        using var join = WorkerPool.Join(cancellationToken: Soon);
-        using var worker = new ScriptedWorker(join, Soon);
-        await worker.GreetAsync("w1");
-        var (call, lease, _) = await RunAsync(worker);
-        call.Dispose();
+        using var worker = await JoinAsync();
+        var (call, lease, metadata) = await RunAsync(worker);
+        using var _ = call;
 
-        await SayAsync(worker, lease, 0, "x", (LeaseOutput.Types.Stream)3);
+        Assert.That(await CodeOf(() => SayAsync(worker, lease, 0, "x", (LeaseOutput.Types.Stream)3)), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await CodeOf(() => worker.ShowAsync(new LeaseOutput())), Is.EqualTo(StatusCode.InvalidArgument));
 
-        Assert.That(await CodeOf(async () => await worker.ReceiveEndAsync()), Is.EqualTo(StatusCode.InvalidArgument));
+        await SayAsync(worker, lease, 0, "fine");
+        await worker.FinishAsync(lease, new ActionResult());
+        Assert.That(await ReadToEndAsync(Follow(metadata.StdoutStreamName)), Is.EqualTo("fine"));
     }
 }

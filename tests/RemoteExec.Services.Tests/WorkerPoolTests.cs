@@ -5,7 +5,6 @@ using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
-using RemoteExec.Scheduling;
 using LeaseId = RemoteExec.Protocol.V1.LeaseId;
 
 namespace RemoteExec.Services.Tests;
@@ -67,7 +66,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         Assert.That(await EndOf(new WorkerMessage()), Is.EqualTo(StatusCode.InvalidArgument));
         Assert.That(await EndOf(Hello(), Hello()), Is.EqualTo(StatusCode.InvalidArgument));
         Assert.That(await EndOf(Hello(), new WorkerMessage()), Is.EqualTo(StatusCode.InvalidArgument));
-        Assert.That(await EndOf(Hello(), new WorkerMessage { LeaseFinished = new LeaseFinished() }), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await EndOf(Hello(), new WorkerMessage { LeaseStopped = new LeaseStopped() }), Is.EqualTo(StatusCode.InvalidArgument));
         Assert.That(
             await EndOf(Hello(), new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = new LeaseId { ExecutionId = "ff", Attempt = 0 } } }),
             Is.EqualTo(StatusCode.InvalidArgument));
@@ -82,27 +81,18 @@ internal sealed class WorkerPoolTests : ServicesFixture
         var result = new ActionResult { OutputFiles = { new OutputFile { Path = "a", Digest = DigestOf("never stored").ToWire() } } };
         using var honest = await JoinAsync("honest");
 
-        await liar.SendAsync(new WorkerMessage { LeaseFinished = new LeaseFinished { Lease = lease.Lease_, Status = new RpcStatus(), Result = result } });
+        await liar.FinishAsync(lease, result);
         await WaitOutLostAttemptAsync();
 
-        var offers = new[] { liar, honest }.Select(async worker => (worker, lease: await NextLeaseAsync(worker))).ToArray();
+        var offers = new[] { liar, honest }.Select(async worker => (worker, lease: await worker.ReceiveLeaseAsync())).ToArray();
         var (winner, second) = await await Task.WhenAny(offers);
         Assert.That(second.Lease_.Attempt, Is.EqualTo(2));
         await StoreAsync("never stored");
-        await winner.SendAsync(new WorkerMessage { LeaseFinished = new LeaseFinished { Lease = second.Lease_, Status = new RpcStatus(), Result = result } });
+        await winner.FinishAsync(second, result);
 
         var response = await ResponseAsync(call);
         Assert.That(response.Result.OutputFiles, Is.EqualTo(result.OutputFiles));
         Assert.That(response.Message, Does.Contain("attempt 2"));
-
-        static async Task<RemoteExec.Protocol.V1.Lease> NextLeaseAsync(ScriptedWorker worker)
-        {
-            while (true)
-            {
-                var message = await worker.ReceiveAsync();
-                if (message.MessageCase == CoordinatorMessage.MessageOneofCase.Lease) return message.Lease;
-            }
-        }
     }
 
     [Test] // REAPI E2, T4: what the worker found out goes to the client as it is
@@ -111,7 +101,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         var missing = DigestOf("evicted");
         using var call = await ExecuteAsync();
         using var worker = await JoinAsync();
-        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), RpcErrors.MissingBlobsStatus([missing]), result: null);
+        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), RpcErrors.MissingBlobsStatus([missing]), Blame.Client);
 
         var response = await ResponseAsync(call);
 
@@ -126,7 +116,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         using var worker = await JoinAsync();
         await worker.FinishAsync(
             await worker.ReceiveLeaseAsync(),
-            new RpcStatus { Code = (int)StatusCode.DeadlineExceeded, Message = "ran out of time" },
+            new RpcStatus { Code = (int)StatusCode.DeadlineExceeded, Message = "ran out of time" }, Blame.Action,
             new ActionResult { StdoutRaw = ByteString.CopyFromUtf8("so far") });
 
         var response = await ResponseAsync(call);
@@ -135,15 +125,15 @@ internal sealed class WorkerPoolTests : ServicesFixture
         Assert.That(response.Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("so far"));
     }
 
-    [Test] // worker.proto: UNAVAILABLE and INTERNAL blame the worker
+    [Test] // worker.proto, Blame
     public async Task A_worker_that_blames_itself_causes_another_attempt()
     {
         using var call = await ExecuteAsync();
         using var worker = await JoinAsync();
         var first = await worker.ReceiveLeaseAsync();
-        await worker.FinishAsync(first, new RpcStatus { Code = (int)StatusCode.Internal, Message = "disk gone" }, result: null);
+        await worker.FailAsync(first, StatusCode.Internal, "disk gone");
         await WaitOutLostAttemptAsync();
-        var second = worker.Later.TryDequeue(out var queued) ? queued.Lease : await worker.ReceiveLeaseAsync();
+        var second = await worker.ReceiveLeaseAsync();
 
         Assert.That((second.Lease_.ExecutionId, second.Lease_.Attempt), Is.EqualTo((first.Lease_.ExecutionId, 2)));
         await worker.FinishAsync(second, new ActionResult());
@@ -156,11 +146,11 @@ internal sealed class WorkerPoolTests : ServicesFixture
         using var call = await ExecuteAsync();
         using var worker = await JoinAsync();
         var lease = await worker.ReceiveLeaseAsync();
-        await worker.FinishAsync(lease, new RpcStatus { Code = (int)StatusCode.Unavailable }, result: null);
+        await worker.FailAsync(lease, StatusCode.Unavailable, "disk full");
         await WaitOutLostAttemptAsync();
-        var second = worker.Later.TryDequeue(out var queued) ? queued.Lease : await worker.ReceiveLeaseAsync();
+        var second = await worker.ReceiveLeaseAsync();
 
-        await worker.FinishAsync(lease, new ActionResult { ExitCode = 1 });
+        Assert.That((await worker.FinishAsync(lease, new ActionResult { ExitCode = 1 })).Stale);
         await worker.FinishAsync(second, new ActionResult { ExitCode = 2 });
 
         Assert.That((await ResponseAsync(call)).Result.ExitCode, Is.EqualTo(2));
@@ -201,9 +191,8 @@ internal sealed class WorkerPoolTests : ServicesFixture
         var lease = await first.ReceiveLeaseAsync();
         first.Dispose();
 
-        using var again = new ScriptedWorker(WorkerPool.Join(cancellationToken: Soon), Soon);
-        await again.SendAsync(Hello(hello => hello.Running.Add(lease.Lease_)));
-        Assert.That((await again.ReceiveAsync()).MessageCase, Is.EqualTo(CoordinatorMessage.MessageOneofCase.Welcome));
+        using var again = new ScriptedWorker(WorkerPool, Soon);
+        await again.GreetAsync("w1", hello => hello.Running.Add(lease.Lease_));
         await again.FinishAsync(lease, new ActionResult { ExitCode = 5 });
 
         Assert.That((await ResponseAsync(call)).Result.ExitCode, Is.EqualTo(5));
@@ -216,10 +205,140 @@ internal sealed class WorkerPoolTests : ServicesFixture
         using var worker = await JoinAsync();
         var lease = await worker.ReceiveLeaseAsync();
         var heartbeat = new Heartbeat();
-        heartbeat.Running.Add(lease.Lease_);
+        heartbeat.Held.Add(lease.Lease_);
         await worker.SendAsync(new WorkerMessage { Heartbeat = heartbeat });
         await worker.FinishAsync(lease, new ActionResult());
 
         Assert.That((await ResponseAsync(call)).Status.Code, Is.Zero);
+    }
+
+    [Test]
+    public async Task A_worker_is_told_what_the_coordinator_takes()
+    {
+        using var worker = new ScriptedWorker(WorkerPool, Soon);
+        var welcome = await worker.GreetAsync("w1");
+
+        Assert.That(welcome.HeartbeatInterval.ToTimeSpan(), Is.EqualTo(Scheduler.Options.HeartbeatInterval));
+        Assert.That(Limits.FromWire(welcome.Limits), Is.EqualTo(Options.Limits with { ReconnectWaitMax = Scheduler.Options.ReconnectBackoffMax }));
+        Assert.That(Scheduler.Options.RejoinGrace, Is.GreaterThan(Scheduler.Options.ReconnectBackoffMax), "or a worker may miss it");
+    }
+
+    [Test]
+    public async Task A_leaving_worker_gives_back_what_it_has_not_finished_and_is_let_go()
+    {
+        using var call = await ExecuteAsync();
+        using var leaving = await JoinAsync("leaving");
+        var lease = await leaving.ReceiveLeaseAsync();
+        await leaving.SendAsync(new WorkerMessage { DrainRequested = new DrainRequested() });
+        await leaving.SendAsync(new WorkerMessage { LeaseReturned = new LeaseReturned { Lease = lease.Lease_ } });
+        await leaving.ReceiveEndAsync();
+
+        using var next = await JoinAsync("next");
+        var again = await next.ReceiveLeaseAsync();
+        await next.FinishAsync(again, new ActionResult { ExitCode = 4 });
+
+        Assert.That(again.Lease_.ExecutionId, Is.EqualTo(lease.Lease_.ExecutionId));
+        Assert.That((await ResponseAsync(call)).Result.ExitCode, Is.EqualTo(4));
+    }
+
+    [Test]
+    public async Task A_worker_that_comes_back_draining_gets_nothing_new()
+    {
+        using var first = await ExecuteAsync("1");
+        using (var before = await JoinAsync())
+        {
+            var lease = await before.ReceiveLeaseAsync();
+            before.Dispose();
+
+            using var draining = new ScriptedWorker(WorkerPool, Soon);
+            await draining.GreetAsync("w1", hello =>
+            {
+                hello.Draining = true;
+                hello.Running.Add(lease.Lease_);
+            });
+            using var second = await ExecuteAsync("2");
+            await second.ResponseStream.MoveNext(Soon); // it is queued
+            await draining.FinishAsync(lease, new ActionResult());
+
+            await draining.ReceiveEndAsync(); // and no lease before it
+        }
+    }
+
+    [Test]
+    public async Task A_report_may_come_while_its_worker_is_away_and_again_when_it_is_back()
+    {
+        using var call = await ExecuteAsync();
+        var worker = await JoinAsync();
+        var lease = await worker.ReceiveLeaseAsync();
+        worker.Dispose();
+
+        Assert.That((await worker.FinishAsync(lease, new ActionResult { ExitCode = 6 })).Stale, Is.False);
+        using var again = new ScriptedWorker(WorkerPool, Soon);
+        await again.GreetAsync("w1", hello => hello.Unreported.Add(lease.Lease_));
+        Assert.That((await again.FinishAsync(lease, new ActionResult { ExitCode = 7 })).Stale);
+
+        Assert.That((await ResponseAsync(call)).Result.ExitCode, Is.EqualTo(6));
+    }
+
+    [Test] // DESIGN D6
+    public async Task A_report_of_somebody_else_changes_nothing()
+    {
+        using var call = await ExecuteAsync();
+        using var worker = await JoinAsync("holder");
+        using var other = await JoinAsync("other");
+        var lease = await worker.ReceiveLeaseAsync();
+
+        Assert.That((await other.FinishAsync(lease, new ActionResult { ExitCode = 1 })).Stale);
+        await worker.FinishAsync(lease, new ActionResult { ExitCode = 2 });
+
+        Assert.That((await ResponseAsync(call)).Result.ExitCode, Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_stale_report_is_answered_unread()
+    {
+        using var worker = await JoinAsync();
+        var nobodys = new RemoteExec.Protocol.V1.Lease { Lease_ = new LeaseId { ExecutionId = new string('1', 32), Attempt = 1 } };
+
+        var response = await worker.ReportAsync(nobodys, report => report.ResultDigest = new Build.Bazel.Remote.Execution.V2.Digest { Hash = "nonsense" });
+
+        Assert.That(response.Stale);
+    }
+
+    [Test]
+    public async Task A_report_that_names_no_lease_is_INVALID_ARGUMENT() =>
+        Assert.That(await CodeOf(async () => await WorkerPool.ReportAsync(new ReportRequest(), cancellationToken: Soon)), Is.EqualTo(StatusCode.InvalidArgument));
+
+    [Test] // a Directory that the coordinator does not read, from a command that made too many files
+    public async Task A_result_beyond_the_limits_ends_its_action_and_the_worker_goes_on()
+    {
+        using var first = await ExecuteAsync("1");
+        using var worker = await JoinAsync();
+        var root = new Build.Bazel.Remote.Execution.V2.Digest { Hash = DigestOf("root").Hash, SizeBytes = 1L << 30 };
+        var directory = new OutputDirectory { Path = "out", RootDirectoryDigest = root, TreeDigest = (await StoreAsync(new Tree { Root = new() })).ToWire() };
+        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult { OutputDirectories = { directory } });
+
+        Assert.That((StatusCode)(await ResponseAsync(first)).Status.Code, Is.EqualTo(StatusCode.ResourceExhausted), "not tried again");
+
+        using var second = await ExecuteAsync("2");
+        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult { ExitCode = 9 });
+        Assert.That((await ResponseAsync(second)).Result.ExitCode, Is.EqualTo(9));
+    }
+
+    [Test]
+    public async Task A_result_of_a_hundred_thousand_outputs_is_taken()
+    {
+        using var call = await ExecuteAsync();
+        using var worker = await JoinAsync();
+        var digest = (await StoreAsync("each of them")).ToWire();
+        var result = new ActionResult();
+        for (int i = 0; i < 100_000; i++)
+            result.OutputFiles.Add(new OutputFile { Path = $"{i:D8}{new string('p', 92)}", Digest = digest });
+        Assert.That(result.CalculateSize(), Is.GreaterThan(16 << 20), "more than a message ever took");
+
+        var stored = await StoreAsync(result);
+        await worker.ReportAsync(await worker.ReceiveLeaseAsync(), report => report.ResultDigest = stored.ToWire());
+
+        Assert.That((await ResponseAsync(call)).Result.OutputFiles, Has.Count.EqualTo(100_000));
     }
 }

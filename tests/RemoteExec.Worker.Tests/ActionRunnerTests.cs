@@ -33,7 +33,7 @@ public sealed class ActionRunnerTests
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain, root));
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK), report.Status.Message);
-        var output = report.Result.OutputFiles.Single();
+        var output = report.InlineResult.OutputFiles.Single();
         Assert.That(output.Path, Is.EqualTo("out/result"));
         Assert.That(output.Digest, Is.EqualTo(Digest.Of(DigestFunction.Sha256, "made"u8).ToWire()));
         Assert.That(bench.Store.Has(Digest.Of(DigestFunction.Sha256, "made"u8)));
@@ -48,7 +48,7 @@ public sealed class ActionRunnerTests
         await using var bench = new ActionBench();
         var report = await bench.RunAsync(ScriptedSandbox.Exits(0), bench.Lease(Plain));
 
-        var metadata = report.Result.ExecutionMetadata;
+        var metadata = report.InlineResult.ExecutionMetadata;
         var stamps = new[]
         {
             metadata.QueuedTimestamp, metadata.WorkerStartTimestamp, metadata.InputFetchStartTimestamp,
@@ -109,7 +109,7 @@ public sealed class ActionRunnerTests
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.DeadlineExceeded));
-        Assert.That(report.Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("so far"));
+        Assert.That(report.InlineResult.StdoutRaw.ToStringUtf8(), Is.EqualTo("so far"));
         Assert.That(sandbox.LastSpec!.Limits.Timeout, Is.EqualTo(TimeSpan.FromMinutes(1)));
     }
 
@@ -122,24 +122,26 @@ public sealed class ActionRunnerTests
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK));
-        Assert.That(report.Result.ExitCode, Is.EqualTo(139));
+        Assert.That(report.InlineResult.ExitCode, Is.EqualTo(139));
         Assert.That(report.Message, Does.Contain("signal 11").And.Contain("bench"));
     }
 
-    [TestCase(SandboxOutcome.MemoryLimit, StatusCode.ResourceExhausted)]
-    [TestCase(SandboxOutcome.ProgramNotFound, StatusCode.FailedPrecondition)]
-    [TestCase(SandboxOutcome.ProgramNotRunnable, StatusCode.FailedPrecondition)]
-    [TestCase(SandboxOutcome.WorkingDirectoryInvalid, StatusCode.InvalidArgument)]
-    [TestCase(SandboxOutcome.SpecInvalid, StatusCode.InvalidArgument)]
-    [TestCase(SandboxOutcome.SetupFailed, StatusCode.Internal)]
-    [TestCase(SandboxOutcome.LauncherLost, StatusCode.Unavailable)]
-    public async Task An_outcome_has_its_code(SandboxOutcome outcome, StatusCode code)
+    [TestCase(SandboxOutcome.MemoryLimit, StatusCode.ResourceExhausted, Blame.Action)]
+    [TestCase(SandboxOutcome.ProgramNotFound, StatusCode.FailedPrecondition, Blame.Client)]
+    [TestCase(SandboxOutcome.ProgramNotRunnable, StatusCode.FailedPrecondition, Blame.Client)]
+    [TestCase(SandboxOutcome.WorkingDirectoryInvalid, StatusCode.InvalidArgument, Blame.Client)]
+    [TestCase(SandboxOutcome.SpecInvalid, StatusCode.InvalidArgument, Blame.Client)]
+    [TestCase(SandboxOutcome.SetupFailed, StatusCode.Internal, Blame.Worker)]
+    [TestCase(SandboxOutcome.LauncherLost, StatusCode.Unavailable, Blame.Worker)]
+    [TestCase(SandboxOutcome.OutputLost, StatusCode.Unavailable, Blame.Worker)]
+    public async Task An_outcome_has_its_code_and_its_blame(SandboxOutcome outcome, StatusCode code, Blame blame)
     {
         await using var bench = new ActionBench();
         var report = await bench.RunAsync(
             ScriptedSandbox.Ends(new SandboxReport { Outcome = outcome, Detail = "the detail" }), bench.Lease(Plain));
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(code));
+        Assert.That(report.Blame, Is.EqualTo(blame));
         Assert.That(report.Status.Message, Does.Contain("the detail"));
         Assert.That(report.Status.Details, Is.Empty, "nothing here may look like a missing blob");
     }
@@ -151,7 +153,7 @@ public sealed class ActionRunnerTests
     {
         await using var bench = new ActionBench();
         var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = outcome });
-        await using var attempt = await bench.Runner(sandbox).RunAsync(bench.Lease(Plain), bench.Reports, default);
+        await using var attempt = await bench.Runner(sandbox).RunAsync(bench.Lease(Plain), () => { }, default);
 
         Assert.That(((WorkDirectory)attempt.Remains!).MayBeEntered, Is.EqualTo(mayBeEntered));
     }
@@ -252,7 +254,7 @@ public sealed class ActionRunnerTests
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.Internal));
         Assert.That(report.Status.Message, Does.Contain("input"));
-        Assert.That(report.Result, Is.Null);
+        Assert.That(report.InlineResult, Is.Null);
         Assert.That(bench.Store.Has(digest), Is.False);
     }
 
@@ -303,10 +305,52 @@ public sealed class ActionRunnerTests
 
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
 
-        Assert.That(report.Result.StdoutRaw, Is.Empty);
-        Assert.That(Digest.TryParse(DigestFunction.Sha256, report.Result.StdoutDigest.Hash, report.Result.StdoutDigest.SizeBytes, out var digest, out _));
+        Assert.That(report.InlineResult.StdoutRaw, Is.Empty);
+        Assert.That(Digest.TryParse(DigestFunction.Sha256, report.InlineResult.StdoutDigest.Hash, report.InlineResult.StdoutDigest.SizeBytes, out var digest, out _));
         string stored = await File.ReadAllTextAsync(bench.Store.PathOf(digest));
         Assert.That(stored, Does.StartWith(text).And.EndsWith("[output truncated: 7 more bytes were dropped]\n"));
+    }
+
+    [Test]
+    public async Task A_log_that_could_not_be_kept_is_no_result_and_blames_the_worker()
+    {
+        await using var bench = new ActionBench();
+        var sandbox = new ScriptedSandbox((spec, output, _) =>
+        {
+            // Where the log goes when it outgrows memory there is something already.
+            Directory.CreateDirectory(Path.Combine(spec.InputRootPath, "../stdout"));
+            int failures = 0;
+            for (int i = 0; i < 3; i++)
+            {
+                try
+                {
+                    output.Write(OutputStream.Stdout, new byte[100_000]);
+                }
+                catch (Exception full) when (full is IOException or UnauthorizedAccessException)
+                {
+                    failures++;
+                }
+            }
+
+            Assert.That(failures, Is.EqualTo(2), "after a gap nothing is taken");
+            return ValueTask.FromResult(new SandboxReport { Outcome = SandboxOutcome.Exited });
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        Assert.That(((StatusCode)report.Status.Code, report.Blame), Is.EqualTo((StatusCode.Unavailable, Blame.Worker)), report.Status.Message);
+        Assert.That(report.InlineResult, Is.Null);
+    }
+
+    [Test]
+    public async Task A_stage_that_fails_in_a_way_that_nobody_thought_of_is_reported_all_the_same()
+    {
+        await using var bench = new ActionBench();
+        var sandbox = new ScriptedSandbox((_, _, _) => throw new NotSupportedException("hm"));
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        Assert.That(((StatusCode)report.Status.Code, report.Blame), Is.EqualTo((StatusCode.Internal, Blame.Worker)));
     }
 
     [Test]
@@ -341,7 +385,7 @@ public sealed class ActionRunnerTests
     [Test]
     public async Task A_tree_that_expands_beyond_its_budget_is_refused()
     {
-        await using var bench = new ActionBench { Trees = new TreeLimits { EntriesMax = 1000 } };
+        await using var bench = new ActionBench { Limits = new Limits { Tree = new TreeLimits { EntriesMax = 1000 } } };
         // Twenty directories, each naming the one before twice: a million paths from twenty small blobs.
         var level = new WireDirectory();
         for (int i = 0; i < 20; i++)
@@ -394,7 +438,7 @@ public sealed class ActionRunnerTests
 
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
 
-        Assert.That(report.Result.ExitCode, Is.EqualTo(3));
-        Assert.That(report.Result.OutputFiles, Has.Count.EqualTo(1));
+        Assert.That(report.InlineResult.ExitCode, Is.EqualTo(3));
+        Assert.That(report.InlineResult.OutputFiles, Has.Count.EqualTo(1));
     }
 }

@@ -58,11 +58,11 @@ public sealed class LocalWorkerTests
             "cat input > out/copy; mkdir out/tree; ln -s ../copy out/tree/link; echo told; echo warned >&2; id -u", root, ["out/copy", "out/tree"]);
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK), report.Status.Message);
-        Assert.That(report.Result.ExitCode, Is.Zero, report.Result.StderrRaw.ToStringUtf8());
-        Assert.That(report.Result.OutputFiles.Single().Digest, Is.EqualTo(input.ToWire()), "the copy is the same blob");
-        Assert.That(report.Result.OutputDirectories.Single().Path, Is.EqualTo("out/tree"));
-        Assert.That(report.Result.StdoutRaw.ToStringUtf8(), Does.StartWith("told\n"));
-        Assert.That(report.Result.StderrRaw.ToStringUtf8(), Is.EqualTo("warned\n"));
+        Assert.That(report.InlineResult.ExitCode, Is.Zero, report.InlineResult.StderrRaw.ToStringUtf8());
+        Assert.That(report.InlineResult.OutputFiles.Single().Digest, Is.EqualTo(input.ToWire()), "the copy is the same blob");
+        Assert.That(report.InlineResult.OutputDirectories.Single().Path, Is.EqualTo("out/tree"));
+        Assert.That(report.InlineResult.StdoutRaw.ToStringUtf8(), Does.StartWith("told\n"));
+        Assert.That(report.InlineResult.StderrRaw.ToStringUtf8(), Is.EqualTo("warned\n"));
     }
 
     [Test]
@@ -74,7 +74,7 @@ public sealed class LocalWorkerTests
         var report = await RunAsync("chmod 777 input; echo tampered > input; true", root, []);
 
         var content = await _store.ReadAllAsync(input, 100, default);
-        Assert.That(content?.ToArray(), Is.EqualTo("original"u8.ToArray()), report.Result?.StderrRaw.ToStringUtf8());
+        Assert.That(content?.ToArray(), Is.EqualTo("original"u8.ToArray()), report.InlineResult?.StderrRaw.ToStringUtf8());
     }
 
     [Test]
@@ -83,7 +83,7 @@ public sealed class LocalWorkerTests
         var report = await RunAsync("echo begun; sleep 1000 & sleep 1000", new WireDirectory(), [], TimeSpan.FromMilliseconds(300));
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.DeadlineExceeded));
-        Assert.That(report.Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("begun\n"));
+        Assert.That(report.InlineResult.StdoutRaw.ToStringUtf8(), Is.EqualTo("begun\n"));
     }
 
     [Test]
@@ -92,7 +92,7 @@ public sealed class LocalWorkerTests
         var report = await RunAsync("kill -SEGV $$", new WireDirectory(), []);
 
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.OK));
-        Assert.That(report.Result.ExitCode, Is.EqualTo(139));
+        Assert.That(report.InlineResult.ExitCode, Is.EqualTo(139));
         Assert.That(report.Message, Does.Contain("signal 11"));
     }
 
@@ -103,9 +103,10 @@ public sealed class LocalWorkerTests
         await _stream.WriteAsync(new CoordinatorMessage { Lease = await LeaseAsync("sleep 100000", new WireDirectory(), [], id, null) });
         Assert.That((await _stream.NextAsync()).LeaseStarted.Lease, Is.EqualTo(id));
         await _stream.CancelAsync(id);
+        Assert.That((await _stream.NextAsync()).LeaseStopped.Lease, Is.EqualTo(id), "it is dead");
 
         var report = await RunAsync("true", new WireDirectory(), []);
-        Assert.That(report.Result.ExitCode, Is.Zero);
+        Assert.That(report.InlineResult.ExitCode, Is.Zero);
     }
 
     [Test]
@@ -125,7 +126,7 @@ public sealed class LocalWorkerTests
 
         var report = await RunAsync("find . -type f | wc -l", root, []);
 
-        Assert.That(report.Result.StdoutRaw.ToStringUtf8().Trim(), Is.EqualTo("2000"));
+        Assert.That(report.InlineResult.StdoutRaw.ToStringUtf8().Trim(), Is.EqualTo("2000"));
     }
 
     private ValueTask<Digest> PutAsync(byte[] bytes) => _store.WriteAllAsync(DigestFunction.Sha256, bytes, default);
@@ -148,17 +149,12 @@ public sealed class LocalWorkerTests
         };
     }
 
-    private async Task<LeaseFinished> RunAsync(string script, WireDirectory root, string[] outputs, TimeSpan? timeout = null)
+    private async Task<ReportRequest> RunAsync(string script, WireDirectory root, string[] outputs, TimeSpan? timeout = null)
     {
         var id = CoordinatorStreamExtensions.Id($"e{Guid.NewGuid()}");
         await _stream.WriteAsync(new CoordinatorMessage { Lease = await LeaseAsync(script, root, outputs, id, timeout) });
-        while (true)
-        {
-            var message = await _stream.NextAsync();
-            if (message.LeaseFinished is not { } report) continue;
-            Assert.That(report.Lease, Is.EqualTo(id));
-            await _stream.AcknowledgeAsync(id);
-            return report;
-        }
+        var report = await _coordinator.TakeReportAsync();
+        Assert.That(report.Lease, Is.EqualTo(id));
+        return report;
     }
 }

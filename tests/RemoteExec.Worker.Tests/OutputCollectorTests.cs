@@ -340,7 +340,7 @@ public sealed class OutputCollectorTests
         byte[] bytes = wire.ToByteArray();
         var command = CommandSpec.Parse(bytes, Digest.Of(Sha256, bytes));
         var result = new ActionResult();
-        var collector = new OutputCollector(_store, limits ?? new OutputLimits(), trees ?? new TreeLimits(), mayTakeFiles: false);
+        var collector = new OutputCollector(_store, limits ?? new OutputLimits(), () => trees ?? new TreeLimits(), mayTakeFiles: false);
         await collector.CollectAsync(_root, command, Sha256, result, CancellationToken.None);
         return result;
     }

@@ -1,264 +1,319 @@
 using Grpc.Core;
-using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 using RemoteExec.Protocol.V1;
-using System.Collections.Concurrent;
 using static RemoteExec.Worker.Tests.CoordinatorStreamExtensions;
 
 namespace RemoteExec.Worker.Tests;
 
-[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
-public sealed class WorkerLoopTests
+/// <summary>What a worker says of its leases, and that nothing that happens to one happens to another.</summary>
+public sealed class WorkerLoopTests : WorkerLoopFixture
 {
-    private readonly ScriptedCoordinator _coordinator = new();
-    private readonly CancellationTokenSource _drain = new();
-
-    // One promise per attempt: the test decides when and how it ends.
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<LeaseFinished>> _attempts = new();
-    private Task _running = Task.CompletedTask;
-    private Remains? _remains;
-
-    [SetUp]
-    public void Start()
-    {
-        var hello = new Hello { WorkerId = "w", Slots = 2 };
-        var loop = new WorkerLoop(hello, _coordinator, RunAttemptAsync, TimeSpan.FromHours(1), TimeProvider.System, new Random(1), NullLogger.Instance);
-        _running = loop.RunAsync(_drain.Token);
-    }
-
     [Test]
-    public async Task A_lease_is_started_finished_and_forgotten_once_acknowledged()
+    public async Task A_lease_is_started_reported_and_forgotten_once_that_is_answered()
     {
-        var (stream, hello) = await _coordinator.WelcomeAsync();
+        var (stream, hello) = await Coordinator.WelcomeAsync();
         Assert.That(hello.Running, Is.Empty);
 
-        await stream.LeaseAsync(Id("e"));
-        Assert.That((await stream.NextAsync()).LeaseStarted.Lease, Is.EqualTo(Id("e")));
+        await RunAsync(stream, "e");
         Finish("e");
-        Assert.That((await stream.NextAsync()).LeaseFinished.Lease, Is.EqualTo(Id("e")));
-        await stream.AcknowledgeAsync(Id("e"));
+        var report = await Coordinator.TakeReportAsync();
+        Assert.That(report.Lease, Is.EqualTo(Id("e")));
+        await LeaveAsync(stream);
+    }
 
-        stream.Complete(Lost());
-        var (next, again) = await _coordinator.WelcomeAsync();
-        Assert.That(again.Running, Is.Empty);
+    [Test]
+    public async Task ARunning_lease_survives_a_reconnect_and_is_reported_after_it()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+
+        stream.Complete(Failure());
+        var (next, hello) = await Coordinator.WelcomeAsync();
+        Assert.That((hello.Running, hello.Unreported.Count), Is.EqualTo((new[] { Id("e") }, 0)));
+
+        Finish("e");
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e")));
         await LeaveAsync(next);
     }
 
     [Test]
-    public async Task A_running_lease_survives_a_reconnect_and_reports_on_the_new_stream()
+    public async Task A_report_is_sent_again_until_it_is_answered_and_hello_says_that_it_is_owed()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
-
-        stream.Complete(Lost());
-        var (next, hello) = await _coordinator.WelcomeAsync();
-        Assert.That(hello.Running, Is.EqualTo([Id("e")]));
-
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
         Finish("e");
-        Assert.That((await next.NextAsync()).LeaseFinished.Lease, Is.EqualTo(Id("e")));
-        await next.AcknowledgeAsync(Id("e"));
-        await LeaveAsync(next);
-    }
-
-    [Test]
-    public async Task A_report_is_sent_again_on_every_stream_until_it_is_acknowledged()
-    {
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
-        Finish("e");
-        await stream.NextAsync(); // received, and lost before it was acknowledged
 
         for (int i = 0; i < 3; i++)
         {
-            stream.Complete(Lost());
-            (stream, var hello) = await _coordinator.WelcomeAsync();
-            Assert.That(hello.Running, Is.EqualTo([Id("e")]));
-            Assert.That((await stream.NextAsync()).LeaseFinished.Lease, Is.EqualTo(Id("e")));
+            var report = await Coordinator.NextReportAsync();
+            stream.Complete(Failure());
+            (stream, var hello) = await Coordinator.WelcomeAsync();
+            Assert.That((hello.Unreported, hello.Running.Count), Is.EqualTo((new[] { Id("e") }, 0)));
+            report.Fail(Failure());
         }
-        await stream.AcknowledgeAsync(Id("e"));
+
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e")));
         await LeaveAsync(stream);
     }
 
     [Test]
-    public async Task A_cancelled_lease_reports_nothing()
+    public async Task A_report_that_fails_in_a_way_that_nobody_thought_of_is_sent_again()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("gone"));
-        await stream.NextAsync();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        Finish("e");
+        (await Coordinator.NextReportAsync()).Fail(new UnheardOfException());
+
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e")));
+        await LeaveAsync(stream);
+    }
+
+    [TestCase(StatusCode.InvalidArgument)]
+    [TestCase(StatusCode.ResourceExhausted)]
+    public async Task A_report_that_is_refused_for_good_is_the_failure_of_its_own_attempt(StatusCode code)
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        Finish("e", new ReportRequest { Status = new RpcStatus(), InlineResult = new() });
+        (await Coordinator.NextReportAsync()).Fail(Failure(code));
+
+        var report = await Coordinator.TakeReportAsync();
+
+        Assert.That((report.Lease, report.Blame, report.ResultCase), Is.EqualTo((Id("e"), Blame.Worker, ReportRequest.ResultOneofCase.None)));
+        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.Internal));
+        await LeaveAsync(stream);
+    }
+
+    [Test]
+    public async Task A_report_that_nobody_answers_holds_up_no_other()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "slow");
+        Finish("slow");
+        var slow = await Coordinator.NextReportAsync();
+
+        await RunAsync(stream, "next");
+        Finish("next");
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("next")));
+
+        slow.Answer();
+        await LeaveAsync(stream);
+    }
+
+    [Test]
+    public async Task A_cancelled_lease_is_not_reported_and_is_confirmed_when_it_is_dead()
+    {
+        Dying = new TaskCompletionSource();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "gone");
         await stream.CancelAsync(Id("gone"));
 
-        await stream.LeaseAsync(Id("next"));
-        Assert.That((await stream.NextAsync()).LeaseStarted.Lease, Is.EqualTo(Id("next")));
+        // It takes its time; the worker goes on meanwhile.
+        await RunAsync(stream, "next");
         Finish("next");
-        Assert.That((await stream.NextAsync()).LeaseFinished.Lease, Is.EqualTo(Id("next")));
-        await stream.AcknowledgeAsync(Id("next"));
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("next")));
+
+        Dying.SetResult();
+        Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("gone")));
         await LeaveAsync(stream);
     }
 
     [Test]
-    public async Task Stale_news_changes_nothing()
+    public async Task Cancelling_what_is_not_here_is_confirmed_at_once()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
+        var (stream, _) = await Coordinator.WelcomeAsync();
         await stream.CancelAsync(Id("unknown"));
-        await stream.AcknowledgeAsync(Id("unknown"));
+
+        Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("unknown")));
+        await LeaveAsync(stream);
+    }
+
+    [Test]
+    public async Task A_report_that_is_owed_and_no_longer_wanted_is_dropped()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        Finish("e");
+        var report = await Coordinator.NextReportAsync();
+        await stream.CancelAsync(Id("e"));
+
+        Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("e")));
+        Assert.That(report.Response.IsCompleted, Is.False, "nobody had to answer");
+        stream.Complete(Failure());
+        var (next, hello) = await Coordinator.WelcomeAsync();
+        Assert.That(hello.Unreported, Is.Empty);
+        await LeaveAsync(next);
+    }
+
+    [Test]
+    public async Task Cancelling_an_older_attempt_changes_nothing_about_this_one()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
         await stream.LeaseAsync(Id("e", 2));
         await stream.NextAsync();
         await stream.CancelAsync(Id("e", 1));
-        await stream.AcknowledgeAsync(Id("e", 2)); // it has not finished: nothing to acknowledge
+        Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("e", 1)));
 
         Finish("e");
-        Assert.That((await stream.NextAsync()).LeaseFinished.Lease, Is.EqualTo(Id("e", 2)));
-        await stream.AcknowledgeAsync(Id("e", 2));
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e", 2)));
         await LeaveAsync(stream);
     }
 
     [Test]
     public async Task A_lease_sent_twice_runs_once()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
         await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
-        await stream.LeaseAsync(Id("e"));
+        await RunAsync(stream, "next"); // so the one before was heard
         Finish("e");
+        Finish("next");
 
-        Assert.That((await stream.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.LeaseFinished));
-        await stream.AcknowledgeAsync(Id("e"));
+        var reports = new[] { await Coordinator.TakeReportAsync(), await Coordinator.TakeReportAsync() };
+        Assert.That(reports.Select(report => report.Lease), Is.EquivalentTo(new[] { Id("e"), Id("next") }));
         await LeaveAsync(stream);
     }
 
     [Test]
-    public async Task A_crash_of_the_runner_is_reported_as_internal()
+    public async Task A_crash_of_the_runner_is_reported_as_internal_and_blames_the_worker()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
-        _attempts["e"].SetException(new InvalidOperationException("a mistake"));
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        Crash("e", new UnheardOfException());
 
-        var report = (await stream.NextAsync()).LeaseFinished;
-        Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.Internal));
-        Assert.That(report.Status.Message, Does.Contain("a mistake"));
-        await stream.AcknowledgeAsync(Id("e"));
+        var report = await Coordinator.TakeReportAsync();
+        Assert.That(((StatusCode)report.Status.Code, report.Blame), Is.EqualTo((StatusCode.Internal, Blame.Worker)));
+        Assert.That(report.Status.Message, Does.Contain("unheard of"));
         await LeaveAsync(stream);
     }
 
     [Test]
-    public async Task A_drain_lets_running_leases_finish()
+    public async Task ADrain_letsRunning_leases_finish()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
 
-        await _drain.CancelAsync();
+        await Drain.CancelAsync();
         Assert.That((await stream.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested));
         Finish("e");
-        Assert.That((await stream.NextAsync()).LeaseFinished.Lease, Is.EqualTo(Id("e")));
-        await stream.AcknowledgeAsync(Id("e"));
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e")));
         stream.Complete();
-        await _running;
+        await Running;
     }
 
     [Test]
     public async Task A_worker_leaves_only_when_what_its_attempts_left_is_cleaned_up()
     {
-        _remains = new Remains();
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
+        Left = new SlowRemains();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
         Finish("e");
-        await stream.NextAsync();
-        await _remains.Begun.Task;
-        await stream.AcknowledgeAsync(Id("e"));
-        await _drain.CancelAsync();
+        await Coordinator.TakeReportAsync();
+        await Left.Begun.Task;
+        await Drain.CancelAsync();
         await stream.NextAsync();
         var leaving = LeaveAsync();
         stream.Complete();
         Assert.That(await stream.MoveNext(CancellationToken.None), Is.False, "the connection is still open");
         // Every chance to leave too early; a worker that waits is not hurried by it.
         for (int i = 0; i < 1000 && !leaving.IsCompleted; i++) await Task.Yield();
-        _remains.End.SetResult();
+        Left.End.SetResult();
         Assert.That(await leaving, Is.True, "it left while a work directory was given back");
 
         async Task<bool> LeaveAsync()
         {
-            await _running;
-            return _remains.End.Task.IsCompleted;
+            await Running;
+            return Left.End.Task.IsCompleted;
         }
     }
 
     [Test]
-    public async Task A_drain_with_a_lost_coordinator_asks_the_next_stream_too()
+    public async Task What_cannot_be_cleaned_up_is_no_failure_of_its_lease()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
-        await stream.LeaseAsync(Id("e"));
-        await stream.NextAsync();
-        await _drain.CancelAsync();
-        await stream.NextAsync();
-        stream.Complete(Lost());
-
-        var (next, hello) = await _coordinator.WelcomeAsync();
-        Assert.That(hello.Running, Is.EqualTo([Id("e")]));
-        Assert.That((await next.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested));
+        Left = new SlowRemains();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
         Finish("e");
-        await next.NextAsync();
-        await next.AcknowledgeAsync(Id("e"));
-        next.Complete();
-        await _running;
+        await Left.Begun.Task;
+        Left.End.SetException(new UnheardOfException());
+
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e")));
+        await LeaveAsync(stream);
     }
 
     [Test]
-    public async Task An_orderly_end_without_a_drain_means_reconnect()
+    public async Task ADraining_worker_says_so_in_its_hello_and_asks_the_next_stream_too()
     {
-        var (stream, _) = await _coordinator.WelcomeAsync();
+        var (stream, first) = await Coordinator.WelcomeAsync();
+        Assert.That(first.Draining, Is.False);
+        await RunAsync(stream, "e");
+        await Drain.CancelAsync();
+        await stream.NextAsync();
+        stream.Complete(Failure());
+
+        var (next, hello) = await Coordinator.WelcomeAsync();
+        Assert.That((hello.Draining, hello.Running), Is.EqualTo((true, new[] { Id("e") })));
+        Assert.That((await next.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested));
+        Finish("e");
+        await Coordinator.TakeReportAsync();
+        next.Complete();
+        await Running;
+    }
+
+    [Test]
+    public async Task ACoordinator_that_leaves_while_the_workerDrains_is_no_goodbye()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        await Drain.CancelAsync();
+        await stream.NextAsync();
         stream.Complete();
-        var (next, _) = await _coordinator.WelcomeAsync();
+
+        var (next, hello) = await Coordinator.WelcomeAsync();
+        Assert.That(hello.Running, Is.EqualTo([Id("e")]), "what runs is for its next life");
+        Finish("e");
+        await Coordinator.TakeReportAsync();
+        next.Complete();
+        await Running;
+    }
+
+    [Test]
+    public async Task An_orderly_end_without_aDrain_means_reconnect()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        stream.Complete();
+        var (next, _) = await Coordinator.WelcomeAsync();
         await LeaveAsync(next);
     }
 
     [Test]
     public async Task A_refusal_for_good_ends_the_worker()
     {
-        var stream = await _coordinator.NextStreamAsync();
-        stream.Complete(new RpcException(new Status(StatusCode.InvalidArgument, "slots must be positive")));
+        var stream = await Coordinator.NextStreamAsync();
+        stream.Complete(Failure(StatusCode.InvalidArgument));
 
-        Assert.That(async () => await _running, Throws.InstanceOf<RpcException>());
+        Assert.That(async () => await Running, Throws.InstanceOf<RpcException>());
     }
 
-    private async ValueTask<FinishedAttempt> RunAttemptAsync(
-        Lease lease, ILeaseReporter reporter, CancellationToken cancellationToken)
+    [Test]
+    public async Task A_connection_that_breaks_in_a_way_that_nobody_thought_of_is_followed_by_another()
     {
-        var attempt = _attempts.GetOrAdd(
-            lease.Lease_.ExecutionId, _ => new TaskCompletionSource<LeaseFinished>(TaskCreationOptions.RunContinuationsAsynchronously));
-        await reporter.StartedAsync(cancellationToken);
-        var report = await attempt.Task.WaitAsync(cancellationToken);
-        report.Lease = lease.Lease_;
-        return new FinishedAttempt(report, _remains);
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        stream.Complete(new UnheardOfException());
+
+        var (next, _) = await Coordinator.WelcomeAsync();
+        await LeaveAsync(next);
     }
 
-    private void Finish(string execution) => _attempts[execution].SetResult(new LeaseFinished { Status = new RpcStatus() });
-
-    private async Task LeaveAsync(InMemoryCoordinatorStream stream)
+    [Test]
+    public void No_wait_between_two_attempts_is_longer_than_theCoordinator_says()
     {
-        await _drain.CancelAsync();
-        while (await stream.MoveNext(CancellationToken.None) && stream.Current.MessageCase != WorkerMessage.MessageOneofCase.DrainRequested)
-        {
-        }
-        stream.Complete();
-        await _running;
-    }
+        var longest = TimeSpan.FromSeconds(3);
+        var backoff = new ReconnectBackoff(new Random(1)); // seed 1
 
-    /// <summary>A work directory that takes its time to be given back.</summary>
-    private sealed class Remains : IAsyncDisposable
-    {
-        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var waits = Enumerable.Range(0, 1000).Select(_ => backoff.Next(longest)).ToList();
 
-        public TaskCompletionSource End { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public async ValueTask DisposeAsync()
-        {
-            Begun.SetResult();
-            await End.Task;
-        }
+        Assert.That(waits, Is.All.InRange(TimeSpan.FromMilliseconds(25), longest));
+        Assert.That(waits.Max(), Is.GreaterThan(longest * 0.9), "and it does become that long");
     }
 }

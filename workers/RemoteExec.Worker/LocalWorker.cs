@@ -12,12 +12,12 @@ public sealed class LocalWorker : IAsyncDisposable
 {
     private readonly WorkerLoop _loop;
     private readonly WorkDirectories _workDirectories;
-    private readonly CommandSlots _slots;
+    private readonly IDisposable _slots;
     private readonly LiveOutputs _liveOutputs;
     private readonly IAsyncDisposable? _launcher;
 
     internal LocalWorker(
-        WorkerLoop loop, WorkDirectories workDirectories, CommandSlots slots, LiveOutputs liveOutputs, IAsyncDisposable? launcher,
+        WorkerLoop loop, WorkDirectories workDirectories, IDisposable slots, LiveOutputs liveOutputs, IAsyncDisposable? launcher,
         IReadOnlyList<SandboxWall> walls)
     {
         _loop = loop;

@@ -13,6 +13,9 @@ internal sealed class RunningWorker : IProgramWork
     // A coordinator that comes back takes its workers back, with what they run; their transfers must not be what fails.
     private static readonly TimeSpan OutageMax = TimeSpan.FromMinutes(1);
 
+    // A coordinator that is there answers within a round trip; what runs here is waited for only a few seconds.
+    private static readonly TimeSpan ConnectMax = TimeSpan.FromSeconds(2);
+
     private readonly Stack<object> _owned = new();
     private LocalWorker? _worker;
 
@@ -50,24 +53,24 @@ internal sealed class RunningWorker : IProgramWork
     {
         var options = flags.ToOptions();
         Directory.CreateDirectory(options.DataDirectory);
-        var local = Own(await DiskBlobStore.OpenAsync(
-            new DiskBlobStoreOptions
-            {
-                Directory = Path.Combine(options.DataDirectory, "cas"),
-                LimitBytes = flags.CacheSizeBytes,
-                // A cache promises nothing to clients: a blob is kept while it is used, and may go after that.
-                Retention = TimeSpan.FromMinutes(10),
-            },
-            time, cancellationToken));
+        var local = Own(await DiskBlobStore.OpenAsync(WorkerCache.Options(options.DataDirectory, flags.CacheSizeBytes), time, cancellationToken));
         var blobChannel = Own(RpcChannels.Create(AddressOf(flags.Coordinators[0])));
-        // The loop has a backoff of its own, which asks the next coordinator instead of the same one again.
-        var channels = flags.Coordinators
-            .Select(coordinator => Own(RpcChannels.Create(AddressOf(coordinator), new RpcChannelOptions { AttemptsMax = 1 }))).ToList();
+        var coordinators = flags.Coordinators.Select(ChannelsTo).ToList();
         // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
         var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions { OutageMax = OutageMax });
-        var connector = new RpcWorkerConnector([.. channels.Select(channel => new WorkerPool.WorkerPoolClient(channel.CreateCallInvoker()))]);
+        var connector = new RpcWorkerConnector(coordinators, time);
         _worker = Own(await LocalWorker.CreateAsync(options, local, remote, connector, time, logs, cancellationToken));
         Welcome = WorkerWelcome.Text(options, flags.Coordinators, _worker.Walls);
+    }
+
+    // Two ways to each: what is bulky or slow on the one must not keep life signs waiting on the other.
+    private CoordinatorClients ChannelsTo(HostPort coordinator)
+    {
+        // The loop has a backoff of its own, which asks the next coordinator instead of the same one again.
+        var joining = Own(RpcChannels.Create(AddressOf(coordinator), new RpcChannelOptions { AttemptsMax = 1, ConnectTimeout = ConnectMax }));
+        var calling = Own(RpcChannels.Create(AddressOf(coordinator)));
+        return new CoordinatorClients(
+            new WorkerPool.WorkerPoolClient(joining.CreateCallInvoker()), new WorkerPool.WorkerPoolClient(calling.CreateCallInvoker()));
     }
 
     private T Own<T>(T part)

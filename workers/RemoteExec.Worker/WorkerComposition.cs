@@ -25,24 +25,33 @@ internal static class WorkerComposition
             ? [.. probe.Walls.Select(wall => wall with { Enforced = false, Reason = "the sandbox is switched off" })]
             : probe.Walls;
 
+        // Every failure says whose store it was. Without another one, the store here is everybody's.
+        var own = new OwnedLocalBlobStore(local, remote is null ? StoreOwner.Everybody : StoreOwner.Worker);
+        var shared = remote is null ? null : new OwnedBlobStore(remote, StoreOwner.Everybody);
+
         // The stages of an action.
+        var lines = new Lines();
         var workDirectories = WorkDirectories.Open(
             options.DataDirectory, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, standing.HasFlag(DirectoryStock.WallsNeeded), log);
-        var slots = new CommandSlots(options.Slots);
-        var liveOutputs = new LiveOutputs(time);
-        var runner = new ActionRunner(
+        var blobs = new BlobFetcher(own, shared);
+        var inputs = new InputStage(
+            new ActionFetcher(blobs, () => lines.Limits), blobs,
+            new InputMaterialiser(own, workDirectories.Stock, copies: sandbox.FileOwner is null), own, log);
+        var liveOutputs = new LiveOutputs(options.WorkerId, lines, time);
+        var command = new CommandStage(options, sandbox, standing, liveOutputs);
+        var outputs = new OutputStage(
             options,
-            new ActionFetcher(new BlobFetcher(local, remote), options.Trees),
-            new InputMaterialiser(local, workDirectories.Stock, copies: sandbox.FileOwner is null),
-            sandbox, standing, slots, liveOutputs,
             // Without a process wall something of the action may live on, with its output open for writing.
-            new OutputCollector(local, options.OutputLimits, options.Trees, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
-            remote is null ? null : new OutputUploader(local, remote),
-            local, workDirectories, time, log);
+            new OutputCollector(own, options.OutputLimits, () => lines.Limits.Tree, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
+            shared is null ? null : new OutputUploader(own, shared),
+            own, shared, () => lines.Limits);
+        var runner = new ActionRunner(options.WorkerId, workDirectories, inputs, command, outputs, time, log);
 
         // The loop that feeds them.
-        var loop = new WorkerLoop(Introduce(options, walls), connector, runner.RunAsync, options.DrainMax, time, Random.Shared, log);
-        return new LocalWorker(loop, workDirectories, slots, liveOutputs, launcher, walls);
+        var leases = new LeaseTable();
+        var desk = new LeaseDesk(options.WorkerId, leases, lines, runner.RunAsync, time, log);
+        var loop = new WorkerLoop(Introduce(options, walls), connector, leases, desk, lines, options.DrainMax, time, Random.Shared, log);
+        return new LocalWorker(loop, workDirectories, command, liveOutputs, launcher, walls);
     }
 
     private static SandboxLauncherOptions LauncherOptions(WorkerOptions options)

@@ -1,5 +1,4 @@
 using RemoteExec.Core;
-using RemoteExec.Protocol;
 
 namespace RemoteExec.Worker;
 
@@ -42,9 +41,6 @@ public sealed record WorkerOptions
 
     /// <summary>Processes and threads an action may have at once.</summary>
     public int ActionProcessesMax { get; init; } = 8192;
-
-    /// <summary>Of input trees, and of outputs. The coordinator admits by the same.</summary>
-    public TreeLimits Trees { get; init; } = new();
 
     public OutputLimits OutputLimits { get; init; } = new();
 

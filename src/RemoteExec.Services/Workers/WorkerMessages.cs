@@ -5,8 +5,11 @@ using RemoteExec.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Scheduling;
+using Action = System.Action;
+using Blame = RemoteExec.Scheduling.Blame;
 using Lease = RemoteExec.Scheduling.Lease;
 using LeaseId = RemoteExec.Scheduling.LeaseId;
+using WireBlame = RemoteExec.Protocol.V1.Blame;
 using WireLease = RemoteExec.Protocol.V1.Lease;
 using WireLeaseId = RemoteExec.Protocol.V1.LeaseId;
 
@@ -15,18 +18,17 @@ namespace RemoteExec.Services;
 /// <summary>remoteexec.v1 between wire and scheduler. What a worker gets wrong here is INVALID_ARGUMENT and ends its stream.</summary>
 internal static class WorkerMessages
 {
-    private const int SlotsMax = Pools.SlotsMax;
     private const int NameLengthMax = 256;
 
-    public static WorkerDescription Describe(Hello hello)
+    public static WorkerDescription Describe(Hello hello, Limits limits)
     {
         if (hello.WorkerId.Length is 0 or > NameLengthMax || hello.WorkerId.Any(char.IsControl))
             throw RpcErrors.InvalidField("hello.worker_id", $"a worker id has 1 to {NameLengthMax} printable characters");
         if (hello.Pool.Length > NameLengthMax) throw RpcErrors.InvalidField("hello.pool", $"a pool has at most {NameLengthMax} characters");
-        if (hello.Slots is < 1 or > SlotsMax) throw RpcErrors.InvalidField("hello.slots", $"slots is {hello.Slots}, 1 to {SlotsMax} are possible");
-
-        if (hello.Prefetch is < 0 or > SlotsMax)
-            throw RpcErrors.InvalidField("hello.prefetch", $"prefetch is {hello.Prefetch}, 0 to {SlotsMax} are possible");
+        if (hello.Slots < 1 || hello.Slots > limits.SlotsMax)
+            throw RpcErrors.InvalidField("hello.slots", $"slots is {hello.Slots}, 1 to {limits.SlotsMax} are possible");
+        if (hello.Prefetch < 0 || hello.Prefetch > limits.SlotsMax)
+            throw RpcErrors.InvalidField("hello.prefetch", $"prefetch is {hello.Prefetch}, 0 to {limits.SlotsMax} are possible");
 
         var properties = hello.Properties.Select(property => new PlatformProperty(property.Name, property.Value));
         if (!Platform.TryCreate(properties, out var platform, out string? error)) throw RpcErrors.InvalidField("hello.properties", error);
@@ -41,7 +43,33 @@ internal static class WorkerMessages
             Walls = [.. hello.Walls.Select(wall => new WorkerWall(wall.Name, wall.Enforced, RequestOrigins.Clean(wall.Reason)))],
             Version = RequestOrigins.Clean(hello.Version),
             Running = LeaseIds(hello.Running),
+            Unreported = LeaseIds(hello.Unreported),
+            IsDraining = hello.Draining,
         };
+    }
+
+    /// <summary>What a message of a joined worker tells its session.</summary>
+    public static Action Read(WorkerMessage message, WorkerSession session)
+    {
+        switch (message.MessageCase)
+        {
+            case WorkerMessage.MessageOneofCase.Heartbeat:
+                var held = LeaseIds(message.Heartbeat.Held);
+                return () => session.Heartbeat(held);
+            case WorkerMessage.MessageOneofCase.LeaseStarted:
+                var started = FromWire(message.LeaseStarted.Lease);
+                return () => session.Started(started);
+            case WorkerMessage.MessageOneofCase.LeaseStopped:
+                var stopped = FromWire(message.LeaseStopped.Lease);
+                return () => session.Stopped(stopped);
+            case WorkerMessage.MessageOneofCase.LeaseReturned:
+                var returned = FromWire(message.LeaseReturned.Lease);
+                return () => session.HandBack(returned);
+            case WorkerMessage.MessageOneofCase.DrainRequested:
+                return session.RequestDrain;
+            default:
+                throw RpcErrors.Invalid("a worker says hello once, and nothing empty");
+        }
     }
 
     public static ImmutableArray<LeaseId> LeaseIds(IEnumerable<WireLeaseId> wire) => [.. wire.Select(FromWire)];
@@ -59,6 +87,16 @@ internal static class WorkerMessages
         LeaseOutput.Types.Stream.Stdout => OutputStream.Stdout,
         LeaseOutput.Types.Stream.Stderr => OutputStream.Stderr,
         _ => throw RpcErrors.Invalid($"stream {(int)wire} of a lease's output is neither stdout nor stderr"),
+    };
+
+    /// <summary>Who does not say whose fault a failure was is to blame.</summary>
+    public static Blame FromWire(WireBlame wire) => wire switch
+    {
+        WireBlame.Client => Blame.Client,
+        WireBlame.Action => Blame.Action,
+        WireBlame.Coordinator => Blame.Coordinator,
+        WireBlame.Store => Blame.Store,
+        _ => Blame.Worker,
     };
 
     public static CoordinatorMessage Welcome(TimeSpan heartbeatInterval, ServicesOptions options) => new()
@@ -90,9 +128,6 @@ internal static class WorkerMessages
 
     public static CoordinatorMessage Cancel(LeaseId lease, string reason) =>
         new() { CancelLease = new CancelLease { Lease = ToWire(lease), Reason = reason } };
-
-    public static CoordinatorMessage Acknowledge(LeaseId lease) =>
-        new() { FinishAcknowledged = new FinishAcknowledged { Lease = ToWire(lease) } };
 
     private static WireLeaseId ToWire(LeaseId lease) => new() { ExecutionId = lease.Execution.ToString(), Attempt = lease.Attempt };
 }

@@ -7,25 +7,34 @@ using RemoteExec.Protocol.V1;
 namespace RemoteExec.Services.Tests;
 
 /// <summary>A worker that says what a test tells it to.</summary>
-internal sealed class ScriptedWorker(AsyncDuplexStreamingCall<WorkerMessage, CoordinatorMessage> call, CancellationToken soon) : IDisposable
+internal sealed class ScriptedWorker(WorkerPool.WorkerPoolClient pool, CancellationToken soon) : IDisposable
 {
-    public async Task GreetAsync(string id, params string[] properties)
+    private readonly AsyncDuplexStreamingCall<WorkerMessage, CoordinatorMessage> _join = pool.Join(cancellationToken: soon);
+
+    public string Id { get; private set; } = "";
+
+    public Task<Welcome> GreetAsync(string id, params string[] properties) => GreetAsync(id, hello => hello.Properties.AddRange(properties
+        .Select(property => property.Split('='))
+        .Select(pair => new Build.Bazel.Remote.Execution.V2.Platform.Types.Property { Name = pair[0], Value = pair[1] })));
+
+    public async Task<Welcome> GreetAsync(string id, Action<Hello> change)
     {
+        Id = id;
         var hello = new Hello { WorkerId = id, Slots = 2, Version = "test" };
-        hello.Properties.AddRange(properties
-            .Select(property => property.Split('='))
-            .Select(pair => new Build.Bazel.Remote.Execution.V2.Platform.Types.Property { Name = pair[0], Value = pair[1] }));
+        change(hello);
         await SendAsync(new WorkerMessage { Hello = hello });
-        Assert.That((await ReceiveAsync()).MessageCase, Is.EqualTo(CoordinatorMessage.MessageOneofCase.Welcome));
+        var message = await ReceiveAsync();
+        Assert.That(message.MessageCase, Is.EqualTo(CoordinatorMessage.MessageOneofCase.Welcome));
+        return message.Welcome;
     }
 
-    public Task SendAsync(WorkerMessage message) => call.RequestStream.WriteAsync(message, soon);
+    public Task SendAsync(WorkerMessage message) => _join.RequestStream.WriteAsync(message, soon);
 
     /// <summary>The next message; it is the test's failure when there is none.</summary>
     public async Task<CoordinatorMessage> ReceiveAsync()
     {
-        Assert.That(await call.ResponseStream.MoveNext(soon), "the coordinator ended the stream");
-        return call.ResponseStream.Current;
+        Assert.That(await _join.ResponseStream.MoveNext(soon), "the coordinator ended the stream");
+        return _join.ResponseStream.Current;
     }
 
     public async Task<Lease> ReceiveLeaseAsync()
@@ -35,27 +44,40 @@ internal sealed class ScriptedWorker(AsyncDuplexStreamingCall<WorkerMessage, Coo
         return message.Lease;
     }
 
-    public async Task ReceiveEndAsync() => Assert.That(await call.ResponseStream.MoveNext(soon), Is.False);
+    public async Task ReceiveEndAsync() => Assert.That(await _join.ResponseStream.MoveNext(soon), Is.False);
 
     public Task StartAsync(Lease lease) => SendAsync(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease.Lease_ } });
 
-    /// <summary>Reports success with this result, and waits for the acknowledgement.</summary>
-    public Task FinishAsync(Lease lease, ActionResult result) => FinishAsync(lease, new RpcStatus(), result);
+    /// <summary>Reports success with this result.</summary>
+    public Task<ReportResponse> FinishAsync(Lease lease, ActionResult result) => ReportAsync(lease, report => report.InlineResult = result);
 
-    public async Task FinishAsync(Lease lease, RpcStatus status, ActionResult? result)
+    /// <summary>Reports a failure that is its own.</summary>
+    public Task<ReportResponse> FailAsync(Lease lease, StatusCode code, string message) =>
+        FinishAsync(lease, new RpcStatus { Code = (int)code, Message = message }, Blame.Worker);
+
+    public Task<ReportResponse> FinishAsync(Lease lease, RpcStatus status, Blame blame, ActionResult? result = null) => ReportAsync(lease, report =>
     {
-        await SendAsync(new WorkerMessage { LeaseFinished = new LeaseFinished { Lease = lease.Lease_, Status = status, Result = result } });
-        // What is queued next may be offered first.
-        while (true)
-        {
-            var message = await ReceiveAsync();
-            if (message.MessageCase == CoordinatorMessage.MessageOneofCase.FinishAcknowledged) return;
-            Later.Enqueue(message);
-        }
+        report.Status = status;
+        report.Blame = blame;
+        if (result is not null) report.InlineResult = result;
+    });
+
+    public async Task<ReportResponse> ReportAsync(Lease lease, Action<ReportRequest> change)
+    {
+        var report = new ReportRequest { WorkerId = Id, Lease = lease.Lease_, Status = new RpcStatus() };
+        change(report);
+        return await pool.ReportAsync(report, cancellationToken: soon);
     }
 
-    /// <summary>What came while an acknowledgement was awaited.</summary>
-    public Queue<CoordinatorMessage> Later { get; } = new();
+    /// <summary>Shows a piece of output; returns when it has arrived.</summary>
+    public async Task ShowAsync(LeaseOutput piece)
+    {
+        using var call = pool.LiveOutput(cancellationToken: soon);
+        piece.WorkerId = Id;
+        await call.RequestStream.WriteAsync(piece, soon);
+        await call.RequestStream.CompleteAsync();
+        await call;
+    }
 
     /// <summary>All nine timestamps, a second apart.</summary>
     public static ExecutedActionMetadata Times(DateTimeOffset start)
@@ -76,5 +98,5 @@ internal sealed class ScriptedWorker(AsyncDuplexStreamingCall<WorkerMessage, Coo
         };
     }
 
-    public void Dispose() => call.Dispose();
+    public void Dispose() => _join.Dispose();
 }

@@ -146,7 +146,7 @@ internal abstract class ServicesFixture
 
     protected async Task<ScriptedWorker> JoinAsync(string id = "w1", params string[] properties)
     {
-        var worker = new ScriptedWorker(WorkerPool.Join(cancellationToken: Soon), Soon);
+        var worker = new ScriptedWorker(WorkerPool, Soon);
         await worker.GreetAsync(id, properties);
         return worker;
     }

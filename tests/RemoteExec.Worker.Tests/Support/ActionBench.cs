@@ -3,6 +3,7 @@ using Google.Protobuf.WellKnownTypes;
 using Microsoft.Extensions.Logging.Abstractions;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
+using RemoteExec.Storage;
 using RemoteExec.Worker.Sandbox;
 using Build.Bazel.Remote.Execution.V2;
 
@@ -13,28 +14,37 @@ internal sealed class ActionBench : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private WorkDirectories? _workDirectories;
-    private readonly CommandSlots _slots = new(1);
+    private readonly Lines _lines = new();
     private readonly LiveOutputs _liveOutputs;
+    private CommandStage? _command;
 
     public ActionBench(TimeProvider? time = null)
     {
         Time = time ?? TimeProvider.System;
-        _liveOutputs = new LiveOutputs(Time);
+        _lines.Open(new Line(Watcher, Limits.Default, Time));
+        _liveOutputs = new LiveOutputs("bench", _lines, Time);
         Store = new FolderBlobStore(_folder.Sub("store"));
     }
 
     public FolderBlobStore Store { get; }
 
-    /// <summary>What the coordinator hears of a lease before its report.</summary>
-    public CollectedReports Reports { get; } = new();
+    /// <summary>What the coordinator is shown of a command while it runs.</summary>
+    public WatchingCoordinator Watcher { get; } = new();
+
+    /// <summary>The store that all share; null is the all-in-one.</summary>
+    public IBlobStore? Remote { get; init; }
+
+    /// <summary>What the runner works in: the store as it is, unless a test says otherwise.</summary>
+    public ILocalBlobStore? Local { get; init; }
+
+    /// <summary>What the coordinator takes.</summary>
+    public Limits Limits { get; init; } = Limits.Default;
 
     public string WorkPath => Path.Combine(_folder.Path, "work");
 
     private TimeProvider Time { get; }
 
     public OutputLimits OutputLimits { get; init; } = new();
-
-    public TreeLimits Trees { get; init; } = new();
 
     public Digest Put(IMessage message) => Store.Put(DigestFunction.Sha256, message.ToByteArray());
 
@@ -66,21 +76,30 @@ internal sealed class ActionBench : IAsyncDisposable
         var options = new WorkerOptions
         {
             WorkerId = "bench",
+            Slots = 1,
             DataDirectory = _folder.Path,
             OutputLimits = OutputLimits,
-            Trees = Trees,
         };
         _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, recycles: false, NullLogger.Instance);
+        var own = new OwnedLocalBlobStore(Local ?? Store, Remote is null ? StoreOwner.Everybody : StoreOwner.Worker);
+        var shared = Remote is null ? null : new OwnedBlobStore(Remote, StoreOwner.Everybody);
+        var blobs = new BlobFetcher(own, shared);
+        _command ??= new CommandStage(options, sandbox, walls, _liveOutputs);
         return new ActionRunner(
-            options, new ActionFetcher(new BlobFetcher(Store, remote: null), Trees), new InputMaterialiser(Store, _workDirectories.Stock, copies: false),
-            sandbox, walls, _slots, _liveOutputs, new OutputCollector(Store, OutputLimits, Trees, mayTakeFiles: false), uploader: null,
-            Store, _workDirectories, Time, NullLogger.Instance);
+            options.WorkerId, _workDirectories,
+            new InputStage(
+                new ActionFetcher(blobs, () => Limits), blobs, new InputMaterialiser(own, _workDirectories.Stock, copies: false), own, NullLogger.Instance),
+            _command,
+            new OutputStage(
+                options, new OutputCollector(own, OutputLimits, () => Limits.Tree, mayTakeFiles: false), shared is null ? null : new OutputUploader(own, shared), own, shared,
+                () => Limits),
+            Time, NullLogger.Instance);
     }
 
-    public async ValueTask<LeaseFinished> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default)
+    public async ValueTask<ReportRequest> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default)
     {
-        await using var attempt = await Runner(sandbox).RunAsync(lease, Reports, cancellationToken);
-        return attempt.Report;
+        await using var attempt = await Runner(sandbox).RunAsync(lease, () => { }, cancellationToken);
+        return attempt.Report!; // not stopped
     }
 
     /// <summary>Waits until every work directory that was given back is removed.</summary>
@@ -90,7 +109,7 @@ internal sealed class ActionBench : IAsyncDisposable
     {
         await _liveOutputs.DisposeAsync();
         await SettleAsync();
-        _slots.Dispose();
+        _command?.Dispose();
         _folder.Dispose();
     }
 }

@@ -9,12 +9,12 @@ namespace RemoteExec.Worker;
 /// Reads an Action and all it refers to, checks it, and brings its input files to this machine. Whatever is
 /// absent is reported at once and completely, so that the client uploads it in one go (REAPI E2).
 /// </summary>
-internal sealed class ActionFetcher(BlobFetcher blobs, TreeLimits limits)
+internal sealed class ActionFetcher(BlobFetcher blobs, Func<Limits> limits)
 {
     // Parsed directories of the last few hundred actions; the trees of one build fit.
     private const long DirectoryCacheBytesMax = 32 << 20;
 
-    private readonly InputTreeWalk _walk = new(blobs, new DirectoryCache(DirectoryCacheBytesMax), limits);
+    private readonly InputTreeWalk _walk = new(blobs, new DirectoryCache(DirectoryCacheBytesMax), () => limits().Tree);
 
     public async ValueTask<FetchedAction> FetchAsync(Lease lease, CancellationToken cancellationToken)
     {

@@ -2,9 +2,11 @@ using RemoteExec.Worker.Sandbox;
 
 namespace RemoteExec.Worker;
 
-/// <summary>A command's end and the two streams it wrote.</summary>
-internal sealed class CommandRun(StageClock clock, WorkDirectory directory) : ISandboxOutput, IDisposable
+/// <summary>A command: what it is told, how it ended, and the two streams it wrote.</summary>
+internal sealed class CommandRun(SandboxSpec spec, StageClock clock, WorkDirectory directory) : ISandboxOutput, IDisposable
 {
+    public SandboxSpec Spec { get; } = spec;
+
     public ActionLog Stdout { get; } = new(directory.PathBeside("stdout"));
 
     public ActionLog Stderr { get; } = new(directory.PathBeside("stderr"));

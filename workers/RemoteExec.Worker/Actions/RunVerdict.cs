@@ -1,14 +1,14 @@
 using Grpc.Core;
-using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
 using RemoteExec.Worker.Sandbox;
 
 namespace RemoteExec.Worker;
 
 /// <summary>
 /// What a sandbox's report means in the protocol's words (REAPI 1.14): the status of ExecuteResponse and the
-/// sentence for people.
+/// sentence for people; and whose fault it is.
 /// </summary>
-internal readonly record struct RunVerdict(StatusCode Code, string Message)
+internal readonly record struct RunVerdict(StatusCode Code, Blame Blame, string Message)
 {
     /// <summary>The command ran to its end, whatever it answered; its outputs are collected.</summary>
     public bool HasResult => Code == StatusCode.OK;
@@ -18,23 +18,24 @@ internal readonly record struct RunVerdict(StatusCode Code, string Message)
 
     public static RunVerdict Of(SandboxReport report, SandboxSpec spec) => report.Outcome switch
     {
-        SandboxOutcome.Exited => new(StatusCode.OK, report.ExitCode == 0 ? "" : $"exit code {report.ExitCode}"),
-        SandboxOutcome.Signaled => new(StatusCode.OK, $"killed by signal {report.Signal}{Because(report)}"),
+        SandboxOutcome.Exited => new(StatusCode.OK, Blame.Unspecified, report.ExitCode == 0 ? "" : $"exit code {report.ExitCode}"),
+        SandboxOutcome.Signaled => new(StatusCode.OK, Blame.Unspecified, $"killed by signal {report.Signal}{Because(report)}"),
         SandboxOutcome.TimedOut => new(
-            StatusCode.DeadlineExceeded, $"the command was still running after its timeout of {spec.Limits.Timeout.TotalSeconds:0.###} s and was killed"),
+            StatusCode.DeadlineExceeded, Blame.Action, $"the command was still running after its timeout of {spec.Limits.Timeout.TotalSeconds:0.###} s and was killed"),
         // Neither a test failure nor a reason to try the same again here (BuildBuddy #8396 is a fake test failure).
         SandboxOutcome.MemoryLimit => new(
-            StatusCode.ResourceExhausted, $"{OutOfMemory(spec)}{Because(report)}"),
+            StatusCode.ResourceExhausted, Blame.Action, $"{OutOfMemory(spec)}{Because(report)}"),
         // REAPI X2; not retried, another worker of the same platform has no more programs than this one.
-        SandboxOutcome.ProgramNotFound => new(StatusCode.FailedPrecondition, MissingProgram(report, spec)),
+        SandboxOutcome.ProgramNotFound => new(StatusCode.FailedPrecondition, Blame.Client, MissingProgram(report, spec)),
         SandboxOutcome.ProgramNotRunnable => new(
-            StatusCode.FailedPrecondition, $"the program {Printable.Quote(spec.Arguments[0])} cannot be executed{Because(report)}"),
+            StatusCode.FailedPrecondition, Blame.Client, $"the program {Printable.Quote(spec.Arguments[0])} cannot be executed{Because(report)}"),
         SandboxOutcome.WorkingDirectoryInvalid => new(
-            StatusCode.InvalidArgument, $"the working directory {Printable.Quote(spec.WorkingDirectory)} cannot be entered{Because(report)}"),
-        SandboxOutcome.SpecInvalid => new(StatusCode.InvalidArgument, $"the command cannot be run as written{Because(report)}"),
-        SandboxOutcome.SetupFailed => new(StatusCode.Internal, $"the sandbox could not be built{Because(report)}"),
-        SandboxOutcome.Killed => new(StatusCode.Unavailable, $"the command was killed{Because(report)}"),
-        _ => new(StatusCode.Unavailable, $"the sandbox launcher was lost{Because(report)}"),
+            StatusCode.InvalidArgument, Blame.Client, $"the working directory {Printable.Quote(spec.WorkingDirectory)} cannot be entered{Because(report)}"),
+        SandboxOutcome.SpecInvalid => new(StatusCode.InvalidArgument, Blame.Client, $"the command cannot be run as written{Because(report)}"),
+        SandboxOutcome.SetupFailed => new(StatusCode.Internal, Blame.Worker, $"the sandbox could not be built{Because(report)}"),
+        SandboxOutcome.OutputLost => new(StatusCode.Unavailable, Blame.Worker, $"the worker could not keep what the command wrote{Because(report)}"),
+        SandboxOutcome.Killed => new(StatusCode.Unavailable, Blame.Worker, $"the command was killed{Because(report)}"),
+        _ => new(StatusCode.Unavailable, Blame.Worker, $"the sandbox launcher was lost{Because(report)}"),
     };
 
     public RpcStatus ToStatus() => new() { Code = (int)Code, Message = HasResult ? "" : Message };

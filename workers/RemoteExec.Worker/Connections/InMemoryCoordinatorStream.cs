@@ -52,5 +52,5 @@ public sealed class InMemoryCoordinatorStream : IAsyncStreamReader<WorkerMessage
     /// Ends the stream, as returning from a handler does. With an error the worker sees that error, and
     /// reconnects.
     /// </summary>
-    public void Complete(RpcException? error = null) => _toWorker.TryComplete(error);
+    public void Complete(Exception? error = null) => _toWorker.TryComplete(error);
 }

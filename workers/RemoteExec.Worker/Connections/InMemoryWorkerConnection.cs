@@ -5,8 +5,8 @@ using RemoteExec.Protocol.V1;
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// The worker's end of a stream that never leaves the process; <see cref="InMemoryCoordinatorStream"/> is the
-/// other. Messages are handed over as they are: neither end changes one after sending it.
+/// The worker's end of a conversation that never leaves the process; <see cref="InMemoryCoordinatorStream"/> and
+/// <see cref="IReportDesk"/> are the other. Messages are handed over as they are: neither end changes one after sending it.
 /// </summary>
 public sealed class InMemoryWorkerConnection : IWorkerConnection
 {
@@ -16,19 +16,21 @@ public sealed class InMemoryWorkerConnection : IWorkerConnection
 
     private readonly Channel<WorkerMessage> _toCoordinator;
     private readonly Channel<CoordinatorMessage> _toWorker;
+    private readonly IReportDesk _desk;
 
-    private InMemoryWorkerConnection(Channel<WorkerMessage> toCoordinator, Channel<CoordinatorMessage> toWorker)
+    private InMemoryWorkerConnection(Channel<WorkerMessage> toCoordinator, Channel<CoordinatorMessage> toWorker, IReportDesk desk)
     {
+        _desk = desk;
         _toCoordinator = toCoordinator;
         _toWorker = toWorker;
     }
 
-    /// <summary>Both ends of a new stream.</summary>
-    public static (InMemoryWorkerConnection Worker, InMemoryCoordinatorStream Coordinator) CreatePair()
+    /// <summary>Both ends of a new stream, beside which <paramref name="desk"/> takes reports.</summary>
+    public static (InMemoryWorkerConnection Worker, InMemoryCoordinatorStream Coordinator) CreatePair(IReportDesk desk)
     {
         var toCoordinator = Channel.CreateBounded<WorkerMessage>(new BoundedChannelOptions(MessagesMax) { SingleReader = true });
         var toWorker = Channel.CreateBounded<CoordinatorMessage>(new BoundedChannelOptions(MessagesMax) { SingleReader = true });
-        return (new InMemoryWorkerConnection(toCoordinator, toWorker), new InMemoryCoordinatorStream(toCoordinator.Reader, toWorker.Writer));
+        return (new InMemoryWorkerConnection(toCoordinator, toWorker, desk), new InMemoryCoordinatorStream(toCoordinator.Reader, toWorker.Writer));
     }
 
     public async ValueTask SendAsync(WorkerMessage message, CancellationToken cancellationToken)
@@ -53,6 +55,11 @@ public sealed class InMemoryWorkerConnection : IWorkerConnection
         }
         return null;
     }
+
+    public ValueTask<ReportResponse> ReportAsync(ReportRequest report, CancellationToken cancellationToken) =>
+        _desk.ReportAsync(report, cancellationToken);
+
+    public ValueTask ShowAsync(LeaseOutput piece, CancellationToken cancellationToken) => _desk.ShowAsync(piece, cancellationToken);
 
     public ValueTask DisposeAsync()
     {

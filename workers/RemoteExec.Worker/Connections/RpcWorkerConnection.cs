@@ -3,31 +3,44 @@ using RemoteExec.Protocol.V1;
 
 namespace RemoteExec.Worker;
 
-/// <summary>A worker stream across the network. The call allows one write at a time, and many leases report.</summary>
-internal sealed class RpcWorkerConnection(AsyncDuplexStreamingCall<WorkerMessage, CoordinatorMessage> call) : IWorkerConnection
+/// <summary>A conversation across the network: one call for the stream, one for each report, and one for pieces of output while it lasts.</summary>
+internal sealed class RpcWorkerConnection(CoordinatorClients coordinator, TimeProvider time) : IWorkerConnection
 {
-    private readonly SemaphoreSlim _writing = new(1);
+    // Longer than it takes to check the largest tree and to flush a slow disk. What has no answer by then is asked again.
+    private static readonly TimeSpan ReportMax = TimeSpan.FromMinutes(5);
 
-    public async ValueTask SendAsync(WorkerMessage message, CancellationToken cancellationToken)
+    private readonly AsyncDuplexStreamingCall<WorkerMessage, CoordinatorMessage> _join = coordinator.Joining.Join(new CallOptions());
+    private AsyncClientStreamingCall<LeaseOutput, LiveOutputResponse>? _liveOutput;
+
+    public async ValueTask SendAsync(WorkerMessage message, CancellationToken cancellationToken) =>
+        await _join.RequestStream.WriteAsync(message, cancellationToken);
+
+    public async ValueTask<CoordinatorMessage?> ReceiveAsync(CancellationToken cancellationToken) =>
+        await _join.ResponseStream.MoveNext(cancellationToken) ? _join.ResponseStream.Current : null;
+
+    public async ValueTask<ReportResponse> ReportAsync(ReportRequest report, CancellationToken cancellationToken) =>
+        await coordinator.Calling.ReportAsync(report, headers: null, (time.GetUtcNow() + ReportMax).UtcDateTime, cancellationToken);
+
+    public async ValueTask ShowAsync(LeaseOutput piece, CancellationToken cancellationToken)
     {
-        await _writing.WaitAsync(cancellationToken);
+        _liveOutput ??= coordinator.Calling.LiveOutput(new CallOptions());
         try
         {
-            await call.RequestStream.WriteAsync(message, cancellationToken);
+            await _liveOutput.RequestStream.WriteAsync(piece, cancellationToken);
         }
-        finally
+        catch
         {
-            _writing.Release();
+            _liveOutput.Dispose();
+            _liveOutput = null;
+            throw;
         }
     }
 
-    public async ValueTask<CoordinatorMessage?> ReceiveAsync(CancellationToken cancellationToken) =>
-        await call.ResponseStream.MoveNext(cancellationToken) ? call.ResponseStream.Current : null;
-
     public ValueTask DisposeAsync()
     {
-        // Ends the call either way: in good order nothing is left to cancel.
-        call.Dispose();
+        // Ends the calls either way: in good order nothing is left to cancel.
+        _join.Dispose();
+        _liveOutput?.Dispose();
         return ValueTask.CompletedTask;
     }
 }

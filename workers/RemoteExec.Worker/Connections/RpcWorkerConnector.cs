@@ -1,10 +1,7 @@
-using Grpc.Core;
-using RemoteExec.Protocol.V1;
-
 namespace RemoteExec.Worker;
 
 /// <summary>Joins over gRPC. With several coordinators each attempt goes to the next: the one that broke is asked last.</summary>
-internal sealed class RpcWorkerConnector(IReadOnlyList<WorkerPool.WorkerPoolClient> coordinators) : IWorkerConnector
+internal sealed class RpcWorkerConnector(IReadOnlyList<CoordinatorClients> coordinators, TimeProvider time) : IWorkerConnector
 {
     private int _next;
 
@@ -14,6 +11,6 @@ internal sealed class RpcWorkerConnector(IReadOnlyList<WorkerPool.WorkerPoolClie
         _next = (_next + 1) % coordinators.Count;
         // The call's own life is the connection's: `cancellationToken` speaks of this attempt only, and the
         // first receive tells whether anybody is there.
-        return ValueTask.FromResult<IWorkerConnection>(new RpcWorkerConnection(coordinator.Join(new CallOptions())));
+        return ValueTask.FromResult<IWorkerConnection>(new RpcWorkerConnection(coordinator, time));
     }
 }

@@ -25,8 +25,12 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock st
     {
         MakeDirectories(tree, root);
         MakeSymlinks(tree, root);
-        return tree.Files.Count == 0 ? [] : await store.LinkManyAsync(UnderRoot(tree, root, copies), cancellationToken);
+        return await LinkAsync(tree.Files, root, cancellationToken);
     }
+
+    /// <summary>Puts files, or those that were not in the store the first time, into a tree whose directories are made.</summary>
+    public async ValueTask<IReadOnlyList<Digest>> LinkAsync(List<BlobLink> files, string root, CancellationToken cancellationToken) =>
+        files.Count == 0 ? [] : await store.LinkManyAsync(UnderRoot(files, root, copies), cancellationToken);
 
     /// <summary>
     /// Makes the directories above every output, and those that legacy clients expect to exist (REAPI X5). A link
@@ -74,10 +78,10 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock st
         }
     }
 
-    private static List<BlobLink> UnderRoot(InputTree tree, string root, bool copies)
+    private static List<BlobLink> UnderRoot(List<BlobLink> files, string root, bool copies)
     {
-        var links = new List<BlobLink>(tree.Files.Count);
-        foreach (var file in tree.Files)
+        var links = new List<BlobLink>(files.Count);
+        foreach (var file in files)
             links.Add(file with { Path = $"{root}/{file.Path}", IsCopy = copies });
         return links;
     }

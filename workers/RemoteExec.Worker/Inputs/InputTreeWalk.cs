@@ -8,13 +8,13 @@ namespace RemoteExec.Worker;
 /// coordinator's door, and expands them into paths.
 /// </summary>
 /// <remarks>REAPI E2: everything absent is reported together, so a miss does not end the walk.</remarks>
-internal sealed class InputTreeWalk(BlobFetcher blobs, DirectoryCache cache, TreeLimits limits)
+internal sealed class InputTreeWalk(BlobFetcher blobs, DirectoryCache cache, Func<TreeLimits> limits)
 {
     public async ValueTask<InputTree> ReadAsync(Digest root, List<Digest> missing, CancellationToken cancellationToken)
     {
         var directories = new Dictionary<Digest, WireDirectory>();
-        var sums = new TreeSums(limits);
-        await foreach (var found in new DirectoryWalk(ReadAsync, limits).DistinctAsync(root, isKnown: null, cancellationToken))
+        var sums = new TreeSums(limits());
+        await foreach (var found in new DirectoryWalk(ReadAsync, limits()).DistinctAsync(root, isKnown: null, cancellationToken))
         {
             sums.Add(found);
             if (found.Message is { } directory) directories[found.Digest] = directory;
@@ -28,7 +28,7 @@ internal sealed class InputTreeWalk(BlobFetcher blobs, DirectoryCache cache, Tre
     private async ValueTask<WireDirectory?> ReadAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (cache.Find(digest) is { } known) return known;
-        if (await blobs.ReadAsync(digest, limits.DirectoryBytesMax, cancellationToken) is not { } blob) return null;
+        if (await blobs.ReadAsync(digest, limits().DirectoryBytesMax, cancellationToken) is not { } blob) return null;
 
         var directory = DirectoryBlob.Parse(blob, digest, DirectoryUse.Input);
         cache.Add(digest, directory);
@@ -39,7 +39,7 @@ internal sealed class InputTreeWalk(BlobFetcher blobs, DirectoryCache cache, Tre
         Digest root, TreeSummary sum, Dictionary<Digest, WireDirectory> directories, CancellationToken cancellationToken)
     {
         var tree = new InputTree { FileBytes = sum.FileBytes };
-        var walk = new DirectoryWalk((digest, _) => ValueTask.FromResult(directories.GetValueOrDefault(digest)), limits);
+        var walk = new DirectoryWalk((digest, _) => ValueTask.FromResult(directories.GetValueOrDefault(digest)), limits());
         await foreach (var place in walk.ExpandAsync(root, cancellationToken))
         {
             // An absent one is in the list of missing blobs already.

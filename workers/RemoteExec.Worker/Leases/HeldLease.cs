@@ -3,37 +3,61 @@ using RemoteExec.Protocol.V1;
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// A lease from its arrival until the coordinator has acknowledged its report:
-/// <c>running → reported → forgotten</c>, or <c>running → cancelled → forgotten</c>.
+/// A lease from its arrival until the coordinator needs to hear no more of it. <see cref="LeaseTable"/> moves it:
+/// <code>
+/// Running -> Owed     -> forgotten   (its report is answered)
+///    |   `-> Returned -> forgotten   (the worker leaves, and says goodbye)
+///    `---------------->  forgotten   (the coordinator does not want it: its processes are dead)
+/// </code>
 /// </summary>
 internal sealed class HeldLease : IDisposable
 {
-    private readonly CancellationTokenSource _cancellation = new();
+    private readonly CancellationTokenSource _unwanted = new();
+    private readonly CancellationTokenSource _stop;
+    private readonly TaskCompletionSource _dead = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public HeldLease(LeaseKey key)
     {
         Key = key;
-        Cancelled = _cancellation.Token;
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(_unwanted.Token);
+        Unwanted = _unwanted.Token;
+        Stop = _stop.Token;
     }
 
     public LeaseKey Key { get; }
 
-    public CancellationToken Cancelled { get; }
+    public LeaseState State { get; set; }
 
-    /// <summary>Set when the attempt is over; sent again after every reconnect until it is acknowledged.</summary>
-    public LeaseFinished? Report { get; set; }
+    /// <summary>The coordinator wants neither the attempt nor its report.</summary>
+    public CancellationToken Unwanted { get; }
 
-    public void Cancel()
+    /// <summary>The attempt is to end: nobody wants it, or the worker leaves.</summary>
+    public CancellationToken Stop { get; }
+
+    /// <summary>Completes when nothing of the attempt runs any more.</summary>
+    public Task WhenDead => _dead.Task;
+
+    public void Died() => _dead.SetResult();
+
+    public void Cancel() => Cancel(_unwanted);
+
+    public void HandBack() => Cancel(_stop);
+
+    public void Dispose()
+    {
+        _stop.Dispose();
+        _unwanted.Dispose();
+    }
+
+    private static void Cancel(CancellationTokenSource source)
     {
         try
         {
-            _cancellation.Cancel();
+            source.Cancel();
         }
         catch (ObjectDisposedException)
         {
-            // The attempt ended in the same instant: nothing is left to cancel.
+            // It was forgotten in the same instant: nothing is left to cancel.
         }
     }
-
-    public void Dispose() => _cancellation.Dispose();
 }

@@ -27,40 +27,24 @@ internal sealed class LeaseTable
         lock (_lock) return _held.GetValueOrDefault(key);
     }
 
-    /// <summary>Keeps a report until it is acknowledged.</summary>
-    public void SetReport(HeldLease lease, LeaseFinished report)
+    public void Move(HeldLease lease, LeaseState state)
     {
-        lock (_lock) lease.Report = report;
+        lock (_lock) lease.State = state;
     }
 
-    /// <summary>An acknowledgement: stale ones, and those for an attempt that still runs, change nothing.</summary>
-    public void Acknowledge(LeaseKey key)
+    public void Forget(HeldLease lease)
     {
         lock (_lock)
         {
-            if (_held.TryGetValue(key, out var lease) && lease.Report is not null) RemoveLocked(lease);
+            if (!_held.Remove(lease.Key)) return;
+            lease.Dispose();
+            if (_held.Count == 0) _empty.TrySetResult();
         }
     }
 
-    public void Remove(HeldLease lease)
+    public List<LeaseId> In(LeaseState state)
     {
-        lock (_lock) RemoveLocked(lease);
-    }
-
-    public List<LeaseId> Running()
-    {
-        lock (_lock) return [.. _held.Values.Where(lease => lease.Report is null).Select(lease => lease.Key.ToWire())];
-    }
-
-    public List<LeaseFinished> Unacknowledged()
-    {
-        lock (_lock) return [.. _held.Values.Select(lease => lease.Report).OfType<LeaseFinished>()];
-    }
-
-    /// <summary>Everything held, for Hello: running, or reported and not acknowledged yet.</summary>
-    public List<LeaseId> All()
-    {
-        lock (_lock) return [.. _held.Keys.Select(key => key.ToWire())];
+        lock (_lock) return [.. _held.Values.Where(lease => lease.State == state).Select(lease => lease.Key.ToWire())];
     }
 
     public List<HeldLease> Snapshot()
@@ -68,17 +52,19 @@ internal sealed class LeaseTable
         lock (_lock) return [.. _held.Values];
     }
 
+    /// <summary>Whatever is held still was given back: nothing runs, and no report is owed.</summary>
+    public bool IsDone
+    {
+        get
+        {
+            lock (_lock) return _held.Values.All(lease => lease.State == LeaseState.Returned);
+        }
+    }
+
     /// <summary>Completes when nothing is held any more.</summary>
     public Task WhenEmpty()
     {
         lock (_lock) return _empty.Task;
-    }
-
-    private void RemoveLocked(HeldLease lease)
-    {
-        if (!_held.Remove(lease.Key)) return;
-        lease.Dispose();
-        if (_held.Count == 0) _empty.TrySetResult();
     }
 
     private static TaskCompletionSource CompletedSource()

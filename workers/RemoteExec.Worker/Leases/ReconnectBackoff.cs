@@ -1,21 +1,21 @@
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// Waits between connection attempts: doubling with full jitter, so that a thousand workers do not meet a
+/// Waits between attempts: doubling with full jitter, so that a thousand workers do not meet a
 /// restarted coordinator in one instant, and short at first, because clients give up after about three seconds.
 /// </summary>
 internal sealed class ReconnectBackoff(Random random)
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
 
     private TimeSpan _limit = First;
 
-    public TimeSpan Next()
+    /// <summary>Never longer than <paramref name="longest"/>: the coordinator waits for us a little longer than that.</summary>
+    public TimeSpan Next(TimeSpan longest)
     {
         var wait = First / 2 + random.NextDouble() * _limit;
-        _limit = _limit * 2 < Longest ? _limit * 2 : Longest;
-        return wait;
+        _limit = _limit * 2 < longest ? _limit * 2 : longest;
+        return wait < longest ? wait : longest;
     }
 
     public void Reset() => _limit = First;

@@ -1,26 +1,28 @@
-using System.Collections.Concurrent;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// Takes leases, runs them, reports them, for as long as the worker lives. Connections come and go; leases and
-/// reports stay in the <see cref="LeaseTable"/> until the coordinator has spoken.
+/// Joins the coordinator, again and again, for as long as the worker lives. Connections come and go; leases stay at the
+/// <see cref="LeaseDesk"/> until the coordinator has heard how they ended.
 /// </summary>
 internal sealed partial class WorkerLoop(
-    Hello hello, IWorkerConnector connector, AttemptRunner runAttempt, TimeSpan drainMax, TimeProvider time, Random random, ILogger log)
+    Hello hello, IWorkerConnector connector, LeaseTable leases, LeaseDesk desk, Lines lines, TimeSpan drainMax, TimeProvider time, Random random, ILogger log)
 {
+    // A coordinator that listens answers within a round trip.
+    private static readonly TimeSpan WelcomeMax = TimeSpan.FromSeconds(10);
+
+    // What is killed dies at once, unless it waits for a disk or a network file system that does not answer.
+    private static readonly TimeSpan KillMax = TimeSpan.FromSeconds(10);
+
     // A coordinator that knows of nothing here ends the stream at once; longer means it is not listening.
-    private static readonly TimeSpan GoodbyeWait = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan GoodbyeMax = TimeSpan.FromSeconds(5);
 
-    private readonly LeaseTable _leases = new();
-    // Longer than its lease: an acknowledgement may come before an attempt has cleaned up.
-    private readonly ConcurrentDictionary<HeldLease, Task> _attempts = new();
-
-    private readonly Lock _connectionLock = new();
-    private IWorkerConnection? _connection; // the one that has been welcomed, and so may carry reports
+    private readonly ReconnectBackoff _backoff = new(random);
 
     /// <summary>Runs until drained, or until the coordinator refuses this worker for good.</summary>
     /// <param name="drain">Cancelled when the worker should finish what it runs and leave.</param>
@@ -29,19 +31,17 @@ internal sealed partial class WorkerLoop(
     {
         using var leave = new CancellationTokenSource();
         var leaving = LeaveAfterDrainAsync(leave, drain);
-        var backoff = new ReconnectBackoff(random);
         try
         {
-            while (!leave.IsCancellationRequested && !(drain.IsCancellationRequested && _leases.WhenEmpty().IsCompleted))
+            while (!leave.IsCancellationRequested && !(drain.IsCancellationRequested && leases.WhenEmpty().IsCompleted))
             {
-                var ended = await ServeOneConnectionAsync(backoff, drain, leave.Token);
-                if (ended is StreamEnd.Dismissed) return;
-                await WaitAsync(backoff.Next(), drain, leave.Token);
+                if (await ServeOneConnectionAsync(drain, leave.Token) is StreamEnd.Dismissed) return;
+                await WaitAsync(_backoff.Next(lines.Limits.ReconnectWaitMax), drain, leave.Token);
             }
         }
         finally
         {
-            await AbandonAllAsync();
+            await desk.AbandonAsync();
             await leave.CancelAsync();
             await leaving;
         }
@@ -55,68 +55,72 @@ internal sealed partial class WorkerLoop(
         await Task.Delay(wait, time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private async Task<StreamEnd> ServeOneConnectionAsync(ReconnectBackoff backoff, CancellationToken drain, CancellationToken leave)
+    private async Task<StreamEnd> ServeOneConnectionAsync(CancellationToken drain, CancellationToken leave)
     {
         try
         {
             await using var connection = await connector.ConnectAsync(leave);
-            return await ServeAsync(connection, backoff, drain, leave);
-        }
-        catch (OperationCanceledException) when (leave.IsCancellationRequested)
-        {
-            return StreamEnd.Broken;
+            return await ServeAsync(connection, drain, leave);
         }
         catch (RpcException refused) when (refused.StatusCode is StatusCode.InvalidArgument or StatusCode.Unimplemented)
         {
             throw; // the same words would be refused again
         }
-        catch (Exception broken) when (broken is RpcException or IOException or OperationCanceledException)
+        catch (Exception broken)
         {
-            LogDisconnected(broken is RpcException rpc ? $"{rpc.StatusCode}: {rpc.Status.Detail}" : broken.Message);
+            // Whatever it was, the next connection may do.
+            if (!leave.IsCancellationRequested) LogDisconnected(broken is RpcException rpc ? $"{rpc.StatusCode}: {rpc.Status.Detail}" : broken.Message);
             return StreamEnd.Broken;
         }
         finally
         {
-            lock (_connectionLock) _connection = null;
+            lines.Close();
         }
     }
 
-    /// <summary>One life of the stream: hello, welcome, what is still owed, then whatever comes.</summary>
-    private async Task<StreamEnd> ServeAsync(
-        IWorkerConnection connection, ReconnectBackoff backoff, CancellationToken drain, CancellationToken leave)
+    /// <summary>One life of the stream: hello, welcome, what was given back, then whatever comes.</summary>
+    private async Task<StreamEnd> ServeAsync(IWorkerConnection connection, CancellationToken drain, CancellationToken leave)
     {
-        var greeting = hello.Clone();
-        greeting.Running.AddRange(_leases.All());
-        await connection.SendAsync(new WorkerMessage { Hello = greeting }, leave);
-        if (await connection.ReceiveAsync(leave) is not { MessageCase: CoordinatorMessage.MessageOneofCase.Welcome } first)
-            throw new RpcException(new Status(StatusCode.Internal, "the coordinator did not say welcome"));
+        var welcome = await GreetAsync(connection, drain, leave);
+        LogJoined(hello.WorkerId, welcome.CoordinatorVersion);
+        long joinedAt = time.GetTimestamp();
+        var line = new Line(connection, Limits.FromWire(welcome.Limits), time);
+        lines.Open(line);
+        desk.SayReturned();
 
-        backoff.Reset();
-        LogJoined(hello.WorkerId, first.Welcome.CoordinatorVersion);
-        List<LeaseFinished> owed;
-        lock (_connectionLock)
-        {
-            // One instant for both: a report is either in this list or sends itself on this connection.
-            _connection = connection;
-            owed = _leases.Unacknowledged();
-        }
-        foreach (var report in owed)
-            await connection.SendAsync(new WorkerMessage { LeaseFinished = report }, leave);
-
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(leave);
-        var heartbeats = SendHeartbeatsAsync(connection, first.Welcome.HeartbeatInterval.ToTimeSpan(), ended.Token);
-        var draining = AskToDrainAsync(connection, drain, ended.Token);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(leave);
+        await using var asking = drain.UnsafeRegister(_ => line.Say(new WorkerMessage { DrainRequested = new DrainRequested() }), null);
+        var sending = EndAfterAsync(line.SendAsync(over.Token), over);
+        var beating = BeatAsync(line, welcome.HeartbeatInterval?.ToTimeSpan() ?? default, over.Token);
         try
         {
-            while (await connection.ReceiveAsync(ended.Token) is { } message)
-                Handle(message);
-            return drain.IsCancellationRequested ? StreamEnd.Dismissed : StreamEnd.Orderly;
+            while (await connection.ReceiveAsync(over.Token) is { } message)
+                ServingLoop.Serve(() => Handle(message), bug => LogMessageNotHandled(bug, message.MessageCase));
+            // A coordinator that itself leaves ends its streams as well: what runs here is for its next life.
+            return drain.IsCancellationRequested && leases.IsDone ? StreamEnd.Dismissed : StreamEnd.Orderly;
         }
         finally
         {
-            await ended.CancelAsync();
-            await Task.WhenAll(heartbeats, draining);
+            // A coordinator that welcomes us and breaks down over what we say must not be asked at once, again and again.
+            if (time.GetElapsedTime(joinedAt) >= line.Limits.ReconnectWaitMax) _backoff.Reset();
+            await over.CancelAsync();
+            await Task.WhenAll(sending, beating);
         }
+    }
+
+    private async ValueTask<Welcome> GreetAsync(IWorkerConnection connection, CancellationToken drain, CancellationToken leave)
+    {
+        using var late = new CancellationTokenSource(WelcomeMax, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, leave);
+        var greeting = hello.Clone();
+        greeting.Draining = drain.IsCancellationRequested;
+        greeting.Running.AddRange(leases.In(LeaseState.Running));
+        greeting.Running.AddRange(leases.In(LeaseState.Returned));
+        greeting.Unreported.AddRange(leases.In(LeaseState.Owed));
+        await connection.SendAsync(new WorkerMessage { Hello = greeting }, either.Token);
+        return await connection.ReceiveAsync(either.Token) is { MessageCase: CoordinatorMessage.MessageOneofCase.Welcome } first
+            ? first.Welcome
+            : throw new RpcException(new Status(StatusCode.Internal, "the coordinator did not say welcome"));
     }
 
     private void Handle(CoordinatorMessage message)
@@ -124,100 +128,20 @@ internal sealed partial class WorkerLoop(
         switch (message.MessageCase)
         {
             case CoordinatorMessage.MessageOneofCase.Lease:
-                Take(message.Lease);
+                desk.Take(message.Lease);
                 break;
             case CoordinatorMessage.MessageOneofCase.CancelLease:
-                // Unknown ones are old news: the attempt ended while the message travelled.
-                _leases.Find(LeaseKey.Of(message.CancelLease.Lease))?.Cancel();
-                break;
-            case CoordinatorMessage.MessageOneofCase.FinishAcknowledged:
-                _leases.Acknowledge(LeaseKey.Of(message.FinishAcknowledged.Lease));
+                desk.Cancel(message.CancelLease.Lease);
                 break;
         }
     }
 
-    private void Take(Lease lease)
+    private async Task BeatAsync(Line line, TimeSpan interval, CancellationToken over)
     {
-        if (_leases.Add(LeaseKey.Of(lease.Lease_)) is not { } held) return;
-        // On the pool: the reader must be free for the next lease, and for the cancellation of this one.
-        var attempt = Task.Run(() => RunAsync(held, lease), CancellationToken.None);
-        _attempts[held] = attempt;
-        attempt.ContinueWith(
-            _ => _attempts.TryRemove(held, out Task? _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-    }
-
-    private async Task RunAsync(HeldLease held, Lease lease)
-    {
-        await using var attempt = await RunAttemptAsync(held, lease);
-        if (held.Cancelled.IsCancellationRequested)
-        {
-            _leases.Remove(held);
-            return;
-        }
-        IWorkerConnection? connection;
-        lock (_connectionLock)
-        {
-            _leases.SetReport(held, attempt.Report);
-            connection = _connection;
-        }
-        await TrySendAsync(connection, new WorkerMessage { LeaseFinished = attempt.Report }, CancellationToken.None);
-    }
-
-    private async ValueTask<FinishedAttempt> RunAttemptAsync(HeldLease held, Lease lease)
-    {
+        using var timer = new PeriodicTimer(interval > TimeSpan.Zero ? interval : TimeSpan.FromSeconds(2), time);
         try
         {
-            return await runAttempt(lease, new Reporter(this, held.Key.ToWire()), held.Cancelled);
-        }
-        catch (OperationCanceledException) when (held.Cancelled.IsCancellationRequested)
-        {
-            return default; // nobody wants that report
-        }
-        catch (Exception bug)
-        {
-            // The execution must not hang on a mistake of ours: it is tried elsewhere, and this tells where to look.
-            LogAttemptCrashed(bug, held.Key.ExecutionId, held.Key.Attempt);
-            var report = new LeaseFinished
-            {
-                Lease = held.Key.ToWire(),
-                Status = new RpcStatus { Code = (int)StatusCode.Internal, Message = $"worker {hello.WorkerId}: {bug.Message}" },
-            };
-            return new FinishedAttempt(report, Remains: null);
-        }
-    }
-
-    private ValueTask TrySendAsync(WorkerMessage message, CancellationToken cancellationToken)
-    {
-        IWorkerConnection? connection;
-        lock (_connectionLock) connection = _connection;
-        return TrySendAsync(connection, message, cancellationToken);
-    }
-
-    /// <summary>A failed send is no event of its own: the reader sees the same break, and the reconnect sends what is owed.</summary>
-    private static async ValueTask TrySendAsync(IWorkerConnection? connection, WorkerMessage message, CancellationToken cancellationToken)
-    {
-        if (connection is null) return;
-        try
-        {
-            await connection.SendAsync(message, cancellationToken);
-        }
-        catch (Exception broken) when (broken is RpcException or IOException or ObjectDisposedException or InvalidOperationException)
-        {
-            // The reader of this connection tells, and what is owed is sent on the next.
-        }
-    }
-
-    private async Task SendHeartbeatsAsync(IWorkerConnection connection, TimeSpan interval, CancellationToken ended)
-    {
-        using var timer = new PeriodicTimer(interval > TimeSpan.Zero ? interval : TimeSpan.FromSeconds(10), time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(ended))
-            {
-                var heartbeat = new Heartbeat();
-                heartbeat.Running.AddRange(_leases.Running());
-                await TrySendAsync(connection, new WorkerMessage { Heartbeat = heartbeat }, ended);
-            }
+            while (await timer.WaitForNextTickAsync(over)) Beat(line);
         }
         catch (OperationCanceledException)
         {
@@ -225,17 +149,24 @@ internal sealed partial class WorkerLoop(
         }
     }
 
-    private static async Task AskToDrainAsync(IWorkerConnection connection, CancellationToken drain, CancellationToken ended)
+    private void Beat(Line line)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(drain, ended);
-        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!ended.IsCancellationRequested)
-            await TrySendAsync(connection, new WorkerMessage { DrainRequested = new DrainRequested() }, CancellationToken.None);
+        var heartbeat = new Heartbeat();
+        heartbeat.Held.AddRange(leases.In(LeaseState.Running));
+        heartbeat.Held.AddRange(leases.In(LeaseState.Owed));
+        line.Say(new WorkerMessage { Heartbeat = heartbeat });
+    }
+
+    /// <summary>A stream that takes nothing more is over, whatever the other direction looks like.</summary>
+    private static async Task EndAfterAsync(Task sending, CancellationTokenSource over)
+    {
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!over.IsCancellationRequested) await over.CancelAsync();
     }
 
     /// <summary>
-    /// Bounds the drain: commands that outlast the limit are killed and thereby handed back; and when all reports
-    /// are acknowledged, the coordinator's goodbye is waited for, but not for long.
+    /// Bounds the drain: commands that outlast the limit are killed and given back. Then the coordinator's goodbye is waited for, which
+    /// says that it knows of nothing here any more; but not for long.
     /// </summary>
     private async Task LeaveAfterDrainAsync(CancellationTokenSource leave, CancellationToken drain)
     {
@@ -243,23 +174,16 @@ internal sealed partial class WorkerLoop(
         await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (leave.IsCancellationRequested) return;
 
-        int held = _leases.Snapshot().Count;
+        int held = leases.Snapshot().Count;
         LogDraining(held);
-        var limit = Task.Delay(drainMax, time, leave.Token);
-        if (await Task.WhenAny(limit, _leases.WhenEmpty()) != limit)
-            await Task.Delay(GoodbyeWait, time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WithinAsync(leases.WhenEmpty(), drainMax, leave.Token);
+        await WithinAsync(desk.HandBackAllAsync(), KillMax, leave.Token);
+        await Task.Delay(GoodbyeMax, time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!leave.IsCancellationRequested) await leave.CancelAsync();
     }
 
-    private async Task AbandonAllAsync()
-    {
-        var held = _leases.Snapshot();
-        foreach (var lease in held)
-        {
-            if (_leases.Find(lease.Key) is not null) lease.Cancel();
-        }
-        await Task.WhenAll(_attempts.Values);
-    }
+    private async Task WithinAsync(Task task, TimeSpan limit, CancellationToken leave) =>
+        await task.WaitAsync(limit, time, leave).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     [LoggerMessage(EventId = 30, EventName = "joined", Level = LogLevel.Information, Message = "joined as {WorkerId}, coordinator {Version}")]
     private partial void LogJoined(string workerId, string version);
@@ -270,17 +194,8 @@ internal sealed partial class WorkerLoop(
     [LoggerMessage(EventId = 32, EventName = "draining", Level = LogLevel.Information, Message = "draining, {Leases} leases held")]
     private partial void LogDraining(int leases);
 
-    [LoggerMessage(EventId = 33, EventName = "attempt-crashed", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} crashed the runner")]
-    private partial void LogAttemptCrashed(Exception bug, string executionId, int attempt);
-
-    private sealed class Reporter(WorkerLoop loop, LeaseId lease) : ILeaseReporter
-    {
-        public ValueTask StartedAsync(CancellationToken cancellationToken) =>
-            loop.TrySendAsync(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease } }, cancellationToken);
-
-        public ValueTask OutputAsync(LeaseOutput output, CancellationToken cancellationToken) =>
-            loop.TrySendAsync(new WorkerMessage { LeaseOutput = output }, cancellationToken);
-    }
+    [LoggerMessage(EventId = 36, EventName = "message-not-handled", Level = LogLevel.Error, Message = "a {Message} of the coordinator could not be handled")]
+    private partial void LogMessageNotHandled(Exception bug, CoordinatorMessage.MessageOneofCase message);
 
     private enum StreamEnd
     {

@@ -1,13 +1,14 @@
 using Google.Protobuf;
+using RemoteExec.Core;
 using RemoteExec.Protocol.V1;
-using RemoteExec.Worker.Sandbox;
 
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// Shows what commands write while they run (worker.proto, LeaseOutput). One timer serves all of them, and each piece is
+/// Shows what commands write while they run (worker.proto, LiveOutput). One timer serves all of them, and each piece is
 /// read back from the log that holds it: a command that is over within a moment costs an entry in a list, and one that
-/// writes much is not kept twice.
+/// writes much is not kept twice. Nobody waits for any of this: who watches gets less when the coordinator takes its time, and a log
+/// that cannot be read is no longer shown.
 /// </summary>
 internal sealed class LiveOutputs : IAsyncDisposable
 {
@@ -17,68 +18,94 @@ internal sealed class LiveOutputs : IAsyncDisposable
     // What a person takes for at once.
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
-    private const int PieceBytesMax = 64 * 1024;
-    private const int StreamBytesMax = 1024 * 1024;
+    // A coordinator that does not take a piece for so long is asked again later, on a call of its own.
+    private static readonly TimeSpan SendMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
+
+    // What commands that are over had not shown yet. Their results bring it anyway.
+    private const int LastWordsBytesMax = 4 << 20;
 
     private readonly Lock _gate = new();
     private readonly List<Entry> _running = []; // as many as the worker has slots
+    private readonly Queue<LeaseOutput> _lastWords = new();
+    private readonly CancellationTokenSource _end = new();
+    private readonly string _worker;
+    private readonly Lines _lines;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private Task _round = Task.CompletedTask;
+    private int _lastWordsBytes;
     private bool _isTicking;
-    private bool _isDisposed;
 
-    public LiveOutputs(TimeProvider time)
+    public LiveOutputs(string worker, Lines lines, TimeProvider time)
     {
+        _worker = worker;
+        _lines = lines;
         _time = time;
         _timer = time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public void Enter(CommandRun run, LeaseId lease, ILeaseReporter reporter)
+    public void Enter(CommandRun run, LeaseId lease)
     {
         lock (_gate)
         {
-            _running.Add(new Entry(run, lease, reporter, _time.GetTimestamp()));
-            if (!_isTicking) TickLater();
+            _running.Add(new Entry(run, lease, _time.GetTimestamp()));
+            if (!_isTicking) TickIn(Interval);
         }
     }
 
-    /// <summary>Sends what a command that ran for a while has not shown yet. Nothing of it is sent after this returns.</summary>
-    public ValueTask LeaveAsync(CommandRun run)
+    /// <summary>The command is over. What it has not shown yet is shown if there is room for it; its logs are not read after this returns.</summary>
+    public void Leave(CommandRun run)
     {
         Entry entry;
-        Task round;
         lock (_gate)
         {
             int index = 0; // not FindIndex: it would allocate, for each action
             while (_running[index].Run != run) index++;
             entry = _running[index];
             _running.RemoveAt(index);
-            round = _round;
         }
 
-        // Not due now is not due in a round that began before now.
-        return IsDue(entry) ? SendAfterAsync(round, entry) : ValueTask.CompletedTask;
+        if (!IsDue(entry)) return;
+        Keep(entry, OutputStream.Stdout);
+        Keep(entry, OutputStream.Stderr);
     }
 
     public async ValueTask DisposeAsync()
     {
         Task round;
-        lock (_gate)
-        {
-            _isDisposed = true;
-            round = _round;
-        }
-
+        await _end.CancelAsync();
         await _timer.DisposeAsync();
+        lock (_gate) round = _round;
         await round;
+        _end.Dispose();
+    }
+
+    private void Keep(Entry entry, OutputStream stream)
+    {
+        // What cannot be read now will be missed by the result, and told there.
+        ServingLoop.Serve(
+            () =>
+            {
+                while (TakePiece(entry, stream, isOver: true) is { } piece)
+                {
+                    lock (_gate)
+                    {
+                        if (_lastWordsBytes + piece.Data.Length > LastWordsBytesMax) return;
+                        _lastWordsBytes += piece.Data.Length;
+                        _lastWords.Enqueue(piece);
+                        if (!_isTicking) TickIn(TimeSpan.Zero);
+                    }
+                }
+            },
+            _ => { });
     }
 
     private void Tick()
     {
         lock (_gate)
         {
-            if (_isDisposed) return;
+            if (_end.IsCancellationRequested) return;
             // On the pool, not under the lock. One at a time: the next tick is ordered at the end of this round.
             _round = Task.Run(SendRoundAsync);
         }
@@ -87,11 +114,80 @@ internal sealed class LiveOutputs : IAsyncDisposable
     // A coordinator that takes its time holds up the round, and what is written meanwhile goes in fewer pieces.
     private async Task SendRoundAsync()
     {
-        foreach (var entry in Due()) await SendAsync(entry);
+        bool isWell = true;
+        if (_lines.Current is { } line)
+            isWell = await ServingLoop.ServeAsync(() => SendRoundAsync(line), _ => { });
+
         lock (_gate)
         {
             _isTicking = false;
-            if (_running.Count > 0) TickLater();
+            if (_running.Count > 0 || _lastWords.Count > 0) TickIn(isWell ? Interval : PauseAfterFailure);
+        }
+    }
+
+    private async ValueTask SendRoundAsync(Line line)
+    {
+        while (NextLastWords() is { } piece) await SendAsync(line, piece);
+        foreach (var entry in Due())
+        {
+            await SendAsync(line, entry, OutputStream.Stdout);
+            await SendAsync(line, entry, OutputStream.Stderr);
+        }
+    }
+
+    private async ValueTask SendAsync(Line line, Entry entry, OutputStream stream)
+    {
+        while (NextPiece(entry, stream) is { } piece)
+        {
+            try
+            {
+                await SendAsync(line, piece);
+            }
+            catch
+            {
+                // Sent again by the next round. Nothing is taken twice on the other side.
+                LogOf(entry.Run, stream).Unshow(piece.Offset);
+                throw;
+            }
+        }
+    }
+
+    private async ValueTask SendAsync(Line line, LeaseOutput piece)
+    {
+        using var late = new CancellationTokenSource(SendMax, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, _end.Token);
+        await line.ShowAsync(piece, either.Token);
+    }
+
+    /// <summary>A log that cannot be read is shown no further; the others are.</summary>
+    private LeaseOutput? NextPiece(Entry entry, OutputStream stream)
+    {
+        LeaseOutput? piece = null;
+        ServingLoop.Serve(() => piece = TakePiece(entry, stream, isOver: false), _ => LogOf(entry.Run, stream).StopShowing());
+        return piece;
+    }
+
+    private LeaseOutput? TakePiece(Entry entry, OutputStream stream, bool isOver)
+    {
+        var limits = _lines.Limits;
+        byte[] bytes = LogOf(entry.Run, stream).TakeUnshown(limits.LiveOutputPieceBytesMax, limits.LiveOutputBytesMax, isOver, out long offset);
+        return bytes.Length == 0 ? null : new LeaseOutput
+        {
+            WorkerId = _worker,
+            Lease = entry.Lease,
+            Stream = stream == OutputStream.Stdout ? LeaseOutput.Types.Stream.Stdout : LeaseOutput.Types.Stream.Stderr,
+            Offset = offset,
+            Data = UnsafeByteOperations.UnsafeWrap(bytes),
+        };
+    }
+
+    private LeaseOutput? NextLastWords()
+    {
+        lock (_gate)
+        {
+            if (!_lastWords.TryDequeue(out var piece)) return null;
+            _lastWordsBytes -= piece.Data.Length;
+            return piece;
         }
     }
 
@@ -100,41 +196,16 @@ internal sealed class LiveOutputs : IAsyncDisposable
         lock (_gate) return _running.FindAll(IsDue);
     }
 
-    private void TickLater()
+    private void TickIn(TimeSpan wait)
     {
-        if (_isDisposed) return;
+        if (_end.IsCancellationRequested) return;
         _isTicking = true;
-        _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+        _timer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 
     private bool IsDue(Entry entry) => _time.GetElapsedTime(entry.Since) >= SilenceMin;
 
-    private static async ValueTask SendAfterAsync(Task round, Entry entry)
-    {
-        await round;
-        await SendAsync(entry);
-    }
+    private static ActionLog LogOf(CommandRun run, OutputStream stream) => stream == OutputStream.Stdout ? run.Stdout : run.Stderr;
 
-    private static async ValueTask SendAsync(Entry entry)
-    {
-        await SendAsync(entry, LeaseOutput.Types.Stream.Stdout, entry.Run.Stdout);
-        await SendAsync(entry, LeaseOutput.Types.Stream.Stderr, entry.Run.Stderr);
-    }
-
-    private static async ValueTask SendAsync(Entry entry, LeaseOutput.Types.Stream stream, ActionLog log)
-    {
-        while (log.ShownBytes < StreamBytesMax
-            && log.Read(log.ShownBytes, (int)Math.Min(PieceBytesMax, StreamBytesMax - log.ShownBytes)) is { Length: > 0 } piece)
-        {
-            var output = new LeaseOutput
-            {
-                Lease = entry.Lease, Stream = stream, Offset = log.ShownBytes, Data = UnsafeByteOperations.UnsafeWrap(piece),
-            };
-            log.ShownBytes += piece.Length;
-            // Not the attempt's token: a message cut off halfway would take the connection with it.
-            await entry.Reporter.OutputAsync(output, CancellationToken.None);
-        }
-    }
-
-    private readonly record struct Entry(CommandRun Run, LeaseId Lease, ILeaseReporter Reporter, long Since);
+    private readonly record struct Entry(CommandRun Run, LeaseId Lease, long Since);
 }

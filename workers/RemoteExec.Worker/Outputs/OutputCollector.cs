@@ -12,7 +12,7 @@ namespace RemoteExec.Worker;
 /// <param name="mayTakeFiles">
 /// Every process of the action is dead, so its files may become blobs as they are; otherwise they are copied.
 /// </param>
-internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits, TreeLimits trees, bool mayTakeFiles)
+internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits, Func<TreeLimits> trees, bool mayTakeFiles)
 {
     // Imports in flight: each ends in a flush, and the store makes one flush serve many.
     private const int ImportsMax = 32;
@@ -24,7 +24,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         if (command.Outputs.Paths.IsEmpty) return CollectedOutputs.None;
 
         using var root = DirectoryHandle.Open(rootPath);
-        var survey = new OutputSurvey(root, limits, trees);
+        var survey = new OutputSurvey(root, limits, trees());
         var found = new List<(OutputPath Output, OutputNode Node)>();
         foreach (var output in command.Outputs.Paths)
         {
@@ -125,7 +125,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     {
         var tree = OutputTree.Build(directory, function);
         bool asDirectories = command.OutputDirectoryFormat != Command.Types.OutputDirectoryFormat.TreeOnly;
-        if (tree.FindExcess(trees, asDirectories) is { } excess)
+        if (tree.FindExcess(trees(), asDirectories) is { } excess)
             throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the output {Printable.Quote(output.Path)} {excess}");
 
         // The Tree is stored whatever the format: the completeness check of the action cache reads it (REAPI X10).

@@ -1,0 +1,153 @@
+using Build.Bazel.Remote.Execution.V2;
+using Grpc.Core;
+using NUnit.Framework;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
+using RemoteExec.Scheduling;
+using RemoteExec.Storage;
+using Blame = RemoteExec.Scheduling.Blame;
+using LeaseId = RemoteExec.Scheduling.LeaseId;
+using WireBlame = RemoteExec.Protocol.V1.Blame;
+
+namespace RemoteExec.Services.Tests;
+
+/// <summary>Every report becomes an outcome, whatever comes in the way of checking it.</summary>
+internal sealed class LeaseReportsTests
+{
+    private static readonly LeaseId Id = new(new ExecutionId(1), 1);
+
+    private readonly ManualTime _time = new();
+
+    private static IEnumerable<TestCaseData> Obstacles()
+    {
+        TestCaseData Case(Exception obstacle, OutcomeCode code, Blame blame) =>
+            new TestCaseData(obstacle, code, blame).SetArgDisplayNames(obstacle is RpcException rpc ? $"{rpc.StatusCode}" : obstacle.GetType().Name);
+
+        yield return Case(new RpcException(new Status(StatusCode.InvalidArgument, "it")), OutcomeCode.Unavailable, Blame.Worker);
+        yield return Case(new RpcException(new Status(StatusCode.ResourceExhausted, "it")), OutcomeCode.ResourceExhausted, Blame.Action);
+        yield return Case(new RpcException(new Status(StatusCode.Unavailable, "it")), OutcomeCode.Unavailable, Blame.Store);
+        yield return Case(new RpcException(new Status(StatusCode.Internal, "it")), OutcomeCode.Unavailable, Blame.Store);
+        yield return Case(new IOException("it"), OutcomeCode.Unavailable, Blame.Store);
+        yield return Case(new NotSupportedException("it"), OutcomeCode.Internal, Blame.Coordinator);
+        yield return Case(new OperationCanceledException("it"), OutcomeCode.Internal, Blame.Coordinator);
+    }
+
+    [TestCaseSource(nameof(Obstacles))]
+    public async Task A_report_that_cannot_be_checked_is_the_failure_of_its_action(Exception obstacle, OutcomeCode code, Blame blame)
+    {
+        var outcome = await ReadAsync(new BrokenStore(obstacle), report => report.InlineResult = Result());
+
+        Assert.That((outcome.Code, outcome.Blame), Is.EqualTo((code, blame)));
+        Assert.That(outcome.Message, Does.Contain("it"));
+        Assert.That(outcome.IsCacheWorthy, Is.False);
+    }
+
+    [Test]
+    public void A_caller_that_hangs_up_is_no_outcome()
+    {
+        using var hangUp = new CancellationTokenSource();
+        hangUp.Cancel();
+        var reports = new LeaseReports(new BrokenStore(new OperationCanceledException(hangUp.Token)), new ServicesOptions(), _time);
+
+        Assert.That(
+            async () => await reports.ToOutcomeAsync(Id, Lease(), new ReportRequest { InlineResult = Result() }, hangUp.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [TestCase(WireBlame.Client, Blame.Client)]
+    [TestCase(WireBlame.Action, Blame.Action)]
+    [TestCase(WireBlame.Worker, Blame.Worker)]
+    [TestCase(WireBlame.Coordinator, Blame.Coordinator)]
+    [TestCase(WireBlame.Store, Blame.Store)]
+    [TestCase(WireBlame.Unspecified, Blame.Worker, Description = "who does not say it is to blame")]
+    [TestCase((WireBlame)77, Blame.Worker)]
+    public async Task Whose_fault_it_was_is_what_the_worker_says_and_not_what_the_code_looks_like(WireBlame said, Blame blame)
+    {
+        foreach (var code in (StatusCode[])[StatusCode.Unavailable, StatusCode.ResourceExhausted, StatusCode.InvalidArgument])
+        {
+            var outcome = await ReadAsync(EmptyStore(), report => (report.Status, report.Blame) = (new RpcStatus { Code = (int)code, Message = "no" }, said));
+            Assert.That((outcome.Blame, outcome.Code, outcome.Message), Is.EqualTo((blame, (OutcomeCode)code, "no")));
+        }
+    }
+
+    [Test]
+    public async Task What_went_well_is_nobody_s_fault()
+    {
+        var outcome = await ReadAsync(EmptyStore(), report => (report.InlineResult, report.Blame) = (new ActionResult(), WireBlame.Worker));
+
+        Assert.That((outcome.Code, outcome.Blame, outcome.IsCacheWorthy), Is.EqualTo((OutcomeCode.Ok, Blame.None, true)));
+    }
+
+    [Test]
+    public async Task Success_without_a_result_is_the_worker_s_fault()
+    {
+        var outcome = await ReadAsync(EmptyStore(), _ => { });
+
+        Assert.That((outcome.Code, outcome.Blame, outcome.Message), Is.EqualTo((OutcomeCode.Unavailable, Blame.Worker, "worker w1 reported success without a result")));
+    }
+
+    [Test]
+    public async Task A_result_that_is_not_where_the_report_says_is_the_worker_s_fault()
+    {
+        var outcome = await ReadAsync(EmptyStore(), report => report.ResultDigest = Digest.Of(DigestFunction.Sha256, "gone"u8).ToWire());
+
+        Assert.That((outcome.Code, outcome.Blame), Is.EqualTo((OutcomeCode.Unavailable, Blame.Worker)));
+    }
+
+    [Test]
+    public async Task A_result_that_is_larger_than_any_is_not_read()
+    {
+        var digest = Digest.Of(DigestFunction.Sha256, "huge"u8).ToWire();
+        digest.SizeBytes = 1L << 40;
+
+        var outcome = await ReadAsync(EmptyStore(), report => report.ResultDigest = digest);
+
+        Assert.That((outcome.Code, outcome.Blame), Is.EqualTo((OutcomeCode.ResourceExhausted, Blame.Action)));
+    }
+
+    [Test]
+    public async Task A_result_that_came_as_a_blob_is_as_good_as_one_that_came_in_the_report()
+    {
+        var store = EmptyStore();
+        var result = new ActionResult { ExitCode = 3, StdoutRaw = Google.Protobuf.ByteString.CopyFromUtf8("so") };
+        var digest = await store.WriteAllAsync(DigestFunction.Sha256, Google.Protobuf.MessageExtensions.ToByteArray(result), default);
+
+        var blob = await ReadAsync(store, report => report.ResultDigest = digest.ToWire());
+        var inline = await ReadAsync(store, report => report.InlineResult = result);
+
+        Assert.That(blob.Response.ToArray(), Is.EqualTo(inline.Response.ToArray()));
+        Assert.That(blob.ExitCode, Is.EqualTo(3));
+    }
+
+    private ValueTask<ExecutionOutcome> ReadAsync(IBlobStore store, Action<ReportRequest> change)
+    {
+        var report = new ReportRequest { WorkerId = "w1", Status = new RpcStatus() };
+        change(report);
+        return new LeaseReports(store, new ServicesOptions(), _time).ToOutcomeAsync(Id, Lease(), report, CancellationToken.None);
+    }
+
+    private MemoryBlobStore EmptyStore() => new(limitBytes: 1 << 20, retention: TimeSpan.FromHours(1), _time);
+
+    private static ActionResult Result() =>
+        new() { OutputFiles = { new OutputFile { Path = "a", Digest = Digest.Of(DigestFunction.Sha256, "a"u8).ToWire() } } };
+
+    private HeldLease Lease() => new(
+        new ExecutionRequest
+        {
+            Instance = InstanceName.Empty,
+            Action = Digest.Of(DigestFunction.Sha256, "action"u8),
+            Platform = Platform.Empty,
+            Timeout = TimeSpan.FromHours(1),
+        },
+        "w1", _time.GetUtcNow(), _time.GetUtcNow());
+
+    private sealed class BrokenStore(Exception obstacle) : IBlobStore
+    {
+        public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) => throw obstacle;
+
+        public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) => throw obstacle;
+
+        public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) => throw obstacle;
+    }
+}
