@@ -1,4 +1,5 @@
 using Google.Protobuf.WellKnownTypes;
+using RemoteExec.Core;
 using RemoteExec.Protocol.V1;
 
 namespace RemoteExec.Protocol;
@@ -18,7 +19,7 @@ public sealed record Limits
     public static Limits Default { get; } = new();
 
     /// <summary>Commands that one worker may run at the same time, and leases that it may hold beyond them.</summary>
-    public int SlotsMax { get; init; } = 4096;
+    public int SlotsMax { get; init; } = Pools.SlotsMax;
 
     /// <summary>
     /// How much of each stream is shown while a command runs. A person reads no more; the result brings everything.
