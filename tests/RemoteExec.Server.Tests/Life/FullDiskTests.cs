@@ -1,6 +1,9 @@
 using System.Net;
 using Grpc.Core;
 using Grpc.Health.V1;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
 using static Grpc.Health.V1.HealthCheckResponse.Types;
 
 namespace RemoteExec.Server.Tests;
@@ -23,8 +26,7 @@ public sealed class FullDiskTests
         using var watch = client.Health.Watch(new HealthCheckRequest(), new CallOptions());
         Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.Serving));
 
-        string filler = Path.Combine(journal, "filler");
-        Fill(filler);
+        disk.Fill();
         // Its result is larger than what is left of the journal's last page.
         var running = client.RunAsync("head -c 4000 /dev/zero; head -c 4000 /dev/zero >&2");
         Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.NotServing));
@@ -32,7 +34,7 @@ public sealed class FullDiskTests
         Assert.That(during.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
         Assert.That(await during.Content.ReadAsStringAsync(), Does.Contain(journal).And.Contains("full"));
 
-        File.Delete(filler);
+        disk.Empty();
         Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.Serving));
         using var after = await http.GetAsync("readyz");
         Assert.That(after.StatusCode, Is.EqualTo(HttpStatusCode.OK));
@@ -46,19 +48,37 @@ public sealed class FullDiskTests
         Assert.That(lines[2], Does.Contain("\"ready_again\""));
     }
 
+    [Test]
+    public async Task A_server_that_was_killed_on_a_full_disk_comes_back_there_and_serves_what_it_has()
+    {
+        using var folder = new TemporaryFolder();
+        string image = folder.Combine("image");
+        using (var file = File.Create(image)) file.SetLength(64 << 20);
+        Mount.Run("mkfs.ext4", "-q", image);
+        using var disk = Mount.Image(image, folder.Combine("data"), "noatime");
+        Digest output;
+        await using (var first = ServerProgram.Start("--data-dir", disk.Path))
+        {
+            using var client = new RemoteClient(await first.ReadyAsync());
+            output = WireDigests.FromWire((await client.RunAsync("head -c 100000 /dev/zero > out.txt")).Result.OutputFiles.Single().Digest, DigestFunction.Sha256, "digest");
+            await first.KillAsync();
+        }
+
+        disk.Fill();
+        await using var second = ServerProgram.Start("--data-dir", disk.Path);
+        using var again = new RemoteClient(await second.ReadyAsync());
+
+        Assert.That(await again.Blobs.FindMissingAsync([output], default), Is.Empty);
+        Assert.That((await again.Blobs.ReadAllAsync(output, 100_000, default))!.Value.Length, Is.EqualTo(100_000));
+        disk.Empty();
+        Assert.That((await again.RunAsync("echo hello > out.txt")).Result.ExitCode, Is.Zero, "and with room it works again");
+        second.Terminate();
+        Assert.That(await second.ExitedAsync(), Is.Zero, () => second.Error);
+    }
+
     private static async Task<ServingStatus> NextAsync(AsyncServerStreamingCall<HealthCheckResponse> watch)
     {
         Assert.That(await watch.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(Within));
         return watch.ResponseStream.Current.Status;
-    }
-
-    private static void Fill(string path)
-    {
-        byte[] piece = new byte[4096];
-        using var file = File.OpenHandle(path, FileMode.Create, FileAccess.Write);
-        Assert.Throws<IOException>(() =>
-        {
-            for (long end = 0; ; end += piece.Length) RandomAccess.Write(file, piece, end);
-        });
     }
 }

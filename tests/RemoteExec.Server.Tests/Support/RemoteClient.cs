@@ -16,17 +16,18 @@ namespace RemoteExec.Server.Tests;
 internal sealed class RemoteClient : IDisposable
 {
     private readonly GrpcChannel _channel;
-    private readonly RemoteBlobStore _blobs;
 
     public RemoteClient(Uri address)
     {
         _channel = RpcChannels.Create(address);
-        _blobs = new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions());
+        Blobs = new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions());
         var invoker = _channel.CreateCallInvoker();
         Execution = new Execution.ExecutionClient(invoker);
         Operations = new Operations.OperationsClient(invoker);
         Health = new Health.HealthClient(invoker);
     }
+
+    public RemoteBlobStore Blobs { get; }
 
     public Execution.ExecutionClient Execution { get; }
 
@@ -68,7 +69,7 @@ internal sealed class RemoteClient : IDisposable
             OutputPaths = ["out.txt"],
         };
         var action = PreparedAction.Create(command, InputTreeBuilder.Empty(DigestFunction.Sha256));
-        await new BlobUploader(_blobs).UploadAsync(action.Blobs, CancellationToken.None);
+        await new BlobUploader(Blobs).UploadAsync(action.Blobs, CancellationToken.None);
         return action.Action;
     }
 }

@@ -47,7 +47,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         _made = made;
         Stock = stock;
         _log = log;
-        for (int i = 0; i < ReadyMin; i++) _ready.Enqueue(Make());
+        _makesOrdered = ReadyMin;
+        for (int i = 0; i < ReadyMin; i++) MakeAhead();
         _housekeeper = Task.Run(KeepHouseAsync);
         // Not to the stock: what the earlier process ran may outlive it for a moment.
         _removalOfLeftovers = Task.Run(() => leftovers.ForEach(name => Remove(name, stock: null)));
@@ -78,8 +79,19 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
         // Under a number of its own: what an earlier process kept goes with its leftovers.
         string shelf = $"{parent}/{++made}";
-        Make(shelf, Permissions.Octal0700);
-        return new WorkDirectories(parent, made, DirectoryStock.Open(shelf, owner), leftovers, log);
+        DirectoryStock stock;
+        try
+        {
+            Make(shelf, Permissions.Octal0700);
+            stock = DirectoryStock.Open(shelf, owner);
+        }
+        catch (FileSystemException full) when (Errno.IsOutOfRoom(full))
+        {
+            // A full disk is no reason not to start: every action makes its own directories, once there is room.
+            stock = DirectoryStock.Without(owner);
+        }
+
+        return new WorkDirectories(parent, made, stock, leftovers, log);
     }
 
     /// <summary>An empty directory with the input root in it, when not too many wait to be emptied.</summary>
