@@ -1,3 +1,5 @@
+using RemoteExec.Files;
+
 namespace RemoteExec.Server;
 
 /// <summary>The place under which everything durable lives, and how much of its disk a server takes that nobody gave a number.</summary>
@@ -14,7 +16,7 @@ internal static class DataDirectory
     {
         try
         {
-            Directory.CreateDirectory(path);
+            DurableDirectory.Create(new Disk(), path);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

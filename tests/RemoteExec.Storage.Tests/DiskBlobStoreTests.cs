@@ -115,6 +115,21 @@ public sealed class DiskBlobStoreTests : DiskFixture
             await store.PutAsync(Blobs.Of(2, 1000));
     }
 
+    [TestCase(-1)]
+    [TestCase(+1)]
+    public async Task A_wall_clock_that_is_set_right_breaks_no_promise_and_keeps_nothing_from_ageing(int hours)
+    {
+        var wall = new SteppedTime(Time);
+        await using var store = await OpenAsync(limitBytes: 1000, time: wall);
+        await store.PutAsync(Blobs.Of(1, 1000));
+        Time.Advance(Retention - TimeSpan.FromSeconds(1));
+        wall.Step(TimeSpan.FromHours(hours));
+
+        Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 1000)));
+        Time.Advance(TimeSpan.FromSeconds(1));
+        await store.PutAsync(Blobs.Of(2, 1000));
+    }
+
     [Test]
     public async Task Without_its_log_of_uses_a_store_renews_every_promise()
     {

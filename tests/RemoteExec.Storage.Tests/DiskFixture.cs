@@ -24,7 +24,7 @@ public abstract class DiskFixture
     [TearDown]
     public void DeleteScratch() => Scratch.Dispose();
 
-    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null) =>
+    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null, TimeProvider? time = null) =>
         DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
@@ -35,7 +35,7 @@ public abstract class DiskFixture
                 WriteFaultChanged = writeFaultChanged,
                 Observer = observer,
             },
-            Time,
+            time ?? Time,
             default);
 
     /// <summary>The promise of S1 and S10: accounting equal to the files, nothing unfinished, nothing empty.</summary>

@@ -69,6 +69,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public static async Task<DiskBlobStore> OpenAsync(
         DiskBlobStoreOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
+        time = new SteadyTime(time);
         var files = BlobFiles.Open(options.Directory, options.Disk);
         try
         {

@@ -9,10 +9,11 @@ public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimePro
 {
     private readonly BlobIndex _index = new(limitBytes, retention, useGranularity: TimeSpan.Zero, recorder: null);
     private readonly ConcurrentDictionary<Digest, byte[]> _blobs = new();
+    private readonly SteadyTime _time = new(time);
 
     public BlobStoreUsage Usage => _index.Usage(isSuspect: false);
 
-    private DateTimeOffset Now => time.GetUtcNow();
+    private DateTimeOffset Now => _time.GetUtcNow();
 
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
     {

@@ -1,4 +1,4 @@
-namespace RemoteExec.Scheduling.Tests;
+namespace RemoteExec.Testing;
 
 /// <summary>A manual clock whose wall somebody sets, while its monotonic one goes on.</summary>
 internal sealed class SteppedTime(TimeProvider inner) : TimeProvider
