@@ -10,7 +10,7 @@ public sealed class WorkerLeavingTests : WorkerLoopFixture
     private protected override TimeSpan DrainMax => TimeSpan.Zero;
 
     [Test]
-    public async Task What_outlasts_theDrain_limit_is_killed_and_given_back()
+    public async Task What_outlasts_the_drain_limit_is_killed_and_given_back()
     {
         Dying = new TaskCompletionSource();
         var (stream, _) = await Coordinator.WelcomeAsync();

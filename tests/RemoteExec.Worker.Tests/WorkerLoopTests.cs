@@ -22,7 +22,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
-    public async Task ARunning_lease_survives_a_reconnect_and_is_reported_after_it()
+    public async Task A_running_lease_survives_a_reconnect_and_is_reported_after_it()
     {
         var (stream, _) = await Coordinator.WelcomeAsync();
         await RunAsync(stream, "e");
@@ -188,7 +188,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
-    public async Task ADrain_letsRunning_leases_finish()
+    public async Task A_drain_lets_running_leases_finish()
     {
         var (stream, _) = await Coordinator.WelcomeAsync();
         await RunAsync(stream, "e");
@@ -242,7 +242,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
-    public async Task ADraining_worker_says_so_in_its_hello_and_asks_the_next_stream_too()
+    public async Task A_draining_worker_says_so_in_its_hello_and_asks_the_next_stream_too()
     {
         var (stream, first) = await Coordinator.WelcomeAsync();
         Assert.That(first.Draining, Is.False);
@@ -261,7 +261,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
-    public async Task ACoordinator_that_leaves_while_the_workerDrains_is_no_goodbye()
+    public async Task A_coordinator_that_leaves_while_the_worker_drains_is_no_goodbye()
     {
         var (stream, _) = await Coordinator.WelcomeAsync();
         await RunAsync(stream, "e");
@@ -278,7 +278,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
-    public async Task An_orderly_end_without_aDrain_means_reconnect()
+    public async Task An_orderly_end_without_a_drain_means_reconnect()
     {
         var (stream, _) = await Coordinator.WelcomeAsync();
         stream.Complete();
@@ -306,7 +306,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
-    public void No_wait_between_two_attempts_is_longer_than_theCoordinator_says()
+    public void No_wait_between_two_attempts_is_longer_than_the_coordinator_says()
     {
         var longest = TimeSpan.FromSeconds(3);
         var backoff = new ReconnectBackoff(new Random(1)); // seed 1
