@@ -4,7 +4,9 @@ install_test_tools() {
     install_missing \
         gcc:gcc file:/usr/include/stdio.h:libc6-dev g++:g++ make:make \
         python3:python3 file:/usr/lib/python3/dist-packages/grpc:python3-grpcio \
-        file:/usr/include/grpcpp/grpcpp.h:libgrpc++-dev b3sum:b3sum systemd-socket-activate:systemd file:/sbin/mkfs.ext4:e2fsprogs chromium:chromium file:/usr/bin/bazel-4:bazel-bootstrap npm:npm
+        file:/usr/include/grpcpp/grpcpp.h:libgrpc++-dev b3sum:b3sum file:/bin/kill:procps \
+        systemd-socket-activate:systemd file:/sbin/mkfs.ext4:e2fsprogs mount:mount chromium:chromium \
+        file:/usr/bin/bazel-4:bazel-bootstrap npm:npm
     install_bazel_2
 }
 
