@@ -27,7 +27,10 @@ internal sealed class LostConnections(HttpMessageHandler inner) : DelegatingHand
             throw new HttpRequestException(HttpRequestError.ConnectionError, late.InnerException.Message, new IOException(late.InnerException.Message));
         }
 
-        response.Content = new LostContent(response.Content);
+        var content = response.Content;
+        // It is there when the headers are: nothing waits here, and nothing may be lost to a cancellation.
+        response.Content = new StreamContent(new LostStream(await content.ReadAsStreamAsync(CancellationToken.None)));
+        foreach (var (name, values) in content.Headers) response.Content.Headers.TryAddWithoutValidation(name, values);
         return response;
     }
 
@@ -43,35 +46,6 @@ internal sealed class LostConnections(HttpMessageHandler inner) : DelegatingHand
     }
 
     /// <summary>The same for what comes after the headers.</summary>
-    private sealed class LostContent : HttpContent
-    {
-        private readonly HttpContent _inner;
-
-        public LostContent(HttpContent inner)
-        {
-            _inner = inner;
-            foreach (var (name, values) in inner.Headers) Headers.TryAddWithoutValidation(name, values);
-        }
-
-        protected override async Task<Stream> CreateContentReadStreamAsync() => new LostStream(await _inner.ReadAsStreamAsync());
-
-        protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) => CreateContentReadStreamAsync();
-
-        protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => _inner.CopyToAsync(stream, context);
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = 0;
-            return false;
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing) _inner.Dispose();
-            base.Dispose(disposing);
-        }
-    }
-
     private sealed class LostStream(Stream inner) : Stream
     {
         public override bool CanRead => true;
