@@ -24,7 +24,5 @@ internal sealed class Blake3DigestHasher() : DigestHasher(DigestFunction.Blake3)
         _hasher.Reset();
     }
 
-    private protected override void ResetCore() => _hasher.Reset();
-
     private protected override void DisposeCore() => _hasher.Dispose();
 }

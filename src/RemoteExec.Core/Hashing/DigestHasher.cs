@@ -15,9 +15,6 @@ public abstract class DigestHasher : IDisposable
 
     public DigestFunction Function { get; }
 
-    /// <summary>The bytes appended since the start, or since the last <see cref="Finish"/> or <see cref="Reset"/>.</summary>
-    public long SizeBytes => _sizeBytes;
-
     public static DigestHasher Create(DigestFunction function) => function switch
     {
         DigestFunction.Sha256 => new PlatformDigestHasher(function, HashAlgorithmName.SHA256),
@@ -45,13 +42,6 @@ public abstract class DigestHasher : IDisposable
         return digest;
     }
 
-    /// <summary>Forgets what was appended.</summary>
-    public void Reset()
-    {
-        _sizeBytes = 0;
-        ResetCore();
-    }
-
     public void Dispose()
     {
         DisposeCore();
@@ -62,8 +52,6 @@ public abstract class DigestHasher : IDisposable
 
     /// <summary>Writes the hash and starts again.</summary>
     private protected abstract void FinishCore(Span<byte> hash);
-
-    private protected abstract void ResetCore();
 
     private protected abstract void DisposeCore();
 }

@@ -11,12 +11,5 @@ internal sealed class PlatformDigestHasher(DigestFunction function, HashAlgorith
 
     private protected override void FinishCore(Span<byte> hash) => _hash.GetHashAndReset(hash);
 
-    private protected override void ResetCore()
-    {
-        // IncrementalHash starts again only by finishing.
-        Span<byte> unused = stackalloc byte[Function.HashBytes()];
-        _hash.GetHashAndReset(unused);
-    }
-
     private protected override void DisposeCore() => _hash.Dispose();
 }
