@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace RemoteExec.Files;
 
 /// <summary>A system call that failed: the message, for an operator, says what was tried and in the kernel's words why not.</summary>
@@ -8,7 +6,4 @@ namespace RemoteExec.Files;
 public sealed class FileSystemException(string what, int errno) : IOException($"{what}: {RemoteExec.Files.Errno.Sentence(errno)}", errno)
 {
     public int Errno => HResult;
-
-    /// <summary>For the call that was made last on this thread.</summary>
-    public static FileSystemException Last(string what) => new(what, Marshal.GetLastPInvokeError());
 }
