@@ -1,7 +1,9 @@
-namespace RemoteExec.Scheduling;
+using RemoteExec.Scheduling;
 
-/// <summary>Remembers as long as the object lives: for tests, and for servers that may forget everything on a restart.</summary>
-public sealed class MemoryOperationJournal : IOperationJournal
+namespace RemoteExec.Testing;
+
+/// <summary>A journal that remembers as long as the object lives.</summary>
+internal sealed class MemoryOperationJournal : IOperationJournal
 {
     // Compaction pays when most is obsolete; below this nobody notices.
     private const int CompactAfterMin = 10_000;
