@@ -146,18 +146,6 @@ public sealed class ActionRunnerTests
         Assert.That(report.Status.Details, Is.Empty, "nothing here may look like a missing blob");
     }
 
-    [TestCase(SandboxOutcome.Exited, false)]
-    [TestCase(SandboxOutcome.TimedOut, false)]
-    [TestCase(SandboxOutcome.LauncherLost, true)]
-    public async Task Only_a_lost_launcher_leaves_something_that_may_still_run_in_the_work_directory(SandboxOutcome outcome, bool mayBeEntered)
-    {
-        await using var bench = new ActionBench();
-        var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = outcome });
-        await using var attempt = await bench.Runner(sandbox).RunAsync(bench.Lease(Plain), () => { }, default);
-
-        Assert.That(((WorkDirectory)attempt.Remains!).MayBeEntered, Is.EqualTo(mayBeEntered));
-    }
-
     [Test]
     public async Task A_missing_program_is_named_with_its_path()
     {

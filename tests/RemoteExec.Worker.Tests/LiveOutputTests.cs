@@ -123,7 +123,7 @@ public sealed class LiveOutputTests
     public async Task A_command_that_is_over_within_a_moment_allocates_nothing_for_this()
     {
         using var folder = new TemporaryFolder();
-        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: false, NullLogger.Instance);
+        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, NullLogger.Instance);
         await using var directory = await directories.TakeAsync(default);
         using var run = Run(directory);
         await using var live = new LiveOutputs("w", new Lines(), _time);
@@ -196,7 +196,7 @@ public sealed class LiveOutputTests
     public async Task A_log_that_cannot_be_read_is_shown_no_further_and_the_others_are()
     {
         using var folder = new TemporaryFolder();
-        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: false, NullLogger.Instance);
+        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, NullLogger.Instance);
         var (first, second) = (await directories.TakeAsync(default), await directories.TakeAsync(default));
         using CommandRun unreadable = Run(first), readable = Run(second);
         var watcher = new WatchingCoordinator();

@@ -292,7 +292,7 @@ public sealed class OutputCollectorTests
 
         AssertRefused(new WireCommand { OutputPaths = { "tree" } }, "3500 bytes");
 
-        TreeRemover.Remove(_root, FileName.From("tree"), stock: null, CancellationToken.None); // nothing else could
+        TreeRemover.Remove(_root, FileName.From("tree"), CancellationToken.None); // nothing else could
     }
 
     [Test]

@@ -20,7 +20,7 @@ public sealed class TreeRemoverTests
         }
         current.Dispose();
 
-        TreeRemover.Remove(folder.Path, name, stock: null, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, name, CancellationToken.None);
 
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
@@ -36,7 +36,7 @@ public sealed class TreeRemoverTests
         for (; path != folder.Path; path = Path.GetDirectoryName(path)!)
             _ = Posix.ChangeMode(path, Permissions.Octal0000);
 
-        TreeRemover.Remove(folder.Path, FileName.From("d"), stock: null, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, FileName.From("d"), CancellationToken.None);
 
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
@@ -51,7 +51,7 @@ public sealed class TreeRemoverTests
         Directory.CreateSymbolicLink(Path.Combine(tree, "link"), outside);
         File.CreateSymbolicLink(Path.Combine(tree, "dangling"), "nowhere");
 
-        TreeRemover.Remove(folder.Path, FileName.From("tree"), stock: null, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, FileName.From("tree"), CancellationToken.None);
 
         Assert.That(Path.Exists(tree), Is.False);
         Assert.That(File.ReadAllText(Path.Combine(outside, "keep")), Is.EqualTo("kept"));
@@ -71,7 +71,7 @@ public sealed class TreeRemoverTests
         File.WriteAllText(Path.Combine(locked, "file"), "");
         _ = Posix.ChangeMode(locked, Permissions.Octal0000);
 
-        TreeRemover.Remove(folder.Path, FileName.From("tree"), stock: null, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, FileName.From("tree"), CancellationToken.None);
 
         Assert.That(Path.Exists(tree), Is.False);
     }
@@ -80,6 +80,6 @@ public sealed class TreeRemoverTests
     public void Removing_what_is_not_there_is_no_error()
     {
         using var folder = new TemporaryFolder();
-        Assert.That(() => TreeRemover.Remove(folder.Path, FileName.From("nothing"), stock: null, CancellationToken.None), Throws.Nothing);
+        Assert.That(() => TreeRemover.Remove(folder.Path, FileName.From("nothing"), CancellationToken.None), Throws.Nothing);
     }
 }

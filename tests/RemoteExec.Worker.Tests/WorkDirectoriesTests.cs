@@ -13,7 +13,7 @@ public sealed class WorkDirectoriesTests
         string[] leftovers = ["7", "3", "7.deep-0", "stray"];
         foreach (string name in leftovers) folder.Sub($"work/{name}/root");
 
-        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: false, NullLogger.Instance))
+        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, NullLogger.Instance))
         {
             await using var taken = await directories.TakeAsync(default);
             Assert.That(Path.GetFileName(taken.Path), Is.EqualTo("8"));
@@ -31,57 +31,46 @@ public sealed class WorkDirectoriesTests
         longest = Path.Combine(longest, new string('y', 569 - "/work".Length - longest.Length - 1));
 
         Assert.That(
-            () => WorkDirectories.Open($"{longest}y", Posix.EffectiveUser, recycles: false, NullLogger.Instance),
+            () => WorkDirectories.Open($"{longest}y", Posix.EffectiveUser, NullLogger.Instance),
             Throws.TypeOf<WorkerRefusedException>().With.Message.Contains("more than 569 bytes"));
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
 
-        await using var directories = WorkDirectories.Open(longest, Posix.EffectiveUser, recycles: false, NullLogger.Instance);
+        await using var directories = WorkDirectories.Open(longest, Posix.EffectiveUser, NullLogger.Instance);
         await using var taken = await directories.TakeAsync(default);
         Directory.CreateDirectory($"{taken.InputRoot}/{string.Join('/', Enumerable.Repeat(new string('z', 99), 34))}");
         File.WriteAllText($"{taken.InputRoot}/{string.Join('/', Enumerable.Repeat(new string('z', 99), 34))}/{new string('z', 100)}", "");
     }
 
     [Test]
-    public async Task What_an_earlier_process_left_is_given_to_no_action()
+    public async Task What_one_action_had_is_given_to_no_other()
     {
         using var folder = new TemporaryFolder();
-        folder.Sub("work/7/root/inner");
-        using var other = new TemporaryFolder();
-
-        Assert.That(await KeptAtTheEndAsync(folder.Path), Is.EqualTo(await KeptAtTheEndAsync(other.Path)), "its processes may outlive it for a moment");
-    }
-
-    [TestCase(false)]
-    [TestCase(true)]
-    public async Task What_may_still_be_entered_is_given_to_no_action(bool mayBeEntered)
-    {
-        using var folder = new TemporaryFolder();
-        using var other = new TemporaryFolder();
-        int without = await KeptAtTheEndAsync(other.Path);
-
-        Assert.That(
-            await KeptAtTheEndAsync(folder.Path, async directories =>
+        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, NullLogger.Instance))
+        {
+            var paths = new HashSet<string>();
+            for (int i = 0; i < 20; i++)
             {
-                var taken = await directories.TakeAsync(default);
-                Directory.CreateDirectory($"{taken.InputRoot}/inner");
-                taken.MayBeEntered = mayBeEntered;
-                return taken;
-            }),
-            mayBeEntered ? Is.EqualTo(without) : Is.GreaterThan(without));
+                await using var taken = await directories.TakeAsync(default);
+                Assert.That(paths.Add(taken.Path), Is.True);
+                Assert.That(Directory.EnumerateFileSystemEntries(taken.InputRoot), Is.Empty);
+                File.WriteAllText($"{taken.InputRoot}/left", "");
+            }
+        }
+
         Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
     }
 
     [Test]
-    public async Task When_too_many_directories_wait_to_be_emptied_the_next_action_waits_too()
+    public async Task When_too_many_directories_wait_to_be_removed_the_next_action_waits_too()
     {
         using var folder = new TemporaryFolder();
         using var log = new BlockingLogger();
-        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: true, log);
+        await using var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, log);
 
-        // What is not there cannot be emptied, and the housekeeper is kept waiting where it says so.
-        var gone = await directories.TakeAsync(default);
-        Directory.Delete(gone.Path, recursive: true);
-        await gone.DisposeAsync();
+        // The housekeeper is kept waiting where it says what it cannot remove.
+        var kept = await directories.TakeAsync(default);
+        KeepFromRemoval(kept);
+        await kept.DisposeAsync();
         await log.Entered;
 
         var given = new List<Task>();
@@ -99,20 +88,22 @@ public sealed class WorkDirectoriesTests
     }
 
     [Test]
-    public async Task What_nobody_thought_of_keeps_no_other_directory_from_being_made_and_emptied()
+    public async Task What_nobody_thought_of_keeps_no_other_directory_from_being_made_and_removed()
     {
         using var folder = new TemporaryFolder();
-        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, recycles: true, new ThrowingLogger()))
+        string kept;
+        await using (var directories = WorkDirectories.Open(folder.Path, Posix.EffectiveUser, new ThrowingLogger()))
         {
-            var gone = await directories.TakeAsync(default);
-            Directory.Delete(gone.Path, recursive: true);
-            await gone.DisposeAsync();
+            var taken = await directories.TakeAsync(default);
+            kept = taken.Path;
+            KeepFromRemoval(taken);
+            await taken.DisposeAsync();
 
             // More than may wait: somebody must still be taking them.
             for (int i = 0; i < 200; i++) await (await directories.TakeAsync(default)).DisposeAsync();
         }
 
-        Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.Empty);
+        Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(folder.Path, "work")), Is.EquivalentTo(new[] { kept, $"{kept}.deep-0" }));
     }
 
     [Test]
@@ -123,21 +114,19 @@ public sealed class WorkDirectoriesTests
         var name = FileName.From("tree");
 
         Assert.That(
-            () => TreeRemover.Remove(folder.Path, name, stock: null, new CancellationToken(canceled: true)),
+            () => TreeRemover.Remove(folder.Path, name, new CancellationToken(canceled: true)),
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Directory.Exists(Path.Combine(folder.Path, "tree/inner")));
 
-        TreeRemover.Remove(folder.Path, name, stock: null, CancellationToken.None);
+        TreeRemover.Remove(folder.Path, name, CancellationToken.None);
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty);
     }
 
-    /// <summary>How many directories came back by the end; an action, if there is one, ends before.</summary>
-    private static async Task<int> KeptAtTheEndAsync(string folder, Func<WorkDirectories, Task<WorkDirectory>>? action = null)
+    /// <summary>What is too deep is first moved up, where something is in its place.</summary>
+    private static void KeepFromRemoval(WorkDirectory directory)
     {
-        var directories = WorkDirectories.Open(folder, Posix.EffectiveUser, recycles: true, NullLogger.Instance);
-        if (action is not null) await (await action(directories)).DisposeAsync();
-        await directories.DisposeAsync();
-        return directories.Stock.Kept;
+        Directory.CreateDirectory($"{directory.InputRoot}/{string.Join('/', Enumerable.Repeat("d", 70))}");
+        Directory.CreateDirectory($"{directory.Path}.deep-0/in-its-place");
     }
 
     private sealed class ThrowingLogger : ILogger

@@ -31,12 +31,12 @@ internal static class WorkerComposition
 
         // The stages of an action.
         var lines = new Lines();
-        var workDirectories = WorkDirectories.Open(
-            options.DataDirectory, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, standing.HasFlag(DirectoryStock.WallsNeeded), log);
+        uint owner = sandbox.FileOwner?.UserId ?? Posix.EffectiveUser;
+        var workDirectories = WorkDirectories.Open(options.DataDirectory, owner, log);
         var blobs = new BlobFetcher(own, shared);
         var inputs = new InputStage(
             new ActionFetcher(blobs, () => lines.Limits), blobs,
-            new InputMaterialiser(own, workDirectories.Stock, copies: sandbox.FileOwner is null), own, log);
+            new InputMaterialiser(own, owner, copies: sandbox.FileOwner is null), own, log);
         var liveOutputs = new LiveOutputs(options.WorkerId, lines, time);
         var command = new CommandStage(options, sandbox, standing, liveOutputs);
         var outputs = new OutputStage(

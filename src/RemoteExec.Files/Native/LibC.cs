@@ -19,8 +19,6 @@ internal static unsafe partial class LibC
     public const int SEEK_SET = 0;
 
     public const nuint FICLONE = 0x40049409;
-    public const nuint FS_IOC_GETFLAGS = 0x80086601; // ioctl_iflags(2)
-    public const nuint FS_IOC_FSGETXATTR = 0x801c581f; // ioctl_xfs_fsgetxattr(2)
 
     public const int F_SETSIG = 10;
     public const int F_SETLEASE = 1024;
@@ -99,9 +97,6 @@ internal static unsafe partial class LibC
     public static partial int fchownat(SafeFileHandle directory, ReadOnlySpan<byte> path, uint user, uint group, int flags);
 
     [LibraryImport(Library, SetLastError = true)]
-    public static partial int futimens(SafeFileHandle file, nint times);
-
-    [LibraryImport(Library, SetLastError = true)]
     public static partial int fsync(SafeFileHandle file);
 
     [LibraryImport(Library, SetLastError = true)]
@@ -114,16 +109,7 @@ internal static unsafe partial class LibC
     public static partial int fremovexattr(SafeFileHandle file, ReadOnlySpan<byte> name);
 
     [LibraryImport(Library, SetLastError = true)]
-    public static partial nint flistxattr(SafeFileHandle file, Span<byte> names, nuint namesBytes);
-
-    [LibraryImport(Library, SetLastError = true)]
     public static partial int ioctl(SafeFileHandle file, nuint request, SafeFileHandle argument);
-
-    [LibraryImport(Library, SetLastError = true)]
-    public static partial int ioctl(SafeFileHandle file, nuint request, out long flags);
-
-    [LibraryImport(Library, SetLastError = true)]
-    public static partial int ioctl(SafeFileHandle file, nuint request, out ExtendedFlags flags);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint copy_file_range(

@@ -27,28 +27,12 @@ public static partial class Posix
 
     public static int ChangeOwner(SafeFileHandle file, uint user, uint group) => Errno.OfLastCall(LibC.fchown(file, user, group));
 
-    /// <summary>Both times become now (futimens(3) with none).</summary>
-    public static int Touch(SafeFileHandle file) => Errno.OfLastCall(LibC.futimens(file, 0));
-
     /// <summary>What is left are the mode's nine bits (acl(5)). None there, or none possible, is as good.</summary>
     public static int RemoveAccessControlList(SafeFileHandle file)
     {
         int errno = Errno.OfLastCall(LibC.fremovexattr(file, "system.posix_acl_access\0"u8));
         return errno is Errno.ENODATA or Errno.EOPNOTSUPP ? 0 : errno;
     }
-
-    /// <summary>Whether there are extended attributes or access lists.</summary>
-    public static int HasAttributes(SafeFileHandle file, out bool hasAny)
-    {
-        nint bytes = LibC.flistxattr(file, [], 0);
-        hasAny = bytes > 0;
-        return Errno.OfLastCall((int)bytes);
-    }
-
-    public static int GetFlags(SafeFileHandle file, out long flags) => Errno.OfLastCall(LibC.ioctl(file, LibC.FS_IOC_GETFLAGS, out flags));
-
-    public static int GetExtendedFlags(SafeFileHandle file, out ExtendedFlags flags) =>
-        Errno.OfLastCall(LibC.ioctl(file, LibC.FS_IOC_FSGETXATTR, out flags));
 
     /// <summary>Raw directory records from where the last call ended (getdents64(2)); none is the end.</summary>
     public static unsafe int ReadDirectory(SafeFileHandle directory, Span<byte> records, out int bytes)

@@ -80,7 +80,7 @@ internal sealed class ActionBench : IAsyncDisposable
             DataDirectory = _folder.Path,
             OutputLimits = OutputLimits,
         };
-        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, recycles: false, NullLogger.Instance);
+        _workDirectories ??= WorkDirectories.Open(_folder.Path, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, NullLogger.Instance);
         var own = new OwnedLocalBlobStore(Local ?? Store, Remote is null ? StoreOwner.Everybody : StoreOwner.Worker);
         var shared = Remote is null ? null : new OwnedBlobStore(Remote, StoreOwner.Everybody);
         var blobs = new BlobFetcher(own, shared);
@@ -88,7 +88,7 @@ internal sealed class ActionBench : IAsyncDisposable
         return new ActionRunner(
             options.WorkerId, _workDirectories,
             new InputStage(
-                new ActionFetcher(blobs, () => Limits), blobs, new InputMaterialiser(own, _workDirectories.Stock, copies: false), own, NullLogger.Instance),
+                new ActionFetcher(blobs, () => Limits), blobs, new InputMaterialiser(own, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, copies: false), own, NullLogger.Instance),
             _command,
             new OutputStage(
                 options, new OutputCollector(own, OutputLimits, () => Limits.Tree, mayTakeFiles: false), shared is null ? null : new OutputUploader(own, shared), own, shared,

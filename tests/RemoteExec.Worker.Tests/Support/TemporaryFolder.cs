@@ -12,6 +12,6 @@ internal sealed class TemporaryFolder : IDisposable
     public void Dispose()
     {
         string parent = System.IO.Path.GetDirectoryName(Path)!;
-        TreeRemover.Remove(parent, FileName.From(System.IO.Path.GetFileName(Path)), stock: null, CancellationToken.None);
+        TreeRemover.Remove(parent, FileName.From(System.IO.Path.GetFileName(Path)), CancellationToken.None);
     }
 }

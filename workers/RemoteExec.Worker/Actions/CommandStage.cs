@@ -22,7 +22,7 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
             try
             {
                 started();
-                await RunAsync(run, attempt, directory, cancellationToken);
+                await RunAsync(run, attempt, cancellationToken);
             }
             finally
             {
@@ -42,16 +42,13 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
 
     public void Dispose() => _slots.Dispose();
 
-    private async ValueTask RunAsync(CommandRun run, Attempt attempt, WorkDirectory directory, CancellationToken cancellationToken)
+    private async ValueTask RunAsync(CommandRun run, Attempt attempt, CancellationToken cancellationToken)
     {
         attempt.Clock.ExecutionStarted();
         liveOutputs.Enter(run, attempt.Lease.Lease_);
         try
         {
-            directory.MayBeEntered = true;
             run.Report = await sandbox.RunAsync(run.Spec, run, cancellationToken);
-            // A launcher that died takes everything along, but its socket ends a moment before that.
-            directory.MayBeEntered = run.Report.Outcome == SandboxOutcome.LauncherLost;
             attempt.Clock.ExecutionCompleted(run.Report.WallTime);
         }
         finally

@@ -9,7 +9,7 @@ using RemoteExec.Protocol;
 namespace RemoteExec.Worker;
 
 /// <summary>
-/// The directories in which actions run. They are made ahead of the next action and emptied behind the back of the
+/// The directories in which actions run. They are made ahead of the next action and removed behind the back of the
 /// last one. An action may leave a million files, so neither a start nor an end waits for such a removal: what one
 /// process does not get done, the next one does.
 /// </summary>
@@ -18,9 +18,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     // Removal lags behind under load; beyond this the next action waits for it rather than filling the disk.
     private const int OrdersMax = 64;
 
-    // As many as start within the time that one takes to make; and how many are kept after a burst.
+    // As many as start within the time that one takes to make.
     private const int ReadyMin = 4;
-    private const int ReadyMax = 64;
 
     // Enough for what ordinary actions leave; the rest is for the next start.
     private static readonly TimeSpan RemovalAtEndMax = TimeSpan.FromSeconds(2);
@@ -31,6 +30,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     private static readonly FileName InputRootName = FileName.From(WorkDirectory.InputRootName);
 
     private readonly string _parent;
+    private readonly uint _owner;
     private readonly ILogger _log;
     private readonly ConcurrentQueue<WorkDirectory> _ready = new();
     private readonly Channel<WorkDirectory?> _orders =
@@ -41,27 +41,22 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     private int _makesOrdered;
     private long _made;
 
-    private WorkDirectories(string parent, long made, DirectoryStock stock, List<FileName> leftovers, ILogger log)
+    private WorkDirectories(string parent, long made, uint owner, List<FileName> leftovers, ILogger log)
     {
         _parent = parent;
         _made = made;
-        Stock = stock;
+        _owner = owner;
         _log = log;
         _makesOrdered = ReadyMin;
         for (int i = 0; i < ReadyMin; i++) MakeAhead();
         _housekeeper = Task.Run(KeepHouseAsync);
-        // Not to the stock: what the earlier process ran may outlive it for a moment.
-        _removalOfLeftovers = Task.Run(() => leftovers.ForEach(name => Remove(name, stock: null)));
+        _removalOfLeftovers = Task.Run(() => leftovers.ForEach(Remove));
     }
-
-    /// <summary>Where the directories of input roots come from and go to.</summary>
-    public DirectoryStock Stock { get; }
 
     /// <summary>Opens <c>work/</c> under the data directory, and begins to remove what an earlier process left there.</summary>
     /// <param name="owner">To whom input roots belong: the user that actions run as.</param>
-    /// <param name="recycles">The walls stand behind which an action's directories can be used again.</param>
     /// <exception cref="WorkerRefusedException">Its path is too long.</exception>
-    public static WorkDirectories Open(string dataDirectory, uint owner, bool recycles, ILogger log)
+    public static WorkDirectories Open(string dataDirectory, uint owner, ILogger log)
     {
         string parent = Path.Combine(Path.GetFullPath(dataDirectory), "work");
         if (Encoding.UTF8.GetByteCount(parent) > ParentBytesMax)
@@ -75,26 +70,10 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
 
         // No name is used before it is free.
         long made = leftovers.Select(NumberOf).DefaultIfEmpty().Max();
-        if (!recycles) return new WorkDirectories(parent, made, DirectoryStock.Without(owner), leftovers, log);
-
-        // Under a number of its own: what an earlier process kept goes with its leftovers.
-        string shelf = $"{parent}/{++made}";
-        DirectoryStock stock;
-        try
-        {
-            Make(shelf, Permissions.Octal0700);
-            stock = DirectoryStock.Open(shelf, owner);
-        }
-        catch (FileSystemException full) when (Errno.IsOutOfRoom(full))
-        {
-            // A full disk is no reason not to start: every action makes its own directories, once there is room.
-            stock = DirectoryStock.Without(owner);
-        }
-
-        return new WorkDirectories(parent, made, stock, leftovers, log);
+        return new WorkDirectories(parent, made, owner, leftovers, log);
     }
 
-    /// <summary>An empty directory with the input root in it, when not too many wait to be emptied.</summary>
+    /// <summary>An empty directory with the input root in it, when not too many wait to be removed.</summary>
     public async ValueTask<WorkDirectory> TakeAsync(CancellationToken cancellationToken)
     {
         await _orders.Writer.WaitToWriteAsync(cancellationToken);
@@ -115,9 +94,7 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         _end.CancelAfter(RemovalAtEndMax);
         await _housekeeper;
         await _removalOfLeftovers;
-        while (_ready.TryDequeue(out var unused)) Remove(unused);
-        Stock.Close();
-        if (Stock.Path is { } shelf) Remove(FileName.From(Path.GetFileName(shelf)));
+        while (_ready.TryDequeue(out var unused)) Remove(FileName.From(unused.Name));
         _end.Dispose();
     }
 
@@ -128,14 +105,9 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         string name = Interlocked.Increment(ref _made).ToString(CultureInfo.InvariantCulture);
         var directory = new WorkDirectory(this, name, $"{_parent}/{name}");
         Make(directory.Path, Permissions.Octal0755);
-        MakeInputRoot(directory);
-        return directory;
-    }
-
-    private void MakeInputRoot(WorkDirectory directory)
-    {
         using var parent = DirectoryHandle.Open(directory.Path);
-        if (!Stock.TryMake(parent, InputRootName)) throw DirectoryHandle.Failure("mkdir", directory.InputRoot, Errno.EEXIST);
+        if (!parent.TryMakeDirectory(InputRootName, _owner)) throw DirectoryHandle.Failure("mkdir", directory.InputRoot, Errno.EEXIST);
+        return directory;
     }
 
     private static void Make(string path, uint mode)
@@ -148,14 +120,8 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     {
         await foreach (var order in _orders.Reader.ReadAllAsync())
         {
-            if (order is null)
-                MakeAhead();
-            else if (order.MayBeEntered)
-                Remove(FileName.From(order.Name), stock: null);
-            else if (Stock.TakesBack && _ready.Count < ReadyMax)
-                Recycle(order);
-            else
-                Remove(order);
+            if (order is null) MakeAhead();
+            else Remove(FileName.From(order.Name));
         }
     }
 
@@ -167,15 +133,6 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         ServingLoop.Serve(() => _ready.Enqueue(Make()), failure => LogNotMade(failure.Message));
     }
 
-    private void Recycle(WorkDirectory directory) => ServingLoop.Serve(
-        () =>
-        {
-            TreeRemover.Empty(directory.Path, Stock, _end.Token);
-            MakeInputRoot(directory);
-            _ready.Enqueue(directory);
-        },
-        failure => LogNotRemoved(directory.Name, failure.Message));
-
     // "12", or "12.deep-3" where a removal was given up.
     private static long NumberOf(FileName name)
     {
@@ -184,13 +141,9 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
         return long.TryParse(end < 0 ? digits : digits[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
     }
 
-    private void Remove(WorkDirectory directory) => Remove(FileName.From(directory.Name));
-
-    private void Remove(FileName name) => Remove(name, Stock);
-
     // What fails is tried again at the next start; until then it only takes space.
-    private void Remove(FileName name, DirectoryStock? stock) => ServingLoop.Serve(
-        () => TreeRemover.Remove(_parent, name, stock, _end.Token), failure => LogNotRemoved(name.ToString(), failure.Message));
+    private void Remove(FileName name) => ServingLoop.Serve(
+        () => TreeRemover.Remove(_parent, name, _end.Token), failure => LogNotRemoved(name.ToString(), failure.Message));
 
     [LoggerMessage(EventId = 10, EventName = "work-directory-not-removed", Level = LogLevel.Warning, Message = "work directory {Name} not removed: {Reason}")]
     private partial void LogNotRemoved(string name, string reason);

@@ -64,13 +64,6 @@ internal sealed class DirectoryHandle : IDisposable
         return errno == 0;
     }
 
-    /// <summary>What this directory itself is.</summary>
-    public FileStatus Stat()
-    {
-        Check(Posix.Stat(Descriptor, out var status), "stat", Path);
-        return status;
-    }
-
     public FileName ReadSymlink(FileName name)
     {
         Check(Posix.ReadSymlink(Descriptor, name, out var target), "readlink", Join(name));
@@ -107,15 +100,6 @@ internal sealed class DirectoryHandle : IDisposable
 
     public void Move(FileName name, DirectoryHandle toDirectory, FileName to) =>
         Check(Posix.Rename(Descriptor, name, toDirectory.Descriptor, to), "rename", Join(name));
-
-    /// <summary>As <see cref="Move"/>; false when there is nothing to move, or something where it should go.</summary>
-    public bool TryMoveWithoutReplacing(FileName name, DirectoryHandle toDirectory, FileName to)
-    {
-        int errno = Posix.RenameWithoutReplace(Descriptor, name, toDirectory.Descriptor, to);
-        if (errno is Errno.ENOENT or Errno.EEXIST) return false;
-        Check(errno, "rename", Join(name));
-        return true;
-    }
 
     /// <summary>Gives the owner every right on a directory, should an action have taken one away.</summary>
     public void Unlock(FileName name)

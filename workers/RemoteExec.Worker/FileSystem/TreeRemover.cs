@@ -13,25 +13,10 @@ internal static class TreeRemover
     private const int NamesPerPassMax = 4096;
 
     /// <summary>Removes the entry <paramref name="name"/> of the directory <paramref name="parent"/>; nothing there is fine.</summary>
-    /// <param name="stock">Is offered every directory before it is removed.</param>
     /// <exception cref="OperationCanceledException">Given up half-way; what is left can be removed later in the same way.</exception>
-    public static void Remove(string parent, FileName name, DirectoryStock? stock, CancellationToken cancellationToken)
+    public static void Remove(string parent, FileName name, CancellationToken cancellationToken)
     {
         using var top = DirectoryHandle.Open(parent);
-        Remove(top, name, stock, cancellationToken);
-    }
-
-    /// <summary>Removes all that is in a directory, not the directory.</summary>
-    /// <exception cref="OperationCanceledException">As for <see cref="Remove(string, FileName, DirectoryStock, CancellationToken)"/>.</exception>
-    public static void Empty(string directory, DirectoryStock? stock, CancellationToken cancellationToken)
-    {
-        using var top = DirectoryHandle.Open(directory);
-        foreach (var name in top.ReadNames(int.MaxValue))
-            Remove(top, name, stock, cancellationToken);
-    }
-
-    private static void Remove(DirectoryHandle top, FileName name, DirectoryStock? stock, CancellationToken cancellationToken)
-    {
         var pending = new Stack<FileName>();
         pending.Push(name);
         int movedUp = 0;
@@ -62,7 +47,7 @@ internal static class TreeRemover
                 if (names.Count <= NamesPerPassMax) break;
                 child.Rewind();
             }
-            if (stock?.TryTakeBack(directory, entry, child) is not true) directory.RemoveEmptyDirectory(entry);
+            directory.RemoveEmptyDirectory(entry);
         }
     }
 }

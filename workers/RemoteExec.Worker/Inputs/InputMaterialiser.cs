@@ -12,10 +12,11 @@ namespace RemoteExec.Worker;
 /// Works with path strings, which is safe here and only here: the tree lies in a directory of ours that nobody
 /// else can enter, and the action has not started.
 /// </remarks>
+/// <param name="owner">To whom directories and links belong: the user that the action runs as.</param>
 /// <param name="copies">
 /// The action will run as the owner of the stored files, so a link would give it the store's own bytes to change.
 /// </param>
-internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock stock, bool copies)
+internal sealed class InputMaterialiser(ILocalBlobStore store, uint owner, bool copies)
 {
     /// <summary>Inputs are hard links: whether the action altered one is worth a look afterwards.</summary>
     public bool Links => !copies;
@@ -60,13 +61,12 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock st
         using var top = DirectoryHandle.Open(root);
         foreach (string path in tree.Directories)
         {
-            if (!stock.TryMake(top, FileName.From(path))) throw DirectoryHandle.Failure("mkdir", path, Errno.EEXIST);
+            if (!top.TryMakeDirectory(FileName.From(path), owner)) throw DirectoryHandle.Failure("mkdir", path, Errno.EEXIST);
         }
     }
 
     private void MakeSymlinks(InputTree tree, string root)
     {
-        uint owner = stock.Owner;
         bool chown = owner != Posix.EffectiveUser;
         foreach (var link in tree.Symlinks)
         {
@@ -94,7 +94,7 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, DirectoryStock st
             foreach (string segment in path.Split('/'))
             {
                 var name = FileName.From(segment);
-                stock.TryMake(current, name);
+                current.TryMakeDirectory(name, owner);
                 var next = current.TryOpenDirectory(name)
                     ?? throw DirectoryHandle.Failure("open", path, Errno.ENOENT);
                 if (current != top) current.Dispose();
