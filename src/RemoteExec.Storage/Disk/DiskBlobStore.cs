@@ -215,8 +215,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>A blob that is not what its name says, or cannot be read, becomes a miss: whoever needs it makes it again.</summary>
     internal void Quarantine(in Digest digest)
     {
-        Index.Remove(digest, Files.Quarantine);
-        Observer.Corrupted();
+        // Not there any more may also mean evicted a moment ago.
+        if (Index.Remove(digest, Files.Quarantine)) Observer.Corrupted();
     }
 
     /// <summary>Refuses a blob that would not fit into an empty store.</summary>

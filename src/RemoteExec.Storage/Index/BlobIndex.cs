@@ -158,14 +158,15 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         lock (Gate) return _entries.TryGetValue(digest, out var entry) && entry.HasVariant;
     }
 
-    /// <summary>Drops a blob that turned out to be bad; <paramref name="remove"/> runs under the lock.</summary>
-    public void Remove(in Digest digest, Action<BlobEntry> remove)
+    /// <summary>Drops a blob that turned out to be bad; <paramref name="remove"/> runs under the lock. False when it is gone already.</summary>
+    public bool Remove(in Digest digest, Action<BlobEntry> remove)
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry)) return;
+            if (!_entries.TryGetValue(digest, out var entry)) return false;
             Forget(entry);
             remove(entry);
+            return true;
         }
     }
 
