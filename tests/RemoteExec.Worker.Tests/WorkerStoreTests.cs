@@ -52,6 +52,18 @@ public sealed class WorkerStoreTests : IDisposable
     }
 
     [Test]
+    public async Task An_input_that_was_evicted_and_is_nowhere_by_now_is_missing()
+    {
+        var local = new ForgetfulStore(new FolderBlobStore(_folder.Sub("local")), evictions: 1) { Forgets = _shared.Remove };
+        await using var bench = new ActionBench { Local = local, Remote = _shared };
+
+        var report = await bench.RunAsync(ScriptedSandbox.Exits(0), Lease(bench, "content"u8.ToArray()));
+
+        Assert.That(((StatusCode)report.Status.Code, report.Blame), Is.EqualTo((StatusCode.FailedPrecondition, Blame.Client)));
+        Assert.That(report.Status.Details, Has.Count.EqualTo(1), "the client still has it, and uploads what it is told");
+    }
+
+    [Test]
     public async Task A_cache_that_is_too_small_for_one_action_blames_the_worker()
     {
         var local = new ForgetfulStore(new FolderBlobStore(_folder.Sub("local")), evictions: int.MaxValue);
@@ -141,12 +153,19 @@ public sealed class WorkerStoreTests : IDisposable
     {
         public int Evictions { get; private set; } = evictions;
 
+        /// <summary>Told of each blob that is lost.</summary>
+        public Action<Digest> Forgets { get; init; } = _ => { };
+
         public override ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
         {
             if (Evictions > 0)
             {
                 Evictions--;
-                foreach (var link in links) Inner.Remove(link.Digest);
+                foreach (var link in links)
+                {
+                    Inner.Remove(link.Digest);
+                    Forgets(link.Digest);
+                }
             }
 
             return base.LinkManyAsync(links, cancellationToken);

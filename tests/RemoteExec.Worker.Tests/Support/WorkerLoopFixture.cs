@@ -15,6 +15,8 @@ public abstract class WorkerLoopFixture
 
     private protected virtual TimeSpan DrainMax => TimeSpan.FromHours(1);
 
+    private protected virtual TimeProvider Time => TimeProvider.System;
+
     private protected ScriptedCoordinator Coordinator { get; } = new();
 
     private protected CancellationTokenSource Drain { get; } = new();
@@ -32,8 +34,8 @@ public abstract class WorkerLoopFixture
     {
         var hello = new Hello { WorkerId = "w", Slots = 2 };
         var (leases, lines) = (new LeaseTable(), new Lines());
-        var desk = new LeaseDesk("w", leases, lines, RunAttemptAsync, TimeProvider.System, NullLogger.Instance);
-        var loop = new WorkerLoop(hello, Coordinator, leases, desk, lines, DrainMax, TimeProvider.System, new Random(1), NullLogger.Instance);
+        var desk = new LeaseDesk("w", leases, lines, RunAttemptAsync, Time, NullLogger.Instance);
+        var loop = new WorkerLoop(hello, Coordinator, leases, desk, lines, DrainMax, Time, new Random(1), NullLogger.Instance);
         Running = loop.RunAsync(Drain.Token);
     }
 

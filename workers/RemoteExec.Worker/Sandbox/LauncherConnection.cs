@@ -248,9 +248,9 @@ internal sealed class LauncherConnection : IAsyncDisposable
             throw new InvalidDataException($"frame {header.Type} for an action that does not run");
         switch (header.Type)
         {
-            case FrameType.Started: Deliver(header.Id, running, running.Output.Started); break;
-            case FrameType.Stdout: Deliver(header.Id, running, () => running.Output.Write(OutputStream.Stdout, payload.Span)); break;
-            case FrameType.Stderr: Deliver(header.Id, running, () => running.Output.Write(OutputStream.Stderr, payload.Span)); break;
+            case FrameType.Started: Deliver(header.Id, running, stream: null, payload); break;
+            case FrameType.Stdout: Deliver(header.Id, running, OutputStream.Stdout, payload); break;
+            case FrameType.Stderr: Deliver(header.Id, running, OutputStream.Stderr, payload); break;
             case FrameType.Exit:
                 var report = SandboxWire.Exit(payload.Span); // before it is forgotten: what makes no sense is answered by FailAll
                 _running.TryRemove(header.Id, out _);
@@ -263,14 +263,21 @@ internal sealed class LauncherConnection : IAsyncDisposable
     }
 
     /// <summary>What an output throws is the failure of its action: the tree is killed, and its end is told as such.</summary>
-    private void Deliver(ulong id, Running running, Action deliver)
+    private void Deliver(ulong id, Running running, OutputStream? stream, ReadOnlyMemory<byte> data)
     {
         if (running.OutputFailure is not null) return;
-        ServingLoop.Serve(deliver, failure =>
-        {
-            running.OutputFailure = failure.Message;
-            _ = SendAsync(Kill(id));
-        });
+        ServingLoop.Serve(
+            (Connection: this, Id: id, Running: running, Stream: stream, Data: data),
+            static piece =>
+            {
+                if (piece.Stream is { } stream) piece.Running.Output.Write(stream, piece.Data.Span);
+                else piece.Running.Output.Started();
+            },
+            static (piece, failure) =>
+            {
+                piece.Running.OutputFailure = failure.Message;
+                _ = piece.Connection.SendAsync(Kill(piece.Id));
+            });
     }
 
     private void FailAll(string because)
