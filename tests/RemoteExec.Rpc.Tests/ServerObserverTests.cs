@@ -12,7 +12,15 @@ public sealed class ServerObserverTests : ServerWireFixture
     protected override RpcServerOptions Configure(RpcServerOptions options)
     {
         Calls = new RecordedCalls();
-        return base.Configure(options) with { Observers = [Calls] };
+        return base.Configure(options) with { Observers = [new ThrowingObserver(), Calls] };
+    }
+
+    /// <summary>All tests here have it before the observer that they ask: whoever watches and throws changes nothing.</summary>
+    private sealed class ThrowingObserver : IRpcObserver
+    {
+        public void CallStarted(string method) => throw new NotFiniteNumberException("of a type that nobody expects");
+
+        public void CallFinished(in RpcCallReport report) => throw new NotFiniteNumberException("of a type that nobody expects");
     }
 
     [Test]

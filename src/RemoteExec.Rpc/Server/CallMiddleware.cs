@@ -7,6 +7,8 @@ namespace RemoteExec.Rpc;
 /// <summary>From an HTTP/2 stream to a method: holds a <see cref="RpcCall"/> around it, tells the observers, and refuses what is no call.</summary>
 internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions options, CallFailures failures, CancellationToken leaving)
 {
+    private readonly ObservedCalls _observed = new(options.Observers);
+
     public Task InvokeAsync(HttpContext context)
     {
         if (!IsCall(context)) return Task.CompletedTask;
@@ -56,7 +58,7 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
         long startedAt = options.Time.GetTimestamp();
         using var call = new RpcCall(context, method, options, leaving);
         context.Features.Set(call);
-        foreach (var observer in options.Observers) observer.CallStarted(method.FullName);
+        _observed.Started(method.FullName);
         try
         {
             await next(context);
@@ -64,11 +66,10 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
         }
         finally
         {
-            if (options.Observers.Count > 0)
+            if (_observed.IsWatched)
             {
-                var report = new RpcCallReport(
-                    method.FullName, call.Outcome(), options.Time.GetElapsedTime(startedAt), call.ReceivedBytes, call.SentBytes);
-                foreach (var observer in options.Observers) observer.CallFinished(report);
+                _observed.Finished(new RpcCallReport(
+                    method.FullName, call.Outcome(), options.Time.GetElapsedTime(startedAt), call.ReceivedBytes, call.SentBytes));
             }
         }
     }
@@ -76,13 +77,8 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
     private Task RefuseUnknown(HttpContext context)
     {
         Refuse(context, StatusCode.Unimplemented, $"{context.Request.Path} is not offered by this server");
-        var report = new RpcCallReport(RpcCallReport.UnknownMethod, StatusCode.Unimplemented, TimeSpan.Zero, 0, 0);
-        foreach (var observer in options.Observers)
-        {
-            observer.CallStarted(RpcCallReport.UnknownMethod);
-            observer.CallFinished(report);
-        }
-
+        _observed.Started(RpcCallReport.UnknownMethod);
+        _observed.Finished(new RpcCallReport(RpcCallReport.UnknownMethod, StatusCode.Unimplemented, TimeSpan.Zero, 0, 0));
         return Task.CompletedTask;
     }
 }
