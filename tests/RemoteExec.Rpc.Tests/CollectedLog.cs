@@ -8,6 +8,12 @@ internal sealed class CollectedLog : ILoggerFactory
 {
     private readonly ConcurrentQueue<(LogLevel Level, string Category, Exception? Exception)> _entries = new();
 
+    /// <summary>What an operator would read: ours above debug, the web server's above news, and nothing of the package's, which is off.</summary>
+    public IEnumerable<string> Told => _entries
+        .Where(entry => !entry.Category.StartsWith("Grpc", StringComparison.Ordinal)
+            && (entry.Category.StartsWith("RemoteExec", StringComparison.Ordinal) || entry.Level >= LogLevel.Warning))
+        .Select(entry => $"{entry.Level} {entry.Category} {entry.Exception}");
+
     public IEnumerable<Exception?> RpcErrors =>
         _entries.Where(entry => entry is { Level: LogLevel.Error, Category: "RemoteExec.Rpc" }).Select(entry => entry.Exception);
 

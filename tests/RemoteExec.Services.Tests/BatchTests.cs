@@ -104,6 +104,23 @@ internal sealed class BatchTests : ServicesFixture
             Is.EqualTo(StatusCode.InvalidArgument));
     }
 
+    // The second is over what the transport takes, and refused when its length is announced.
+    [TestCase(9)]
+    [TestCase(18)]
+    public async Task F21_a_batch_that_is_too_large_is_INVALID_ARGUMENT_and_names_the_announced_limit(int megabytes)
+    {
+        var data = ByteString.CopyFrom(new byte[megabytes * 1_000_000]);
+        var digest = Digest.Of(DigestFunction.Sha256, data.Span).ToWire();
+
+        var failure = await FailureOf(async () => await Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest
+        {
+            Requests = { new BatchUpdateBlobsRequest.Types.Request { Digest = digest, Data = data } },
+        }));
+
+        Assert.That(failure.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(failure.Status.Detail, Does.Contain($"{Options.BatchBytesMax} bytes are announced").Or.Contain($"at most {Options.BatchBytesMax} are announced"));
+    }
+
     [Test] // REAPI C3
     public async Task Zstd_travels_both_ways_when_asked_for()
     {

@@ -5,6 +5,7 @@ using Google.LongRunning;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 using RemoteExec.Protocol;
@@ -41,6 +42,12 @@ internal abstract class ServicesFixture
     protected GrpcChannel Channel { get; private set; } = null!;
 
     protected ServicesComposition Services => _services;
+
+    protected System.Net.IPEndPoint EndPoint => _server.EndPoint;
+
+    protected virtual IReadOnlyList<IRpcObserver> Observers => [];
+
+    protected virtual ILoggerFactory Log => NullLoggerFactory.Instance;
 
     protected ContentAddressableStorage.ContentAddressableStorageClient Cas => new(Channel);
 
@@ -166,8 +173,7 @@ internal abstract class ServicesFixture
             new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, new MemoryOperationJournal(), Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
         _services = new ServicesComposition(Store, Cache, Scheduler, Options, Time);
-        _server = await RpcLoopback.StartAsync(
-            _services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc }, NullLoggerFactory.Instance);
+        _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers }, Log);
         Channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1, ReceiveBytesMax = 64 << 20 });
     }
 }
