@@ -90,22 +90,32 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         _workerDrain.Dispose();
     }
 
-    // No new work; streams end so that clients attach again; what runs finishes; then the ports close.
+    /// <summary>The end, step by step: first nothing new is begun, and only when nothing runs any more does anybody have to go.</summary>
     private async Task DrainAsync()
     {
+        // One limit for all of it. A part is kept for saying goodbye to who is still there when it is over.
+        using var limit = new CancellationTokenSource(options.DrainMax, time);
+        using var lastCall = new CancellationTokenSource(DrainTimes.WorkMaxOf(options.DrainMax), time);
         Draining(options.DrainMax.TotalSeconds);
         Health.Draining();
         ShowHealth();
+
+        // Nothing is leased any more. All else is served: what comes in is queued, for the next process.
         _scheduler?.BeginDrain();
         await _workerDrain.CancelAsync();
-        await _working;
-        // What runs on other workers goes on without us, so its readers would have us wait for it.
+        await Task.WhenAll(_working, _scheduler?.WhenIdle ?? Task.CompletedTask).WaitAsync(lastCall.Token)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Who still waits for an end is told to come back for it, and so is who follows the output of what runs elsewhere.
+        _scheduler?.EndFeeds();
         _services?.LiveLogs?.Close();
-        if (_scheduler is not null)
-            await _scheduler.DisposeAsync();
-        if (_ports is not null)
-            await _ports.CloseAsync(options.DrainMax, time);
+        if (_ports is not null) await _ports.CloseAsync(limit.Token);
+
+        // What the local worker had to stop is handed back before the journal and the store go. It was told in good time.
+        await _working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_scheduler is not null) await _scheduler.DisposeAsync();
         Stopped();
+        await _working; // shows why it failed, if it did
     }
 
     // What is shown last must be what was read last.

@@ -161,7 +161,7 @@ internal static class ServerComposition
         Sandbox = options.Sandbox,
         ActionMemoryBytesMax = options.ActionMemoryBytesMax,
         ActionScratchBytesMax = options.ActionScratchBytesMax,
-        DrainMax = options.DrainMax,
+        DrainMax = DrainTimes.WorkMaxOf(options.DrainMax),
     };
 
     private static void RefuseStrange(IReadOnlyList<InheritedSocket> inherited)

@@ -60,22 +60,13 @@ internal sealed class ServerPorts : IHost, IAsyncDisposable
 
     /// <summary>
     /// Who connects from now on is somebody else's: where a service manager holds the sockets, the next process's. GOAWAY to every client;
-    /// running calls finish within the limit.
+    /// running calls finish until the limit, and are cut off then.
     /// </summary>
-    public async Task CloseAsync(TimeSpan limit, TimeProvider time)
+    public async Task CloseAsync(CancellationToken limit)
     {
-        using var cut = new CancellationTokenSource(limit, time);
-        await _listeners.CloseAsync();
         Rpc.EndStreams();
-        try
-        {
-            await Rpc.CloseConnectionsAsync().WaitAsync(cut.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // Time is up: the rest is cut off.
-        }
-
+        await _listeners.CloseAsync();
+        await Rpc.CloseConnectionsAsync().WaitAsync(limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Web.EndStreams();
     }
 

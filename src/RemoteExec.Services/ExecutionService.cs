@@ -22,7 +22,18 @@ public sealed class ExecutionService(
     private readonly ActionDoor _door = new(store, options, clock);
     private readonly Inlining _inlining = new(store, options);
 
-    public override async Task Execute(ExecuteRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context)
+    public override Task Execute(ExecuteRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
+        OperationStream.ServeAsync(responseStream, stream => ExecuteAsync(request, stream, context));
+
+    public override Task WaitExecution(
+        WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
+        OperationStream.ServeAsync(responseStream, async stream =>
+        {
+            using var feed = scheduler.Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
+            await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, stream, context.CancellationToken);
+        });
+
+    private async Task ExecuteAsync(ExecuteRequest request, OperationStream stream, ServerCallContext context)
     {
         if (!options.ExecutionEnabled)
             throw new RpcException(new Status(StatusCode.PermissionDenied, "this server does not execute actions"));
@@ -35,7 +46,7 @@ public sealed class ExecutionService(
         if (!request.SkipCacheLookup && await FindCachedAsync(instance, action, context.CancellationToken) is { } hit)
         {
             await InlineAsync(hit, request, function, context.CancellationToken);
-            await responseStream.WriteAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)));
+            await stream.SendAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)), context.CancellationToken);
             return;
         }
 
@@ -46,31 +57,23 @@ public sealed class ExecutionService(
         }
         catch (MissingInputsException inputs)
         {
-            await AnswerMissingAsync(action, inputs.Missing, responseStream);
+            await AnswerMissingAsync(action, inputs.Missing, stream, context.CancellationToken);
             return;
         }
 
         using var feed = await scheduler.SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
-        await FollowAsync(feed, request, function, responseStream, context.CancellationToken);
-    }
-
-    public override async Task WaitExecution(
-        WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context)
-    {
-        using var feed = scheduler.Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
-        await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, responseStream, context.CancellationToken);
+        await FollowAsync(feed, request, function, stream, context.CancellationToken);
     }
 
     /// <summary>Sends each state. Returns when the last one was the end; whatever else ends the feed is an error of the call.</summary>
     private async ValueTask FollowAsync(
-        OperationFeed feed, ExecuteRequest? request, DigestFunction function,
-        IServerStreamWriter<Operation> responseStream, CancellationToken cancellationToken)
+        OperationFeed feed, ExecuteRequest? request, DigestFunction function, OperationStream stream, CancellationToken cancellationToken)
     {
         await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
         {
             var wire = OperationMessages.ToWire(operation);
             if (operation.IsDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
-            await responseStream.WriteAsync(wire, cancellationToken);
+            await stream.SendAsync(wire, cancellationToken);
         }
     }
 
@@ -93,13 +96,14 @@ public sealed class ExecutionService(
     /// As the call's status where the list fits into a trailer, else as an operation that is done, whose message has room
     /// for many more (REAPI E2 allows both).
     /// </summary>
-    private static async ValueTask AnswerMissingAsync(Digest action, IReadOnlyList<Digest> missing, IServerStreamWriter<Operation> responseStream)
+    private static async ValueTask AnswerMissingAsync(
+        Digest action, IReadOnlyList<Digest> missing, OperationStream stream, CancellationToken cancellationToken)
     {
         if (RpcErrors.FitsTrailer(missing)) throw RpcErrors.MissingBlobs(missing);
 
         var status = RpcErrors.MissingBlobsStatus(missing);
-        await responseStream.WriteAsync(OperationMessages.Immediate(
-            NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }));
+        await stream.SendAsync(
+            OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), cancellationToken);
     }
 
     private ExecutionRequest Describe(ExecuteRequest request, InstanceName instance, AdmittedAction admitted, ServerCallContext context) => new()

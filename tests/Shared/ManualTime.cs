@@ -48,15 +48,20 @@ internal sealed class ManualTime : TimeProvider
     /// <summary>Completes when some timer is set to go off after exactly that time.</summary>
     public Task WaitForTimerAsync(TimeSpan after) => WaitForTimerAsync(after, after);
 
+    /// <summary>Completes when so many are set to go off after exactly that time.</summary>
+    public Task WaitForTimersAsync(int count, TimeSpan after) => WaitForTimersAsync(count, after, after);
+
     /// <summary>Completes when some timer is set to go off after that time, give or take: for waits with a random part.</summary>
-    public async Task WaitForTimerAsync(TimeSpan atLeast, TimeSpan atMost)
+    public Task WaitForTimerAsync(TimeSpan atLeast, TimeSpan atMost) => WaitForTimersAsync(1, atLeast, atMost);
+
+    private async Task WaitForTimersAsync(int count, TimeSpan atLeast, TimeSpan atMost)
     {
         while (true)
         {
             Task armed;
             lock (_gate)
             {
-                if (_timers.Any(timer => timer.Due >= _now + atLeast && timer.Due <= _now + atMost)) return;
+                if (_timers.Count(timer => timer.Due >= _now + atLeast && timer.Due <= _now + atMost) >= count) return;
                 armed = _armed.Task;
             }
 

@@ -12,6 +12,7 @@ namespace RemoteExec.Testing;
 internal sealed class RpcLoopback : IAsyncDisposable
 {
     private readonly WebApplication _application;
+    private bool _isDisposed;
 
     private RpcLoopback(WebApplication application, RpcPort port) => (_application, Port) = (application, port);
 
@@ -40,6 +41,8 @@ internal sealed class RpcLoopback : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_isDisposed) return;
+        _isDisposed = true;
         await _application.DisposeAsync();
         Port.Dispose();
     }

@@ -44,8 +44,6 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
             TransportLimits.Apply(kestrel.Limits, options);
             kestrel.Listen(endPoint, Configure);
         });
-        // It takes a client that leaves for an error, and a refusal for news. CallFailures tells what is worth telling.
-        builder.Logging.AddFilter("Grpc", LogLevel.None);
         builder.Services.AddSingleton(services => new CallFailures(
             options, services.GetRequiredService<ILoggerFactory>().CreateLogger("RemoteExec.Rpc")));
         builder.Services.AddSingleton<CallInterceptor>();

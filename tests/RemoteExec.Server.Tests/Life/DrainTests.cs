@@ -1,12 +1,16 @@
 using System.Net;
 using Build.Bazel.Remote.Execution.V2;
+using Google.Bytestream;
 using Google.LongRunning;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Health.V1;
 
 namespace RemoteExec.Server.Tests;
 
-/// <summary>SIGTERM: no new work, clients are let go so that they attach again, what runs finishes or is handed back.</summary>
+/// <summary>
+/// SIGTERM: nothing new is begun, everything else is served until nothing runs any more; then clients are let go so that they attach again.
+/// </summary>
 public sealed class DrainTests
 {
     [Test]
@@ -23,7 +27,7 @@ public sealed class DrainTests
             {
                 first.Terminate();
 
-                Assert.That(await EndOfAsync(call), Is.AnyOf(StatusCode.OK, StatusCode.Unavailable), "a client attaches again after these");
+                Assert.That((await StreamEnd.OfAsync(call)).Code, Is.EqualTo(StatusCode.Unavailable), "a client comes back after it");
             }
 
             Assert.That(await first.ExitedAsync(), Is.Zero, () => first.Error);
@@ -33,10 +37,7 @@ public sealed class DrainTests
         await using var second = ServerProgram.Start("--data-dir", folder.Path);
         using var again = new RemoteClient(await second.ReadyAsync());
         using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
-        var last = await LastOfAsync(waiting);
-
-        Assert.That(last.Done);
-        Assert.That(last.Response.Unpack<ExecuteResponse>().Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"));
+        Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"));
         second.Terminate();
         Assert.That(await second.ExitedAsync(), Is.Zero, () => second.Error);
     }
@@ -69,25 +70,103 @@ public sealed class DrainTests
         });
     }
 
-    private static async Task<StatusCode> EndOfAsync(AsyncServerStreamingCall<Operation> call)
+    [Test]
+    public async Task F04_a_drain_ends_when_nothing_runs_and_until_then_everything_is_served()
     {
-        try
-        {
-            while (await call.ResponseStream.MoveNext(CancellationToken.None))
-                Assert.That(call.ResponseStream.Current.Done, Is.False, "it cannot have finished");
-            return StatusCode.OK;
-        }
-        catch (RpcException ended)
-        {
-            return ended.StatusCode;
-        }
+        await using var server = await InProcessServer.StartAsync("--slots", "1", "--drain-limit", "10m");
+        var (running, name) = await server.Client.BeginAsync("sleep 2; echo survived");
+        using var leased = (await server.Client.SubmitAsync("echo leased")).Call; // ahead of its turn: the worker may fetch its inputs
+        var (queued, _) = await server.Client.SubmitAsync("echo next");
+        using var watching = server.Client.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
+        using var health = server.Client.Health.Watch(new HealthCheckRequest(), new CallOptions());
+        await health.ResponseStream.MoveNext(CancellationToken.None);
+
+        server.BeginStop();
+        await health.ResponseStream.MoveNext(CancellationToken.None);
+        Assert.That(health.ResponseStream.Current.Status, Is.EqualTo(HealthCheckResponse.Types.ServingStatus.NotServing));
+        // A new connection: uploads, execution and whatever else.
+        using var late = new RemoteClient(new Uri($"http://{server.Host.Rpc.EndPoint}"));
+        var (lateCall, _) = await late.SubmitAsync("echo late");
+        var ends = await Task.WhenAll(StreamEnd.OfAsync(running), StreamEnd.OfAsync(watching), StreamEnd.OfAsync(queued), StreamEnd.OfAsync(lateCall));
+        await server.Running;
+
+        foreach (var end in ends[..2])
+            Assert.That(end.Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"), () => $"{end}");
+        foreach (var end in ends[2..])
+            Assert.That((end.Code, end.RetryDelay), Is.EqualTo((StatusCode.Unavailable, TimeSpan.FromSeconds(1))), () => $"{end}");
     }
 
-    private static async Task<Operation> LastOfAsync(AsyncServerStreamingCall<Operation> call)
+    [Test]
+    public async Task What_a_drain_did_not_begin_is_begun_by_the_next_server()
     {
-        Operation? last = null;
-        while (await call.ResponseStream.MoveNext(CancellationToken.None))
-            last = call.ResponseStream.Current;
-        return last ?? throw new InvalidOperationException("the stream said nothing");
+        using var folder = new TemporaryFolder();
+        string name;
+        await using (var first = ServerProgram.Start("--data-dir", folder.Path, "--slots", "1"))
+        {
+            using var client = new RemoteClient(await first.ReadyAsync());
+            var (running, _) = await client.BeginAsync("sleep 1");
+            using var leased = (await client.SubmitAsync("echo leased")).Call;
+            (var queued, name) = await client.SubmitAsync("echo next");
+            first.Terminate();
+            Assert.That((await StreamEnd.OfAsync(running)).Result, Is.Not.Null);
+            Assert.That((await StreamEnd.OfAsync(queued)).Code, Is.EqualTo(StatusCode.Unavailable));
+            Assert.That(await first.ExitedAsync(), Is.Zero, () => first.Error);
+        }
+
+        await using var second = ServerProgram.Start("--data-dir", folder.Path);
+        using var again = new RemoteClient(await second.ReadyAsync());
+        using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
+        Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("next\n"));
+    }
+
+    [Test]
+    public async Task A_drain_takes_its_limit_once_whatever_holds_it_up()
+    {
+        var limit = TimeSpan.FromMinutes(10);
+        var time = new ManualTime();
+        await using var server = await InProcessServer.StartAsync(time, "--drain-limit", "10m");
+        var (running, _) = await server.Client.BeginAsync("sleep 1000");
+        using var upload = server.Client.Bytes.Write(new CallOptions());
+        await upload.RequestStream.WriteAsync(new WriteRequest { ResourceName = $"uploads/{Guid.NewGuid()}/blobs/{new string('a', 64)}/5", Data = ByteString.CopyFromUtf8("a") });
+        using var health = server.Client.Health.Watch(new HealthCheckRequest(), new CallOptions());
+        await health.ResponseStream.MoveNext(CancellationToken.None);
+
+        server.BeginStop();
+        await health.ResponseStream.MoveNext(CancellationToken.None);
+        await time.WaitForTimersAsync(2, DrainTimes.WorkMaxOf(limit)); // the server's for the work, and the local worker's
+        time.Advance(limit);
+
+        await server.Running.WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.That((await StreamEnd.OfAsync(running)).Code, Is.Not.EqualTo(StatusCode.OK));
+    }
+
+    // A drain that ends by itself is above: here are the ends that leave streams behind.
+    private static IEnumerable<TestCaseData> HardEnds()
+    {
+        yield return new TestCaseData(new Func<InProcessServer, Task>(server =>
+        {
+            server.BeginStop();
+            return server.Running;
+        })).SetArgDisplayNames("a drain whose limit is over");
+        yield return new TestCaseData(new Func<InProcessServer, Task>(server => server.Host.StopAsync(new CancellationToken(canceled: true)))).SetArgDisplayNames("the host's stop");
+        yield return new TestCaseData(new Func<InProcessServer, Task>(server => server.DropAsync())).SetArgDisplayNames("the host's disposal");
+    }
+
+    [TestCaseSource(nameof(HardEnds))]
+    public async Task F17_whatever_ends_a_server_no_stream_just_ends(object end)
+    {
+        await using var server = await InProcessServer.StartAsync("--slots", "1", "--drain-limit", "100ms");
+        var (running, name) = await server.Client.BeginAsync("sleep 1000");
+        var (queued, _) = await server.Client.SubmitAsync("echo next");
+        using var watching = server.Client.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
+        Assert.That(await watching.ResponseStream.MoveNext(CancellationToken.None));
+
+        await ((Func<InProcessServer, Task>)end)(server);
+
+        foreach (var call in new[] { running, queued, watching })
+        {
+            var streamEnd = await StreamEnd.OfAsync(call);
+            Assert.That((streamEnd.Result, streamEnd.Code == StatusCode.OK), Is.EqualTo(((ActionResult?)null, false)), () => $"{streamEnd}");
+        }
     }
 }

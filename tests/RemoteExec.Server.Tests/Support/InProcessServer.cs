@@ -26,12 +26,17 @@ internal sealed class InProcessServer : IAsyncDisposable
 
     public string Welcome => _output.ToString();
 
-    public static async Task<InProcessServer> StartAsync(params string[] flags)
+    /// <summary>What the host of the process has in hand.</summary>
+    public ServerPorts Host => _host!; // set before anybody has this
+
+    public static Task<InProcessServer> StartAsync(params string[] flags) => StartAsync(TimeProvider.System, flags);
+
+    public static async Task<InProcessServer> StartAsync(TimeProvider time, params string[] flags)
     {
         var server = new InProcessServer();
         try
         {
-            await server.BeginAsync(Options.Of(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir", server._data.Path, .. flags]));
+            await server.BeginAsync(Options.Of(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir", server._data.Path, .. flags]), time);
             return server;
         }
         catch
@@ -44,10 +49,18 @@ internal sealed class InProcessServer : IAsyncDisposable
     /// <summary>What SIGTERM does.</summary>
     public void BeginStop() => _stopping.Cancel();
 
+    /// <summary>Disposes of everything without a word to anybody.</summary>
+    public async Task DropAsync()
+    {
+        Running = Task.CompletedTask; // nobody waits for an orderly end any more
+        await Host.DisposeAsync();
+        _host = null;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        await Running;
+        await Running.WaitAsync(TimeSpan.FromMinutes(1)); // a hang becomes a failure
         Client?.Dispose();
         Http.Dispose();
         if (_host is not null) await _host.DisposeAsync();
@@ -56,9 +69,9 @@ internal sealed class InProcessServer : IAsyncDisposable
         _data.Dispose();
     }
 
-    private async Task BeginAsync(ServerOptions options)
+    private async Task BeginAsync(ServerOptions options, TimeProvider time)
     {
-        _run = new ProgramRun(NullLoggerFactory.Instance, TimeProvider.System, options.DrainMax, _output, _stopping.Token);
+        _run = new ProgramRun(NullLoggerFactory.Instance, time, options.DrainMax, _output, _stopping.Token);
         _host = await ServerComposition.ComposeAsync(options, [], _run, CancellationToken.None);
         await _host.StartAsync(CancellationToken.None);
         Http.BaseAddress = _host.Web.Address;

@@ -1,4 +1,5 @@
 using Build.Bazel.Remote.Execution.V2;
+using Google.Bytestream;
 using Google.LongRunning;
 using Grpc.Core;
 using Grpc.Health.V1;
@@ -25,6 +26,7 @@ internal sealed class RemoteClient : IDisposable
         Execution = new Execution.ExecutionClient(invoker);
         Operations = new Operations.OperationsClient(invoker);
         Health = new Health.HealthClient(invoker);
+        Bytes = new ByteStream.ByteStreamClient(invoker);
     }
 
     public RemoteBlobStore Blobs { get; }
@@ -35,12 +37,24 @@ internal sealed class RemoteClient : IDisposable
 
     public Health.HealthClient Health { get; }
 
+    public ByteStream.ByteStreamClient Bytes { get; }
+
     /// <summary>Executes a script to its end.</summary>
     public async Task<ExecuteResponse> RunAsync(string script, params (string Name, string Value)[] environment)
     {
         var action = await UploadAsync(script, environment);
         return await new ExecutionFollower(_channel.CreateCallInvoker(), "", TimeProvider.System)
             .ExecuteAsync(action, skipCacheLookup: false, priority: 0, onUpdate: null, CancellationToken.None);
+    }
+
+    /// <summary>Asks for a script and stays until that is accepted; the stream is the caller's.</summary>
+    public async Task<(AsyncServerStreamingCall<Operation> Call, string Name)> SubmitAsync(string script)
+    {
+        var action = await UploadAsync(script, []);
+        var call = Execution.Execute(new ExecuteRequest { ActionDigest = action.ToWire() }, new CallOptions());
+        return await call.ResponseStream.MoveNext(CancellationToken.None)
+            ? (call, call.ResponseStream.Current.Name)
+            : throw new InvalidOperationException("the stream ended at once");
     }
 
     /// <summary>Begins a script and stays until it runs; the stream is the caller's.</summary>

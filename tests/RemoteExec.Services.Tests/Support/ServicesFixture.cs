@@ -47,6 +47,12 @@ internal abstract class ServicesFixture
 
     protected virtual IReadOnlyList<IRpcObserver> Observers => [];
 
+    /// <summary>Asked for one at each start.</summary>
+    protected virtual IOperationJournal Journal => new MemoryOperationJournal();
+
+    /// <summary>Takes the port away under everybody.</summary>
+    protected ValueTask StopPortAsync() => _server.DisposeAsync();
+
     protected virtual ILoggerFactory Log => NullLoggerFactory.Instance;
 
     protected ContentAddressableStorage.ContentAddressableStorageClient Cas => new(Channel);
@@ -170,7 +176,7 @@ internal abstract class ServicesFixture
     {
         var writer = new ActionCacheWriter(Cache, Store, Options);
         Scheduler = new Scheduler(
-            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, new MemoryOperationJournal(), Time, writer.OnCompletedAsync);
+            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, Journal, Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
         _services = new ServicesComposition(Store, Cache, Scheduler, Options, Time);
         _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers }, Log);

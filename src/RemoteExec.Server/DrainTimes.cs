@@ -1,0 +1,11 @@
+namespace RemoteExec.Server;
+
+/// <summary>How the one limit of a drain is divided.</summary>
+internal static class DrainTimes
+{
+    // To stop what runs, to tell every client, and to let that out of the sockets: some milliseconds, and a reserve for a busy machine.
+    private static readonly TimeSpan GoodbyeMax = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long running actions may go on.</summary>
+    public static TimeSpan WorkMaxOf(TimeSpan drainMax) => drainMax - (drainMax / 4 < GoodbyeMax ? drainMax / 4 : GoodbyeMax);
+}
