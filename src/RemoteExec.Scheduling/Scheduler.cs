@@ -66,7 +66,10 @@ public sealed class Scheduler : IAsyncDisposable
     /// <summary>Why nothing is accepted, for now or until a restart; null while all is well. For readiness.</summary>
     public string? Fault => _state.Fault;
 
-    /// <summary>Completes after <see cref="BeginDrain"/>, when nothing is leased or runs any more and every end has been told.</summary>
+    /// <summary>
+    /// Completes after <see cref="BeginDrain"/>, when nothing is leased or runs any more and every end has been told; also when none
+    /// can be told any more.
+    /// </summary>
     public Task WhenIdle => _idle.Task;
 
     private Instant Now => new(_time.GetElapsedTime(_origin), _time.GetUtcNow());
@@ -252,6 +255,7 @@ public sealed class Scheduler : IAsyncDisposable
 
         _journal.StallChanged -= OnStallChanged;
         _completions.Dispose();
+        _idle.TrySetResult();
     }
 
     /// <summary>What a worker says on its stream. Nobody waits for what comes of it: the next word must be heard at once.</summary>
@@ -338,6 +342,7 @@ public sealed class Scheduler : IAsyncDisposable
         FaultChanged(fault.Message);
         _audience.EndFeeds(fault);
         _audience.EndSessions(fault.Message);
+        _idle.TrySetResult();
     }
 
     // Told by the journal's own thread, which has others to serve.
@@ -360,7 +365,7 @@ public sealed class Scheduler : IAsyncDisposable
         _isIdleSeen = true;
         // Whether or not it becomes durable: nothing runs any more.
         _pipeline.Settled().ContinueWith(
-            _ => _idle.SetResult(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ => _idle.TrySetResult(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
     private void SetAlarm()

@@ -279,9 +279,10 @@ internal sealed class SchedulerTests
     [TestCaseSource(nameof(Failures))]
     public async Task After_a_journal_failure_nobody_is_told_anything_but_that(Exception failure)
     {
-        await using var scheduler = new Scheduler(new SchedulerOptions(), new FailingJournal(appendsBefore: 1, failure), _time);
+        await using var scheduler = new Scheduler(new SchedulerOptions(), new FailingJournal(appendsBefore: 2, failure), _time);
         await scheduler.StartAsync(default);
         using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+        await using var worker = scheduler.Join(Build.Worker());
 
         var refusal = Assert.ThrowsAsync<SchedulingException>(async () => await scheduler.SubmitAsync(Build.Request(2), default));
         Assert.That(refusal!.Code, Is.EqualTo(OutcomeCode.Unavailable));
