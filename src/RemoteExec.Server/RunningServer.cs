@@ -112,10 +112,10 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         if (_ports is not null) await _ports.CloseAsync(limit.Token);
 
         // What the local worker had to stop is handed back before the journal and the store go. It was told in good time.
-        await _working.WaitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_scheduler is not null) await _scheduler.DisposeAsync();
         Stopped();
-        if (_working.IsFaulted) await _working; // shows why
+        await _working; // shows why it failed, if it did
     }
 
     // What is shown last must be what was read last.

@@ -66,7 +66,7 @@ internal sealed class ServerPorts : IHost, IAsyncDisposable
     {
         Rpc.EndStreams();
         await _listeners.CloseAsync();
-        await Rpc.CloseConnectionsAsync().WaitAsync(limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Rpc.CloseConnectionsAsync(limit);
         Web.EndStreams();
     }
 

@@ -22,7 +22,7 @@ public sealed class ServerDrainTests : ServerWireFixture
         await peer.SendDataAsync(1, isEnd: true, FramedHi);
         await isRunning.Task;
 
-        var stopped = Server.Port.CloseConnectionsAsync();
+        var stopped = Server.Port.CloseConnectionsAsync(CancellationToken.None);
         var goAway = await peer.ReadAsync();
         Assert.That(goAway.Type, Is.EqualTo(Http2FrameType.GoAway));
         Assert.That(goAway.Payload[4..8], Is.EqualTo(new byte[] { 0, 0, 0, (byte)Http2Error.NoError }));
@@ -36,9 +36,37 @@ public sealed class ServerDrainTests : ServerWireFixture
     }
 
     [Test]
+    public async Task What_does_not_finish_in_time_is_cut_off()
+    {
+        var isRunning = NewEvent();
+        var isCancelled = NewEvent();
+        Echo.Unary = async (request, context) =>
+        {
+            context.CancellationToken.Register(isCancelled.SetResult);
+            isRunning.SetResult();
+            await isCancelled.Task;
+            return request;
+        };
+        using var limit = new CancellationTokenSource();
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        await isRunning.Task;
+        var closed = Server.Port.CloseConnectionsAsync(limit.Token);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.GoAway);
+        Assert.That(closed.IsCompleted, Is.False);
+
+        await limit.CancelAsync();
+
+        await closed.WaitAsync(Patience);
+        await isCancelled.Task.WaitAsync(Patience);
+        Assert.That(await peer.ReadToEndAsync(), Has.None.Matches<Http2Frame>(frame => frame.Type == Http2FrameType.Data));
+    }
+
+    [Test]
     public async Task A_connection_that_comes_late_is_closed_at_once()
     {
-        await Server.Port.CloseConnectionsAsync();
+        await Server.Port.CloseConnectionsAsync(CancellationToken.None);
         using var late = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await late.ConnectAsync(Server.EndPoint);
         Assert.That(await late.ReceiveAsync(new byte[1]).WaitAsync(Patience), Is.Zero);
@@ -85,7 +113,7 @@ public sealed class ServerDrainTests : ServerWireFixture
         using var peer = await ConnectAsync();
         await peer.StartCallAsync(1, ClientStreamingPath);
         await isRunning.Task;
-        var stopped = Server.Port.CloseConnectionsAsync();
+        var stopped = Server.Port.CloseConnectionsAsync(CancellationToken.None);
         var goAway = await peer.ReadAsync(frame => frame.Type == Http2FrameType.GoAway);
 
         // The client has not seen the GOAWAY yet, whose last stream is what the server promises to look at.
@@ -113,7 +141,7 @@ public sealed class ServerDrainTests : ServerWireFixture
         using var silent = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await silent.ConnectAsync(Server.EndPoint);
 
-        await Server.Port.CloseConnectionsAsync().WaitAsync(Patience); // the clock stands still: no limit passes
+        await Server.Port.CloseConnectionsAsync(CancellationToken.None).WaitAsync(Patience); // the clock stands still: no limit passes
         Assert.That(await idle.ReadToEndAsync(), Has.Some.Matches<Http2Frame>(frame => frame.Type == Http2FrameType.GoAway));
     }
 

@@ -16,12 +16,13 @@ internal sealed class OpenConnections
 
     public ConnectionDelegate Wrap(ConnectionDelegate next) => connection => RunAsync(connection, next);
 
-    /// <summary>Sends GOAWAY on every connection, and completes when the last of them has ended.</summary>
-    public Task CloseAsync()
+    /// <summary>Sends GOAWAY on every connection, and completes when the last of them has ended; at the limit they are cut off.</summary>
+    public async Task CloseAsync(CancellationToken limit)
     {
         _isClosing = true;
         foreach (var connection in _connections.Keys) RequestClose(connection);
-        return Task.WhenAll(_connections.Values);
+        await Task.WhenAll(_connections.Values).WaitAsync(limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var connection in _connections.Keys) connection.Abort(new ConnectionAbortedException("the server has left"));
     }
 
     private static void RequestClose(ConnectionContext connection) =>

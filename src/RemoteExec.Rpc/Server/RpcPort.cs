@@ -68,9 +68,9 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
 
     /// <summary>
     /// GOAWAY on every connection there is and will be (RFC 9113 section 6.8); completes when the last of them has ended, which it does
-    /// with its last call.
+    /// with its last call, or is cut off at the limit.
     /// </summary>
-    public Task CloseConnectionsAsync() => _connections.CloseAsync();
+    public Task CloseConnectionsAsync(CancellationToken limit) => _connections.CloseAsync(limit);
 
     /// <summary>After the application, whose calls look at it.</summary>
     public void Dispose() => _leaving.Dispose();
