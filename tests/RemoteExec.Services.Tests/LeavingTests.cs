@@ -29,13 +29,13 @@ internal sealed class LeavingTests : ServicesFixture
     public async Task F08_a_client_that_resets_is_counted_as_cancelled_and_logged_nowhere(string method)
     {
         var large = await Storage.BlobStoreExtensions.WriteAllAsync(Store, DigestFunction.Sha256, new byte[1 << 20], Soon);
-        byte[] request = Frame(RequestOf(method, large));
         bool isUnary = method.EndsWith("Blobs", StringComparison.Ordinal);
         using var peer = await Http2Peer.ConnectAsync(EndPoint, (0x4, 1024)); // INITIAL_WINDOW_SIZE: a Read cannot end
 
         for (int i = 0; i < Resets; i++)
         {
             int stream = (2 * i) + 1;
+            byte[] request = Frame(RequestOf(method, large)); // each upload under a name of its own: none takes over from another
             await peer.StartCallAsync(stream, method);
             // Of a unary request half; of a stream a whole message, whose handling has begun.
             if (i % 3 > 0) await peer.SendDataAsync(stream, isEnd: method.EndsWith("Read", StringComparison.Ordinal), isUnary ? request[..^1] : request);
@@ -46,8 +46,10 @@ internal sealed class LeavingTests : ServicesFixture
 
         await peer.PingAsync();
         var reports = await _calls.RestAsync();
-        Assert.That(reports, Has.Count.GreaterThan(Resets / 10));
-        Assert.That(reports.Select(report => (report.Method, report.StatusCode)).Distinct(), Is.EqualTo(new[] { (method, StatusCode.Cancelled) }));
+        Assert.That(reports.Select(report => report.Method), Is.All.EqualTo(method));
+        Assert.That(reports.Count(report => report.StatusCode == StatusCode.Cancelled), Is.GreaterThan(Resets / 10));
+        // A call that ends in the instant of its reset may be counted by the end it had, which is never a fault of ours.
+        Assert.That(reports.Select(report => report.StatusCode), Has.None.EqualTo(StatusCode.Internal).And.None.EqualTo(StatusCode.Unknown));
         Assert.That(_log.Told, Is.Empty);
     }
 
