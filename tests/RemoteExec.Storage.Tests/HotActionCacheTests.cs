@@ -30,6 +30,23 @@ public sealed class HotActionCacheTests : ActionCacheContract
         Assert.That((await Cache.GetAsync(Key("", 1), default))!.ExitCode, Is.EqualTo(2));
     }
 
+    [Test]
+    public async Task The_least_recently_used_goes_from_memory_when_the_limit_is_reached()
+    {
+        var cache = new HotActionCache(_inner, limitBytes: 4 * 300);
+        for (int i = 0; i < 5; i++) await _inner.PutAsync(Key("", i), new ActionResult { ExitCode = 1 }, default);
+        for (int i = 0; i < 4; i++) await cache.GetAsync(Key("", i), default);
+        await cache.GetAsync(Key("", 0), default);
+
+        await cache.GetAsync(Key("", 4), default);
+
+        Assert.That(_inner.Gets, Is.EqualTo(5));
+        await cache.GetAsync(Key("", 0), default);
+        Assert.That(_inner.Gets, Is.EqualTo(5));
+        await cache.GetAsync(Key("", 1), default);
+        Assert.That(_inner.Gets, Is.EqualTo(6));
+    }
+
     private protected override IActionCache CreateCache()
     {
         _inner = new ScriptedCache();

@@ -1,22 +1,30 @@
 using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Keeps the results used last in memory, in front of a cache that has to read a file.</summary>
+/// <summary>
+/// Keeps the results used last in memory, in front of a cache that has to read a file: as bytes, so that each reader gets a message of its own.
+/// </summary>
 public sealed class HotActionCache(IActionCache inner, long limitBytes) : IActionCache
 {
-    private readonly MemoryActionCache _hot = new(limitBytes);
+    // Key, node and table slot weigh about this much beside the result's bytes.
+    private const int EntryOverheadBytes = 256;
+
+    private readonly SizedLru<ActionCacheKey, byte[]> _hot = new(limitBytes);
     private long _puts;
 
     public async ValueTask<ActionResult?> GetAsync(ActionCacheKey key, CancellationToken cancellationToken)
     {
-        if (await _hot.GetAsync(key, cancellationToken) is { } hot) return hot;
+        if (_hot.TryGet(key, out byte[]? hot)) return ActionResult.Parser.ParseFrom(hot);
 
         long puts = Interlocked.Read(ref _puts);
         var result = await inner.GetAsync(key, cancellationToken);
         if (result is null) return null;
 
-        await _hot.PutAsync(key, result, cancellationToken);
+        byte[] bytes = result.ToByteArray();
+        _hot.Set(key, bytes, bytes.Length + EntryOverheadBytes);
         // What was read may be older than what was put meanwhile: then memory must not hide the newer one.
         if (Interlocked.Read(ref _puts) != puts) _hot.Remove(key);
         return result;

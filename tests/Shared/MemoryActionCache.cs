@@ -1,15 +1,13 @@
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using RemoteExec.Core;
+using RemoteExec.Storage;
 
-namespace RemoteExec.Storage;
+namespace RemoteExec.Testing;
 
 /// <summary>Results in memory, bounded, as bytes: each reader gets a message of its own.</summary>
-public sealed class MemoryActionCache(long limitBytes) : IActionCache
+internal sealed class MemoryActionCache(long limitBytes) : IActionCache
 {
-    // Key, node and table slot weigh about this much beside the result's bytes.
-    private const int EntryOverheadBytes = 256;
-
     private readonly SizedLru<ActionCacheKey, byte[]> _results = new(limitBytes);
 
     public ValueTask<ActionResult?> GetAsync(ActionCacheKey key, CancellationToken cancellationToken) =>
@@ -17,10 +15,7 @@ public sealed class MemoryActionCache(long limitBytes) : IActionCache
 
     public ValueTask PutAsync(ActionCacheKey key, ActionResult result, CancellationToken cancellationToken)
     {
-        byte[] bytes = result.ToByteArray();
-        _results.Set(key, bytes, bytes.Length + EntryOverheadBytes);
+        _results.Set(key, result.ToByteArray(), result.CalculateSize());
         return ValueTask.CompletedTask;
     }
-
-    internal void Remove(ActionCacheKey key) => _results.Remove(key);
 }

@@ -1,11 +1,12 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using RemoteExec.Core;
+using RemoteExec.Storage;
 
-namespace RemoteExec.Storage;
+namespace RemoteExec.Testing;
 
-/// <summary>Blobs in memory: for tests, and as a small fast tier. The same promises as on disk, for as long as the process lives.</summary>
-public sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeProvider time) : IBlobStore
+/// <summary>Blobs in memory, in the index of those on disk: the same promises, for as long as the process lives.</summary>
+internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeProvider time) : IBlobStore
 {
     private readonly BlobIndex _index = new(limitBytes, retention, useGranularity: TimeSpan.Zero, recorder: null);
     private readonly ConcurrentDictionary<Digest, byte[]> _blobs = new();
