@@ -50,6 +50,11 @@ public static class BlobStoreExtensions
         return digest;
     }
 
+    /// <summary><see cref="ILocalBlobStore.LinkManyAsync"/> for one file; false is a miss.</summary>
+    public static async ValueTask<bool> TryLinkAsync(
+        this ILocalBlobStore store, Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
+        (await store.LinkManyAsync([new BlobLink(digest, executable, path)], cancellationToken)).Count == 0;
+
     /// <summary>
     /// Stores many small blobs, sharing flushes; answers one status per blob, in order (REAPI, BatchUpdateBlobs).
     /// </summary>

@@ -26,16 +26,16 @@ public static class BlobTransfers
         var reader = await openAsync(0, cancellationToken);
         if (reader is null) return null;
 
-        byte[] piece = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(digest.SizeBytes, 1, PieceBytes));
+        using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Clamp(digest.SizeBytes, 1, PieceBytes));
         try
         {
             await using var writer = await store.CreateWriterAsync(digest, cancellationToken);
             for (long bytes = 0; ;)
             {
-                int read = writer.AlreadyPresent ? 0 : await reader.ReadAsync(piece, cancellationToken);
+                int read = writer.AlreadyPresent ? 0 : await reader.ReadAsync(lent.Memory, cancellationToken);
                 try
                 {
-                    await writer.AppendAsync(piece.AsMemory(0, read), cancellationToken);
+                    await writer.AppendAsync(lent.Memory[..read], cancellationToken);
                     bytes += read;
                     if (read > 0) continue;
 
@@ -54,7 +54,6 @@ public static class BlobTransfers
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(piece);
             if (reader is not null) await reader.DisposeAsync();
         }
     }
@@ -63,19 +62,12 @@ public static class BlobTransfers
     /// <param name="hasher">Takes every byte along, for those who do not believe what came over a wire.</param>
     public static async ValueTask ReadToAsync(this IBlobReader reader, Stream to, DigestHasher? hasher, CancellationToken cancellationToken)
     {
-        byte[] piece = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(reader.RemainingBytes, 1, PieceBytes));
-        try
+        using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Clamp(reader.RemainingBytes, 1, PieceBytes));
+        for (int read; (read = await reader.ReadAsync(lent.Memory, cancellationToken)) > 0;)
         {
-            int read;
-            while ((read = await reader.ReadAsync(piece, cancellationToken)) > 0)
-            {
-                hasher?.Append(piece.AsSpan(0, read));
-                await to.WriteAsync(piece.AsMemory(0, read), cancellationToken);
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
+            var piece = lent.Memory[..read];
+            hasher?.Append(piece.Span);
+            await to.WriteAsync(piece, cancellationToken);
         }
     }
 }

@@ -14,13 +14,10 @@ namespace RemoteExec.Storage;
 public interface ILocalBlobStore : IBlobStore
 {
     /// <summary>
-    /// Makes a read-only file at <paramref name="path"/>, which must not exist: a hard link where possible, else a
-    /// reflink, else a copy. Mode 0555 if <paramref name="executable"/>, else 0444. False is a miss.
+    /// Makes a read-only file at each path, which must not exist: a hard link where possible, else a reflink, else a copy. Mode 0555
+    /// if executable, else 0444. Answers the digests that are not here, once each.
     /// The empty blob is a fresh file each time: an in-place write to a shared empty file would reach every other one.
     /// </summary>
-    ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken);
-
-    /// <summary><see cref="TryLinkAsync"/> for a whole input root; answers the digests that are not here, once each.</summary>
     ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken);
 
     /// <summary>Stores a copy of an open regular file, and says what it was. The file may have other owners.</summary>

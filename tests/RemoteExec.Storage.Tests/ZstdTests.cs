@@ -244,11 +244,11 @@ public sealed class ZstdTests
         }
     }
 
-    private static async Task<ZstdBlobWriter> OpenAsync(
+    private static async Task<IBlobWriter> OpenAsync(
         ZstdDecoders decoders, IBlobStore store, byte[] data, CancellationToken cancellationToken = default) =>
         await decoders.DecodeAsync(await store.CreateWriterAsync(Blobs.DigestOf(data), default), data.Length, cancellationToken);
 
-    private Task<ZstdBlobWriter> WriterAsync(IBlobStore store, byte[] data) => OpenAsync(_decoders, store, data);
+    private Task<IBlobWriter> WriterAsync(IBlobStore store, byte[] data) => OpenAsync(_decoders, store, data);
 
     private async Task UploadAsync(IBlobStore store, byte[] data, byte[] compressed)
     {

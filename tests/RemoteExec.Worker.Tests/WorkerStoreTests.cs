@@ -185,9 +185,6 @@ public sealed class WorkerStoreTests : IDisposable
         public virtual ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
             Inner.CreateWriterAsync(digest, cancellationToken);
 
-        public ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
-            Inner.TryLinkAsync(digest, executable, path, cancellationToken);
-
         public virtual ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken) =>
             Inner.LinkManyAsync(links, cancellationToken);
 

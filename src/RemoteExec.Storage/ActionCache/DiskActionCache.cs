@@ -74,20 +74,19 @@ public sealed class DiskActionCache : IActionCache, IDisposable
             // Recording the use may have moved the result, or found it unreadable.
             if (result.Place is not { } current) return ValueTask.FromResult<ActionResult?>(null);
             place = current;
-            place.Segment.Hold();
+            place.Segment.Log.Hold();
         }
 
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(place.Bytes);
+        using var buffer = MemoryPool<byte>.Shared.Rent(place.Bytes);
         try
         {
-            var record = buffer.AsSpan(0, place.Bytes);
+            var record = buffer.Memory.Span[..place.Bytes];
             if (place.Segment.TryRead(place, name, record))
                 return ValueTask.FromResult<ActionResult?>(ActionResult.Parser.ParseFrom(record[RecordFormat.HeadBytes..]));
         }
         finally
         {
-            place.Segment.LetGo();
-            ArrayPool<byte>.Shared.Return(buffer);
+            place.Segment.Log.LetGo();
         }
 
         lock (_gate)
@@ -108,12 +107,12 @@ public sealed class DiskActionCache : IActionCache, IDisposable
 
         var name = ResultName.Of(key);
         var now = _time.GetUtcNow().UtcDateTime;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(RecordFormat.HeadBytes + payloadBytes);
+        using var buffer = MemoryPool<byte>.Shared.Rent(RecordFormat.HeadBytes + payloadBytes);
+        var record = buffer.Memory.Span[..(RecordFormat.HeadBytes + payloadBytes)];
+        result.WriteTo(record[RecordFormat.HeadBytes..]);
+        RecordFormat.WriteHead(record, RecordKind.Result, name, now);
         try
         {
-            var record = buffer.AsSpan(0, RecordFormat.HeadBytes + payloadBytes);
-            result.WriteTo(record[RecordFormat.HeadBytes..]);
-            RecordFormat.WriteHead(record, RecordKind.Result, name, now);
             lock (_gate)
             {
                 _index.Set(name, _log.Append(record), now);
@@ -124,10 +123,6 @@ public sealed class DiskActionCache : IActionCache, IDisposable
         catch (IOException failed)
         {
             throw StorageErrors.FromErrno(failed.HResult, "storing a result", _options.Directory);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
         }
 
         return ValueTask.CompletedTask;

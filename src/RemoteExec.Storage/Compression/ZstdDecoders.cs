@@ -26,7 +26,7 @@ public sealed class ZstdDecoders(int inUseMax, TimeSpan waitMax, TimeProvider ti
 
     /// <summary>Takes a compressed upload and hands the plain bytes to <paramref name="inner"/>, which it owns from now on.</summary>
     /// <exception cref="RpcException">RESOURCE_EXHAUSTED with RetryInfo: no decoder became free in time.</exception>
-    public async ValueTask<ZstdBlobWriter> DecodeAsync(IBlobWriter inner, long sizeBytes, CancellationToken cancellationToken)
+    public async ValueTask<IBlobWriter> DecodeAsync(IBlobWriter inner, long sizeBytes, CancellationToken cancellationToken)
     {
         bool isCounted = sizeBytes > SmallBytesMax;
         try

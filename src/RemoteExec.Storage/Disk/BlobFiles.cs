@@ -71,24 +71,19 @@ internal sealed class BlobFiles : IDisposable
                 ]);
             return new BlobFiles(root, held);
         }
-        catch (UnauthorizedAccessException denied)
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
-            throw new StorageDirectoryException(
-                $"The data directory {root} is not writable for this user: choose another with --data-dir, or change its owner.", denied);
-        }
-        catch (IOException failed) when (failed.HResult == Errno.EROFS)
-        {
-            throw new StorageDirectoryException(
-                $"The data directory {root} is on a read-only file system: choose another with --data-dir, or remount it writable.", failed);
-        }
-        catch (IOException failed) when (Errno.IsOutOfRoom(failed))
-        {
-            throw new StorageDirectoryException(
-                $"The disk of the data directory {root} is full: free some space there, or choose another with --data-dir.", failed);
-        }
-        catch (IOException failed)
-        {
-            throw new StorageDirectoryException($"The data directory {root} cannot be used: {failed.Message}", failed);
+            string sentence = failed switch
+            {
+                UnauthorizedAccessException =>
+                    $"The data directory {root} is not writable for this user: choose another with --data-dir, or change its owner.",
+                { HResult: Errno.EROFS } =>
+                    $"The data directory {root} is on a read-only file system: choose another with --data-dir, or remount it writable.",
+                _ when Errno.IsOutOfRoom(failed) =>
+                    $"The disk of the data directory {root} is full: free some space there, or choose another with --data-dir.",
+                _ => $"The data directory {root} cannot be used: {failed.Message}",
+            };
+            throw new StorageDirectoryException(sentence, failed);
         }
     }
 
@@ -130,37 +125,31 @@ internal sealed class BlobFiles : IDisposable
     public void DeleteTemp(string name) => _ = Posix.Unlink(_temp, name); // the next start removes what this cannot
 
     /// <summary>Gives a finished temp its name, unless the name is taken; 0 or the errno.</summary>
-    public int PublishTemp(string name, in Digest digest) =>
-        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), NameOf(digest));
-
-    public int PublishTempVariant(string name, in Digest digest) =>
-        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), NameOf(digest) + VariantSuffix);
+    public int PublishTemp(string name, in Digest digest, bool isVariant = false) =>
+        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), FileName(digest, isVariant));
 
     /// <summary>Gives an open file a blob's name, unless the name is taken; 0 or the errno.</summary>
     public int PublishDescriptor(SafeFileHandle file, in Digest digest) =>
         Posix.LinkDescriptor(file, ShardOf(digest), NameOf(digest));
 
     /// <summary>Takes a blob that was never indexed back.</summary>
-    public void Unpublish(in Digest digest) => _ = Posix.Unlink(ShardOf(digest), NameOf(digest));
-
-    public void UnpublishVariant(in Digest digest) => _ = Posix.Unlink(ShardOf(digest), NameOf(digest) + VariantSuffix);
+    public void Unpublish(in Digest digest, bool isVariant = false) => _ = Posix.Unlink(ShardOf(digest), FileName(digest, isVariant));
 
     public int LinkTo(in Digest digest, bool executable, SafeFileHandle directory, string name) =>
-        Posix.Link(ShardOf(digest), FileName(digest, executable), directory, name);
+        Posix.Link(ShardOf(digest), FileName(digest, isVariant: !executable), directory, name);
 
     /// <summary>Moves a blob's files out of sight; the names are free at once, <see cref="DeleteTemp"/> frees the bytes.</summary>
     public void Hide(BlobEntry entry, List<string> hidden)
     {
-        Hide(entry.Digest, NameOf(entry.Digest), hidden);
-        if (entry.HasVariant) Hide(entry.Digest, NameOf(entry.Digest) + VariantSuffix, hidden);
+        Hide(entry.Digest, isVariant: false, hidden);
+        if (entry.HasVariant) Hide(entry.Digest, isVariant: true, hidden);
     }
 
     /// <summary>Keeps a bad blob's files as evidence, a bounded number of them.</summary>
     public void Quarantine(BlobEntry entry)
     {
-        string name = NameOf(entry.Digest);
-        if (entry.HasVariant) _ = Posix.Unlink(ShardOf(entry.Digest), name + VariantSuffix);
-        MoveToQuarantine(ShardOf(entry.Digest), name);
+        if (entry.HasVariant) Unpublish(entry.Digest, isVariant: true);
+        MoveToQuarantine(ShardOf(entry.Digest), NameOf(entry.Digest));
     }
 
     /// <summary>
@@ -204,8 +193,7 @@ internal sealed class BlobFiles : IDisposable
         }
     }
 
-    private static string FileName(in Digest digest, bool executable) =>
-        executable ? NameOf(digest) : NameOf(digest) + VariantSuffix;
+    private static string FileName(in Digest digest, bool isVariant) => isVariant ? NameOf(digest) + VariantSuffix : NameOf(digest);
 
     private static string ShardName(int shard) => shard.ToString("x", CultureInfo.InvariantCulture);
 
@@ -230,10 +218,10 @@ internal sealed class BlobFiles : IDisposable
 
     private string NextTempName() => Interlocked.Increment(ref _lastTemp).ToString("x", CultureInfo.InvariantCulture);
 
-    private void Hide(in Digest digest, string name, List<string> hidden)
+    private void Hide(in Digest digest, bool isVariant, List<string> hidden)
     {
         string temp = NextTempName();
-        int errno = Posix.Rename(ShardOf(digest), name, _temp, temp);
+        int errno = Posix.Rename(ShardOf(digest), FileName(digest, isVariant), _temp, temp);
         if (errno == 0) hidden.Add(temp);
         else if (errno != Errno.ENOENT) throw StorageErrors.FromErrno(errno, "evicting a blob", Root);
     }
@@ -281,9 +269,15 @@ internal sealed class BlobFiles : IDisposable
         foreach (var variant in variants)
         {
             if (keepVariants && blobs.ContainsKey(variant)) blobs[variant] = new FoundBlob(variant, HasVariant: true);
-            else _ = Posix.Unlink(_shards[shard], NameOf(variant) + VariantSuffix);
+            else Unpublish(variant, isVariant: true);
         }
 
         return [.. blobs.Values];
     }
+}
+
+/// <summary>A blob that a scan found, its size checked against its name.</summary>
+internal readonly record struct FoundBlob(Digest Digest, bool HasVariant)
+{
+    public long AccountedBytes => HasVariant ? 2 * Digest.SizeBytes : Digest.SizeBytes;
 }

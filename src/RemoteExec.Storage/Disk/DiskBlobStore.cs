@@ -131,9 +131,6 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         return ValueTask.FromResult<IBlobWriter>(new DiskBlobWriter(this, digest).Begin());
     }
 
-    public async ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
-        (await LinkManyAsync([new BlobLink(digest, executable, path)], cancellationToken)).Count == 0;
-
     public ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken) =>
         ValueTask.FromResult(_linker.Link(links, cancellationToken));
 
@@ -242,10 +239,10 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         lock (Index.Gate)
         {
-            if (Files.PublishTempVariant(tempName, digest) != 0) return false;
+            if (Files.PublishTemp(tempName, digest, isVariant: true) != 0) return false;
             if (Index.AddVariant(digest, digest.SizeBytes)) return true;
 
-            Files.UnpublishVariant(digest);
+            Files.Unpublish(digest, isVariant: true);
             return false;
         }
     }

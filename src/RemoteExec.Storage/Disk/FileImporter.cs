@@ -94,7 +94,8 @@ internal sealed class FileImporter(DiskBlobStore store)
 
     private Digest Hash(DigestFunction function, SafeFileHandle file, long sizeBytes, SafeFileHandle? copy, CancellationToken cancellationToken)
     {
-        byte[] piece = ArrayPool<byte>.Shared.Rent((int)Math.Min(PieceBytes, sizeBytes));
+        using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Min(PieceBytes, sizeBytes));
+        var piece = lent.Memory.Span;
         using var hasher = DigestHasher.Create(function);
         try
         {
@@ -103,11 +104,11 @@ internal sealed class FileImporter(DiskBlobStore store)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 int wanted = (int)Math.Min(piece.Length, sizeBytes - offset);
-                int read = RandomAccess.Read(file, piece.AsSpan(0, wanted), offset);
+                int read = RandomAccess.Read(file, piece[..wanted], offset);
                 if (read == 0) throw StorageErrors.Create(StatusCode.Aborted, "the file shrank while it was being read");
 
-                hasher.Append(piece.AsSpan(0, read));
-                if (copy is not null) RandomAccess.Write(copy, piece.AsSpan(0, read), offset);
+                hasher.Append(piece[..read]);
+                if (copy is not null) RandomAccess.Write(copy, piece[..read], offset);
                 offset += read;
             }
 
@@ -116,10 +117,6 @@ internal sealed class FileImporter(DiskBlobStore store)
         catch (IOException failed)
         {
             throw store.WriteHealth.Failed(StorageErrors.FromErrno(failed.HResult, "importing a file", store.Files.Root));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
         }
     }
 }

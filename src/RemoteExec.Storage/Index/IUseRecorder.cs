@@ -10,3 +10,6 @@ internal interface IUseRecorder
 {
     void Record(in Digest digest, long useMs);
 }
+
+/// <summary>When a blob was used last.</summary>
+internal readonly record struct BlobUse(Digest Digest, long UseMs);

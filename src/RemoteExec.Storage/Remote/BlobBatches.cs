@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
@@ -99,3 +100,9 @@ internal sealed class BlobBatches(Func<IReadOnlyList<BlobAsk>, Task<IReadOnlyDic
         public void Fail(Exception failure) => _answered.TrySetException(failure);
     }
 }
+
+/// <summary>One small blob's part of a batch call: to be read, or with its data to be written.</summary>
+internal sealed record BlobAsk(Digest Digest, ByteString? Data);
+
+/// <summary>What a batch call said of one blob.</summary>
+internal sealed record BlobAnswer(Google.Rpc.Status Status, ReadOnlyMemory<byte> Data);

@@ -33,9 +33,6 @@ internal sealed class FolderBlobStore : ILocalBlobStore
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
         ValueTask.FromResult<IBlobWriter>(new Writer(this, digest));
 
-    public async ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
-        (await LinkManyAsync([new BlobLink(digest, executable, path)], cancellationToken)).Count == 0;
-
     public ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
     {
         var missing = new List<Digest>();

@@ -6,9 +6,6 @@ namespace RemoteExec.Worker;
 /// <summary><see cref="OwnedBlobStore"/> for the store on this machine.</summary>
 internal sealed class OwnedLocalBlobStore(ILocalBlobStore inner, StoreOwner owner) : OwnedBlobStore(inner, owner), ILocalBlobStore
 {
-    public ValueTask<bool> TryLinkAsync(Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
-        OwnAsync(() => inner.TryLinkAsync(digest, executable, path, cancellationToken));
-
     public ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken) =>
         OwnAsync(() => inner.LinkManyAsync(links, cancellationToken));
 

@@ -20,7 +20,7 @@ internal sealed class CacheLog : IDisposable
 
     private CacheLog(string directory, long segmentBytes, IDisk disk) => (_directory, _segmentBytes, _disk) = (directory, segmentBytes, disk);
 
-    public long Bytes => _sealedBytes + (Active?.Bytes ?? 0);
+    public long Bytes => _sealedBytes + (Active?.Log.LengthBytes ?? 0);
 
     public CacheSegment Oldest => _segments[0];
 
@@ -48,23 +48,23 @@ internal sealed class CacheLog : IDisposable
     /// <summary>Writes the segment's marker into the record, and the record to the log, wholly or not at all.</summary>
     public RecordPlace Append(Span<byte> record)
     {
-        var active = Active;
-        if (active is null || (active.Bytes + record.Length > _segmentBytes && active.Bytes > RecordFormat.Frames.HeaderBytes)) active = Begin();
-        return active.Append(record);
+        // A segment of no record takes any.
+        bool hasRoom = Active?.Log.LengthBytes is { } length && (length + record.Length <= _segmentBytes || length <= RecordFormat.Frames.HeaderBytes);
+        return (hasRoom ? Active! : Begin()).Append(record);
     }
 
     public void DeleteOldest()
     {
-        var oldest = Oldest;
+        var oldest = Oldest.Log;
         File.Delete(oldest.Path);
         _segments.RemoveAt(0);
-        _sealedBytes -= oldest.Bytes;
+        _sealedBytes -= oldest.LengthBytes;
         oldest.Dispose();
     }
 
     public void Dispose()
     {
-        foreach (var segment in _segments) segment.Dispose();
+        foreach (var segment in _segments) segment.Log.Dispose();
     }
 
     private static bool TryReadNumber(string path, out long number)
@@ -90,8 +90,8 @@ internal sealed class CacheLog : IDisposable
         foreach (var segment in _segments)
         {
             long end = segment.ReadAll(found);
-            if (segment == Active) segment.CutAt(end);
-            else _sealedBytes += segment.Bytes;
+            if (segment == Active) segment.Log.CutAt(end);
+            else _sealedBytes += segment.Log.LengthBytes;
         }
     }
 

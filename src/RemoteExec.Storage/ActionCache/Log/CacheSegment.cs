@@ -1,12 +1,9 @@
 namespace RemoteExec.Storage;
 
 /// <summary>One file of the log. Appending is for one thread at a time, reading for any.</summary>
-internal sealed class CacheSegment(FramedLog log) : IDisposable
+internal sealed class CacheSegment(FramedLog log)
 {
-    public string Path => log.Path;
-
-    /// <summary>Where the next record goes.</summary>
-    public long Bytes => log.LengthBytes;
+    public FramedLog Log => log;
 
     /// <summary>What was ever put here, in this order; most of it may be elsewhere or evicted by now.</summary>
     public Queue<CachedResult> Results { get; } = new();
@@ -46,14 +43,4 @@ internal sealed class CacheSegment(FramedLog log) : IDisposable
             return false; // a bad sector holds no result
         }
     }
-
-    /// <summary>Takes away what a killed process or a loss of power left behind the last record.</summary>
-    public void CutAt(long end) => log.CutAt(end);
-
-    /// <summary>A reader's hold: compaction may delete the segment, but what is in it can be read until <see cref="LetGo"/>.</summary>
-    public void Hold() => log.Hold();
-
-    public void LetGo() => log.LetGo();
-
-    public void Dispose() => log.Dispose();
 }

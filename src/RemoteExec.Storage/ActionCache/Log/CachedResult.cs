@@ -21,3 +21,6 @@ internal sealed class CachedResult(ResultName name)
 
     public bool IsIn(CacheSegment segment) => Place?.Segment == segment;
 }
+
+/// <summary>Where a whole record is, head included.</summary>
+internal readonly record struct RecordPlace(CacheSegment Segment, long Offset, int Bytes);

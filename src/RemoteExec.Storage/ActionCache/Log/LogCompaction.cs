@@ -45,26 +45,19 @@ internal sealed class LogCompaction(CacheLog log, ResultIndex index, long segmen
     private int Move(CachedResult result, CacheSegment from)
     {
         var place = result.Place!.Value; // it is in a segment
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(place.Bytes);
-        try
+        using var buffer = MemoryPool<byte>.Shared.Rent(place.Bytes);
+        var record = buffer.Memory.Span[..place.Bytes];
+        if (from.TryRead(place, result.Name, record))
         {
-            var record = buffer.AsSpan(0, place.Bytes);
-            if (from.TryRead(place, result.Name, record))
-            {
-                // The records of its uses stay behind.
-                RecordFormat.WriteHead(record, RecordKind.Result, result.Name, result.LastUse);
-                result.MoveTo(log.Append(record));
-            }
-            else
-            {
-                index.Drop(result);
-            }
+            // The records of its uses stay behind.
+            RecordFormat.WriteHead(record, RecordKind.Result, result.Name, result.LastUse);
+            result.MoveTo(log.Append(record));
+        }
+        else
+        {
+            index.Drop(result);
+        }
 
-            return place.Bytes;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        return place.Bytes;
     }
 }
