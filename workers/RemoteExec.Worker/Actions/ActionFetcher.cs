@@ -11,10 +11,7 @@ namespace RemoteExec.Worker;
 /// </summary>
 internal sealed class ActionFetcher(BlobFetcher blobs, Func<Limits> limits)
 {
-    // Parsed directories of the last few hundred actions; the trees of one build fit.
-    private const long DirectoryCacheBytesMax = 32 << 20;
-
-    private readonly InputTreeWalk _walk = new(blobs, new DirectoryCache(DirectoryCacheBytesMax), () => limits().Tree);
+    private readonly InputTreeWalk _walk = new(blobs, () => limits().Tree);
 
     public async ValueTask<FetchedAction> FetchAsync(Lease lease, CancellationToken cancellationToken)
     {

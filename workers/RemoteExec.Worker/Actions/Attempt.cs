@@ -21,18 +21,7 @@ internal sealed class Attempt(Lease lease, string worker, TimeProvider time)
     public void Enter(Stage stage)
     {
         Stage = stage;
-        switch (stage)
-        {
-            case Stage.Bring:
-                Clock.InputFetchStarted();
-                break;
-            case Stage.Run:
-                Clock.InputFetchCompleted();
-                break;
-            case Stage.Take:
-                Clock.OutputUploadStarted();
-                break;
-        }
+        Clock.Enter(stage);
     }
 
     /// <summary>The times of all stages, for the result (REAPI T1); what it cost goes with them (T2): measured once, here, and read by everybody downstream.</summary>

@@ -23,7 +23,7 @@ internal sealed partial class InputStage(
         materialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot);
         return action.Inputs.Files.Count == 0 || !materialiser.Links
             ? action
-            : action with { Audit = InputAudit.Begin(store, action.Inputs, directory.InputRoot, directory.PathBeside("check")) };
+            : action with { Audit = new InputAudit(store, action.Inputs, directory.InputRoot, directory.PathBeside("check")) };
     }
 
     /// <summary>After the command: its inputs are what they were, or nothing of this is a result.</summary>

@@ -25,9 +25,15 @@ internal sealed class StageClock
 
     private Timestamp Now => Timestamp.FromDateTimeOffset(_startedAt + _time.GetElapsedTime(_startedTicks));
 
-    public void InputFetchStarted() => Metadata.InputFetchStartTimestamp = Now;
-
-    public void InputFetchCompleted() => Metadata.InputFetchCompletedTimestamp = Now;
+    public void Enter(Stage stage)
+    {
+        switch (stage)
+        {
+            case Stage.Bring: Metadata.InputFetchStartTimestamp = Now; break;
+            case Stage.Run: Metadata.InputFetchCompletedTimestamp = Now; break;
+            case Stage.Take: Metadata.OutputUploadStartTimestamp = Now; break;
+        }
+    }
 
     /// <summary>Called twice: when the sandbox is asked, and again when it reports that the program has started.</summary>
     public void ExecutionStarted() => Metadata.ExecutionStartTimestamp = Now;
@@ -37,8 +43,6 @@ internal sealed class StageClock
         Metadata.ExecutionCompletedTimestamp = Now;
         Metadata.VirtualExecutionDuration = Duration.FromTimeSpan(virtualDuration);
     }
-
-    public void OutputUploadStarted() => Metadata.OutputUploadStartTimestamp = Now;
 
     public void OutputUploadCompleted() => Metadata.OutputUploadCompletedTimestamp = Now;
 

@@ -1,3 +1,5 @@
+using RemoteExec.Protocol.V1;
+
 namespace RemoteExec.Worker;
 
 /// <summary>Joins over gRPC. With several coordinators each attempt goes to the next: the one that broke is asked last.</summary>
@@ -14,3 +16,6 @@ internal sealed class RpcWorkerConnector(IReadOnlyList<CoordinatorClients> coord
         return ValueTask.FromResult<IWorkerConnection>(new RpcWorkerConnection(coordinator, time));
     }
 }
+
+/// <summary>Two clients of one coordinator: the first for the stream, which has a backoff of its own; the other for calls, which repeats them.</summary>
+internal sealed record CoordinatorClients(WorkerPool.WorkerPoolClient Joining, WorkerPool.WorkerPoolClient Calling);

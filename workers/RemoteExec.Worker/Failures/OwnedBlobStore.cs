@@ -27,17 +27,11 @@ internal class OwnedBlobStore(IBlobStore inner, StoreOwner owner) : IBlobStore
         }
     }
 
-    private async ValueTask OwnAsync(Func<ValueTask> use)
+    private async ValueTask OwnAsync(Func<ValueTask> use) => await OwnAsync(async () =>
     {
-        try
-        {
-            await use();
-        }
-        catch (RpcException failure) when (failure is not StoreFailure)
-        {
-            throw new StoreFailure(owner, failure);
-        }
-    }
+        await use();
+        return true;
+    });
 
     private sealed class Reader(OwnedBlobStore store, IBlobReader inner) : IBlobReader
     {

@@ -7,3 +7,13 @@ internal sealed class StoreFailure(StoreOwner owner, RpcException failure) : Rpc
 {
     public StoreOwner Owner { get; } = owner;
 }
+
+/// <summary>Whose store it is.</summary>
+internal enum StoreOwner
+{
+    /// <summary>This worker's: a cache, and room for what its actions make.</summary>
+    Worker,
+
+    /// <summary>The one that all share. In the all-in-one the worker works in it directly.</summary>
+    Everybody,
+}

@@ -115,21 +115,15 @@ internal sealed class DirectoryHandle : IDisposable
     public List<FileName> ReadNames(int namesMax)
     {
         var names = new List<FileName>();
-        byte[] records = ArrayPool<byte>.Shared.Rent(RecordsBytes);
-        try
+        using var lent = MemoryPool<byte>.Shared.Rent(RecordsBytes);
+        var records = lent.Memory.Span;
+        while (names.Count <= namesMax)
         {
-            while (true)
-            {
-                Check(Posix.ReadDirectory(Descriptor, records, out int length), "getdents", Path);
-                if (length == 0) break;
-                AddNames(records.AsSpan(0, length), names);
-                if (names.Count > namesMax) break;
-            }
+            Check(Posix.ReadDirectory(Descriptor, records, out int length), "getdents", Path);
+            if (length == 0) break;
+            AddNames(records[..length], names);
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(records);
-        }
+
         names.Sort(static (left, right) => left.Bytes.SequenceCompareTo(right.Bytes));
         return names;
     }

@@ -88,3 +88,5 @@ internal sealed class BlobFetcher(ILocalBlobStore local, IBlobStore? remote)
         }
     }
 }
+
+internal readonly record struct FetchOutcome(IReadOnlyList<Digest> Missing, long FetchedBytes);

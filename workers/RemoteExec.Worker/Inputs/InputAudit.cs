@@ -12,40 +12,20 @@ namespace RemoteExec.Worker;
 /// The look is one statx(2) per file. Not at the change time nor the link count: both move whenever another action
 /// links the same blob. A name that the action removed or replaced says nothing about the blob.
 /// </remarks>
-internal sealed class InputAudit
+/// <param name="checkPath">Where suspects are linked to be looked at; a number is appended.</param>
+internal sealed class InputAudit(ILocalBlobStore store, InputTree tree, string root, string checkPath)
 {
-    private readonly ILocalBlobStore _store;
-    private readonly InputTree _tree;
-    private readonly string _root;
-    private readonly string _checkPath;
-    private readonly (long Seconds, uint Nanoseconds) _begunAt;
+    // Taken when the inputs are in place. The time comes from the file system, which stamps files with a clock of its own and never
+    // backwards: the root changed when its first entry was put there, so what the command writes is not stamped earlier.
+    private readonly (long Seconds, uint Nanoseconds) _begunAt =
+        (TryStat(root) ?? throw DirectoryHandle.Failure("stat", root, Errno.ENOENT)).Modified;
+
     private int _checks;
-
-    private InputAudit(ILocalBlobStore store, InputTree tree, string root, string checkPath, FileStatus marker)
-    {
-        _store = store;
-        _tree = tree;
-        _root = root;
-        _checkPath = checkPath;
-        _begunAt = marker.Modified;
-    }
-
-    /// <summary>
-    /// Called when the inputs are in place. The time comes from the file system, which stamps files with a clock of its
-    /// own and never backwards: the root changed when its first entry was put there, so what the command writes is not
-    /// stamped earlier.
-    /// </summary>
-    /// <param name="checkPath">Where suspects are linked to be looked at; a number is appended.</param>
-    public static InputAudit Begin(ILocalBlobStore store, InputTree tree, string root, string checkPath)
-    {
-        var marker = TryStat(root) ?? throw DirectoryHandle.Failure("stat", root, Errno.ENOENT);
-        return new InputAudit(store, tree, root, checkPath, marker);
-    }
 
     /// <summary>The first input whose content is not its digest's any more; null when all stand.</summary>
     public async ValueTask<BlobLink?> FindAlteredAsync(CancellationToken cancellationToken)
     {
-        foreach (var file in _tree.Files)
+        foreach (var file in tree.Files)
         {
             if (IsSuspect(file) && !await IsIntactAsync(file, cancellationToken)) return file;
         }
@@ -55,7 +35,7 @@ internal sealed class InputAudit
     private bool IsSuspect(BlobLink file)
     {
         // A file with one link is the action's own: a copy, or the empty one.
-        if (TryStat($"{_root}/{file.Path}") is not { Links: > 1 } status || status.Kind != FileKind.Regular) return false;
+        if (TryStat($"{root}/{file.Path}") is not { Links: > 1 } status || status.Kind != FileKind.Regular) return false;
         return status.SizeBytes != file.Digest.SizeBytes || status.Modified.CompareTo(_begunAt) >= 0;
     }
 
@@ -65,9 +45,9 @@ internal sealed class InputAudit
     /// </summary>
     private async ValueTask<bool> IsIntactAsync(BlobLink file, CancellationToken cancellationToken)
     {
-        string path = $"{_checkPath}-{_checks++}";
-        if (!await _store.TryLinkAsync(file.Digest, file.Executable, path, cancellationToken)) return true; // evicted: nobody gets it
-        if (TryStat(path)?.Inode != TryStat($"{_root}/{file.Path}")?.Inode) return true;
+        string path = $"{checkPath}-{_checks++}";
+        if (!await store.TryLinkAsync(file.Digest, file.Executable, path, cancellationToken)) return true; // evicted: nobody gets it
+        if (TryStat(path)?.Inode != TryStat($"{root}/{file.Path}")?.Inode) return true;
 
         // Not by File.OpenHandle, which wants flock(2): another action with the same input may hold that for as long as it likes.
         int errno = Posix.Open(path, OpenFlags.Read, out var opened);

@@ -17,3 +17,5 @@ internal sealed class InputTree
 
     public required long FileBytes { get; init; }
 }
+
+internal readonly record struct InputSymlink(string Path, string Target);

@@ -8,8 +8,12 @@ namespace RemoteExec.Worker;
 /// coordinator's door, and expands them into paths.
 /// </summary>
 /// <remarks>REAPI E2: everything absent is reported together, so a miss does not end the walk.</remarks>
-internal sealed class InputTreeWalk(BlobFetcher blobs, DirectoryCache cache, Func<TreeLimits> limits)
+internal sealed class InputTreeWalk(BlobFetcher blobs, Func<TreeLimits> limits)
 {
+    // Directories that were read and checked before: those of the last few hundred actions, so the trees of one build fit. Consecutive
+    // actions share most of theirs, and reading two thousand small blobs again for each would cost more than linking the files.
+    private readonly Core.SizedLru<Digest, WireDirectory> _known = new(sizeMax: 32 << 20);
+
     public async ValueTask<InputTree> ReadAsync(Digest root, List<Digest> missing, CancellationToken cancellationToken)
     {
         var directories = new Dictionary<Digest, WireDirectory>();
@@ -27,11 +31,12 @@ internal sealed class InputTreeWalk(BlobFetcher blobs, DirectoryCache cache, Fun
 
     private async ValueTask<WireDirectory?> ReadAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (cache.Find(digest) is { } known) return known;
+        if (_known.TryGet(digest, out var known)) return known;
         if (await blobs.ReadAsync(digest, limits().DirectoryBytesMax, cancellationToken) is not { } blob) return null;
 
         var directory = DirectoryBlob.Parse(blob, digest, DirectoryUse.Input);
-        cache.Add(digest, directory);
+        // Parsed messages take about three times their wire size, mostly strings; an entry some 200 bytes.
+        _known.Set(digest, directory, (3 * digest.SizeBytes) + 200);
         return directory;
     }
 

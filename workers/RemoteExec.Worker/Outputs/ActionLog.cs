@@ -139,3 +139,9 @@ internal sealed class ActionLog(string spillPath) : IDisposable
         if (_failure is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(_failure);
     }
 }
+
+/// <summary>A finished log: its bytes when they are few, otherwise the blob that holds them (REAPI ActionResult.stdout_raw, stdout_digest).</summary>
+internal readonly record struct StoredLog(byte[] Inline, Digest? Digest)
+{
+    public static StoredLog Empty { get; } = new([], null);
+}

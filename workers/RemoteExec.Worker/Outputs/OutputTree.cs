@@ -8,13 +8,10 @@ namespace RemoteExec.Worker;
 /// A directory output as the protocol's Tree: equal directories give equal bytes, every distinct Directory
 /// stands in it once, parents before children (REAPI X11, Tree and OutputDirectory.is_topologically_sorted).
 /// </summary>
-internal sealed class OutputTree
+internal sealed class OutputTree(DigestFunction function)
 {
-    private readonly DigestFunction _function;
     private readonly Dictionary<Digest, byte[]> _seen = [];
     private readonly List<(Digest Digest, byte[] Bytes)> _childrenFirst = [];
-
-    private OutputTree(DigestFunction function) => _function = function;
 
     public Digest RootDigest { get; private set; }
 
@@ -72,7 +69,7 @@ internal sealed class OutputTree
         }
 
         byte[] bytes = message.ToByteArray();
-        var digest = Digest.Of(_function, bytes);
+        var digest = Digest.Of(function, bytes);
         // Children are complete before their parent is added, so the list is a post-order: read backwards it
         // has every parent before all of its children, even when one child has several parents.
         if (_seen.TryAdd(digest, bytes)) _childrenFirst.Add((digest, bytes));

@@ -28,5 +28,4 @@ public sealed record SandboxReport
 
     /// <summary>True when memory, CPU and processes were held by cgroups, false when only rlimits were there.</summary>
     public bool LimitsEnforced { get; init; }
-
 }

@@ -1,3 +1,0 @@
-namespace RemoteExec.Worker;
-
-internal readonly record struct FetchOutcome(IReadOnlyList<Digest> Missing, long FetchedBytes);

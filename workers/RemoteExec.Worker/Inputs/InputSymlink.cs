@@ -1,3 +1,0 @@
-namespace RemoteExec.Worker;
-
-internal readonly record struct InputSymlink(string Path, string Target);
