@@ -78,15 +78,7 @@ public static class DigestFunctions
     /// <summary>Takes REAPI's enum number; false for UNKNOWN and for the functions that we do not compute.</summary>
     public static bool TryFromNumber(int number, out DigestFunction function)
     {
-        foreach (var candidate in Supported)
-        {
-            if ((int)candidate != number) continue;
-
-            function = candidate;
-            return true;
-        }
-
-        function = default;
-        return false;
+        function = number is > 0 and <= byte.MaxValue && Enum.IsDefined((DigestFunction)number) ? (DigestFunction)number : default;
+        return function != default;
     }
 }

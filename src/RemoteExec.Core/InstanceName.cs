@@ -11,10 +11,6 @@ public readonly record struct InstanceName
     // Our bound, REAPI has none: names are keys in caches and labels in logs.
     public const int LengthMax = 512;
 
-    // REAPI, "instance_name" on every request.
-    private static readonly string[] ReservedSegments =
-        ["blobs", "uploads", "actions", "actionResults", "operations", "capabilities", "compressed-blobs"];
-
     private readonly string? _value;
 
     private InstanceName(string value) => _value = value;
@@ -34,15 +30,9 @@ public readonly record struct InstanceName
 
     public override string ToString() => Value;
 
-    internal static bool IsReserved(ReadOnlySpan<char> segment)
-    {
-        foreach (string reserved in ReservedSegments)
-        {
-            if (segment.SequenceEqual(reserved)) return true;
-        }
-
-        return false;
-    }
+    // REAPI, "instance_name" on every request.
+    internal static bool IsReserved(ReadOnlySpan<char> segment) =>
+        segment is "blobs" or "uploads" or "actions" or "actionResults" or "operations" or "capabilities" or "compressed-blobs";
 
     private static string? Check(string value)
     {

@@ -14,13 +14,9 @@ public static class Observers
         where TObserver : class
     {
         if (observer is null) return;
-        try
-        {
-            tell(observer, news);
-        }
-        catch (Exception mistake)
-        {
-            Trace.TraceError(mistake.ToString());
-        }
+        ServingLoop.Serve(
+            (observer, news, tell),
+            static telling => telling.tell(telling.observer, telling.news),
+            static (_, mistake) => Trace.TraceError(mistake.ToString()));
     }
 }

@@ -13,19 +13,8 @@ public static class ServingLoop
 {
     /// <summary>Serves one item. A failure is handed to <paramref name="fail"/>; a <paramref name="fail"/> that throws itself is told to <see cref="System.Diagnostics.Trace"/>.</summary>
     /// <returns>Whether the item was served.</returns>
-    public static bool Serve(Action serve, Action<Exception> fail)
-    {
-        try
-        {
-            serve();
-            return true;
-        }
-        catch (Exception failure)
-        {
-            Tell(fail, failure);
-            return false;
-        }
-    }
+    public static bool Serve(Action serve, Action<Exception> fail) => Serve(
+        (Serve: serve, Fail: fail), static item => item.Serve(), static (item, failure) => item.Fail(failure));
 
     /// <summary>The same without an allocation, where items are many: what is called is static and has all it needs in <paramref name="item"/>.</summary>
     public static bool Serve<TItem>(TItem item, Action<TItem> serve, Action<TItem, Exception> fail)
@@ -37,25 +26,14 @@ public static class ServingLoop
         }
         catch (Exception failure)
         {
-            Tell(second => fail(item, second), failure);
+            Tell(item, fail, failure);
             return false;
         }
     }
 
     /// <inheritdoc cref="Serve(Action, Action{Exception})"/>
-    public static async ValueTask<bool> ServeAsync(Func<ValueTask> serve, Action<Exception> fail)
-    {
-        try
-        {
-            await serve();
-            return true;
-        }
-        catch (Exception failure)
-        {
-            Tell(fail, failure);
-            return false;
-        }
-    }
+    public static ValueTask<bool> ServeAsync(Func<ValueTask> serve, Action<Exception> fail) => ServeAsync(
+        (Serve: serve, Fail: fail), static item => item.Serve(), static (item, failure) => item.Fail(failure));
 
     /// <inheritdoc cref="Serve{TItem}"/>
     public static async ValueTask<bool> ServeAsync<TItem>(TItem item, Func<TItem, ValueTask> serve, Action<TItem, Exception> fail)
@@ -67,16 +45,16 @@ public static class ServingLoop
         }
         catch (Exception failure)
         {
-            Tell(second => fail(item, second), failure);
+            Tell(item, fail, failure);
             return false;
         }
     }
 
-    private static void Tell(Action<Exception> fail, Exception failure)
+    private static void Tell<TItem>(TItem item, Action<TItem, Exception> fail, Exception failure)
     {
         try
         {
-            fail(failure);
+            fail(item, failure);
         }
         catch (Exception second)
         {

@@ -19,11 +19,7 @@ public static class UnitText
     ];
 
     /// <summary>Bytes. A bare number is bytes; GB counts in thousands, GiB in 1024s; letters may have any case.</summary>
-    public static bool TryParseSize(string text, out long sizeBytes)
-    {
-        bool isKnown = TryParse(text, SizeUnits, bareUnit: 1, out sizeBytes);
-        return isKnown;
-    }
+    public static bool TryParseSize(string text, out long sizeBytes) => TryParse(text, SizeUnits, bareUnit: 1, out sizeBytes);
 
     /// <summary>A length of time. The unit may be left out of 0 only: seconds or milliseconds is too much to guess.</summary>
     public static bool TryParseDuration(string text, out TimeSpan duration)
@@ -53,7 +49,9 @@ public static class UnitText
         amount = 0;
         string number = text.TrimEnd("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".ToCharArray());
         string unit = text[number.Length..];
-        decimal? factor = unit.Length == 0 ? bareUnit : FactorOf(unit, units);
+        decimal? factor = unit.Length == 0
+            ? bareUnit
+            : units.Where(known => known.Unit.Equals(unit, StringComparison.OrdinalIgnoreCase)).Select(known => (decimal?)known.Factor).FirstOrDefault();
         // Neither sign nor exponent nor thousands: "1e9" and "-1GB" are slips more often than wishes.
         if (factor is null || !decimal.TryParse(number.TrimEnd(' '), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal value))
             return false;
@@ -62,15 +60,5 @@ public static class UnitText
 
         amount = (long)(value * factor.Value);
         return true;
-    }
-
-    private static decimal? FactorOf(string unit, (string Unit, decimal Factor)[] units)
-    {
-        foreach (var (name, factor) in units)
-        {
-            if (name.Equals(unit, StringComparison.OrdinalIgnoreCase)) return factor;
-        }
-
-        return null;
     }
 }
