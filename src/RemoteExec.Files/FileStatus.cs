@@ -9,35 +9,32 @@ public readonly struct FileStatus
 {
     private const int KindMask = 0xF000; // S_IFMT
 
-    [FieldOffset(16)] private readonly uint _links;
-    [FieldOffset(20)] private readonly uint _user;
-    [FieldOffset(24)] private readonly uint _group;
-    [FieldOffset(28)] private readonly ushort _mode;
-    [FieldOffset(32)] private readonly ulong _inode;
-    [FieldOffset(40)] private readonly long _sizeBytes;
     [FieldOffset(112)] private readonly long _modifiedSeconds;
     [FieldOffset(120)] private readonly uint _modifiedNanoseconds;
     [FieldOffset(136)] private readonly uint _deviceMajor;
     [FieldOffset(140)] private readonly uint _deviceMinor;
 
-    public uint Links => _links;
+    [field: FieldOffset(16)]
+    public uint Links { get; }
 
-    public uint User => _user;
-
-    public uint Group => _group;
+    [field: FieldOffset(20)]
+    public uint User { get; }
 
     /// <summary>Kind and rights.</summary>
-    public ushort Mode => _mode;
+    [field: FieldOffset(28)]
+    public ushort Mode { get; }
 
-    public ulong Inode => _inode;
+    [field: FieldOffset(32)]
+    public ulong Inode { get; }
 
-    public long SizeBytes => _sizeBytes;
+    [field: FieldOffset(40)]
+    public long SizeBytes { get; }
 
     public (long Seconds, uint Nanoseconds) Modified => (_modifiedSeconds, _modifiedNanoseconds);
 
     public (uint Major, uint Minor) Device => (_deviceMajor, _deviceMinor);
 
-    public FileKind Kind => (_mode & KindMask) switch
+    public FileKind Kind => (Mode & KindMask) switch
     {
         0x8000 => FileKind.Regular,
         0x4000 => FileKind.Directory,
@@ -50,7 +47,7 @@ public readonly struct FileStatus
     };
 
     /// <summary>Executable by anyone: an action's own umask decides which of the three bits it sets.</summary>
-    public bool IsExecutable => (_mode & Permissions.Octal0111) != 0;
+    public bool IsExecutable => (Mode & Permissions.Octal0111) != 0;
 
     public static FileStatus Of(SafeFileHandle file)
     {

@@ -3,9 +3,6 @@ namespace RemoteExec.Files;
 /// <summary>Rights in the octal digits that everybody knows them by (chmod(1)), which the language has no literals for.</summary>
 public static class Permissions
 {
-    /// <summary>Nobody may anything.</summary>
-    public const uint Octal0000 = 0;
-
     /// <summary>Anybody's right to execute.</summary>
     public const uint Octal0111 = (1 << 6) | (1 << 3) | 1;
 

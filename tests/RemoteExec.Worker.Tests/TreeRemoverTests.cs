@@ -34,7 +34,7 @@ public sealed class TreeRemoverTests
         for (int i = 0; i < 70; i++) path = Path.Combine(path, "d");
         Directory.CreateDirectory(path);
         for (; path != folder.Path; path = Path.GetDirectoryName(path)!)
-            _ = Posix.ChangeMode(path, Permissions.Octal0000);
+            _ = Posix.ChangeMode(path, 0);
 
         TreeRemover.Remove(folder.Path, FileName.From("d"), CancellationToken.None);
 
@@ -69,7 +69,7 @@ public sealed class TreeRemoverTests
             handle.TryMakeDirectory(FileName.From("new\nline"), Posix.EffectiveUser);
         }
         File.WriteAllText(Path.Combine(locked, "file"), "");
-        _ = Posix.ChangeMode(locked, Permissions.Octal0000);
+        _ = Posix.ChangeMode(locked, 0);
 
         TreeRemover.Remove(folder.Path, FileName.From("tree"), CancellationToken.None);
 
