@@ -1,15 +1,9 @@
 namespace RemoteExec.Scheduling;
 
 /// <summary>Transitions that will share one append to the journal: all that happened while the previous one was under way.</summary>
-internal sealed class Commit
+internal sealed class Commit : Transitions
 {
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    public List<JournalRecord> Records { get; } = [];
-
-    public List<Effect> Effects { get; } = [];
-
-    public bool IsEmpty => Records.Count == 0 && Effects.Count == 0;
 
     /// <summary>Completes when the records are durable and everyone has been told.</summary>
     public Task Done => _done.Task;

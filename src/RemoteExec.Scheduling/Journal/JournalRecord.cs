@@ -6,9 +6,7 @@ namespace RemoteExec.Scheduling;
 /// </summary>
 public abstract record JournalRecord
 {
-    private JournalRecord()
-    {
-    }
+    private JournalRecord() { }
 
     public sealed record ExecutionCreated(ExecutionId Execution, ExecutionRequest Request, DateTimeOffset At) : JournalRecord;
 

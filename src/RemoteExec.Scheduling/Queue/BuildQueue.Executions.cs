@@ -33,7 +33,7 @@ internal sealed partial class BuildQueue
 
     private Operation Attach(string name, Execution execution, ExecutionRequest request, bool isMerged, DateTimeOffset createdAt)
     {
-        var operation = new Operation(name, execution, request, isMerged, createdAt);
+        var operation = new Operation { Name = name, Execution = execution, Request = request, IsMerged = isMerged, CreatedAt = createdAt };
         _operations.Add(name, operation);
         _live.AddLast(operation.Node);
         execution.Operations.Add(operation);

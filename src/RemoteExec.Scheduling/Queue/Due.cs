@@ -3,9 +3,7 @@ namespace RemoteExec.Scheduling;
 /// <summary>Something to look at when its time has come. Entries are never removed: what no longer holds is dropped when seen.</summary>
 internal abstract record Due
 {
-    private Due()
-    {
-    }
+    private Due() { }
 
     public sealed record WorkerSilent(Worker Worker) : Due;
 

@@ -3,9 +3,7 @@ namespace RemoteExec.Scheduling;
 /// <summary>What must be told once the records that came with it are durable.</summary>
 internal abstract record Effect
 {
-    private Effect()
-    {
-    }
+    private Effect() { }
 
     public sealed record OperationChanged(OperationSnapshot Operation) : Effect;
 

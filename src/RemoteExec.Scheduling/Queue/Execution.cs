@@ -7,42 +7,30 @@ namespace RemoteExec.Scheduling;
 /// One de-duplicated piece of work. Its state moves by <see cref="ExecutionTable"/> alone, and whatever the sets of
 /// <see cref="Filing"/> are sorted by changes only while it is taken out of them.
 /// </summary>
-internal sealed class Execution
+internal sealed class Execution(ExecutionId id, ExecutionRequest request, PlatformQueue queue, long sequence, Instant queued, Instant now)
 {
     // Attempts that were handed back cost nothing, so their number has no bound of its own; the story needs no more than these.
     private const int LostMax = 16;
 
     private readonly List<LostAttempt> _lost = [];
 
-    public Execution(ExecutionId id, ExecutionRequest request, PlatformQueue queue, long sequence, Instant queued, Instant now)
-    {
-        Id = id;
-        Request = request;
-        Queue = queue;
-        Sequence = sequence;
-        Priority = request.Priority;
-        Queued = queued;
-        WaitingSince = now.Monotonic;
-        Node = new LinkedListNode<Execution>(this);
-    }
+    public ExecutionId Id => id;
 
-    public ExecutionId Id { get; }
+    public ExecutionRequest Request => request;
 
-    public ExecutionRequest Request { get; }
-
-    public PlatformQueue Queue { get; }
+    public PlatformQueue Queue => queue;
 
     /// <summary>The place in the line: given once, kept over requeues, so that bad luck does not send anyone to the end.</summary>
-    public long Sequence { get; }
+    public long Sequence => sequence;
 
     /// <summary>Its place in <see cref="Filing.All"/>.</summary>
-    public LinkedListNode<Execution> Node { get; }
+    public LinkedListNode<Execution> Node => field ??= new LinkedListNode<Execution>(this);
 
     /// <summary>It stands in the sets, and so must not change.</summary>
     public bool IsFiled { get; set; }
 
     /// <summary>The most urgent priority of those who wait.</summary>
-    public int Priority { get; private set; }
+    public int Priority { get; private set; } = request.Priority;
 
     public ExecutionState State { get; private set; } = ExecutionState.Queued;
 
@@ -61,10 +49,10 @@ internal sealed class Execution
     /// <summary>The pool of that worker; empty before the first lease.</summary>
     public string Pool { get; private set; } = "";
 
-    public Instant Queued { get; }
+    public Instant Queued => queued;
 
     /// <summary>Since when it waits this time, monotonic.</summary>
-    public TimeSpan WaitingSince { get; private set; }
+    public TimeSpan WaitingSince { get; private set; } = now.Monotonic;
 
     /// <summary>Monotonic: until then it waits out a lost attempt, and nobody is given it. Null when it may be given out.</summary>
     public TimeSpan? NotBefore { get; private set; }
@@ -183,3 +171,7 @@ internal sealed class Execution
         if (IsFiled) throw new UnreachableException("an execution changes only while it is taken out");
     }
 }
+
+/// <summary>How an attempt came to nothing; together they are the story that a client is told in the end.</summary>
+/// <param name="Losses">How many had cost an attempt by then, with this one.</param>
+internal sealed record LostAttempt(int Attempt, int Losses, string? WorkerId, string Reason, DateTimeOffset At);

@@ -5,25 +5,17 @@ internal sealed class Operation
 {
     public const string NamePrefix = "operations/";
 
-    public Operation(string name, Execution execution, ExecutionRequest request, bool isMerged, DateTimeOffset createdAt)
-    {
-        Name = name;
-        Execution = execution;
-        Request = request;
-        IsMerged = isMerged;
-        CreatedAt = createdAt;
-        Node = new LinkedListNode<Operation>(this);
-    }
+    public Operation() => Node = new LinkedListNode<Operation>(this);
 
-    public string Name { get; }
+    public required string Name { get; init; }
 
-    public Execution Execution { get; }
+    public required Execution Execution { get; init; }
 
-    public ExecutionRequest Request { get; }
+    public required ExecutionRequest Request { get; init; }
 
-    public bool IsMerged { get; }
+    public required bool IsMerged { get; init; }
 
-    public DateTimeOffset CreatedAt { get; }
+    public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>Its place among those that are alive, later among those that have ended.</summary>
     public LinkedListNode<Operation> Node { get; }

@@ -10,16 +10,13 @@ internal sealed class PlatformMatching(IReadOnlySet<string> ignoredProperties)
 {
     public const string Pool = "Pool";
 
-    /// <summary>The pool of workers that were not told one.</summary>
-    public const string DefaultPool = Pools.Default;
-
     /// <summary>What an action asks, in the form in which it is compared: hash-only keys gone, spellings unified.</summary>
     public Platform Asked(Platform platform) =>
         Create(platform.Properties.Where(property => !ignoredProperties.Contains(property.Name)));
 
     public static Platform Offered(WorkerDescription worker)
     {
-        string pool = worker.Pool.Length > 0 ? worker.Pool : DefaultPool;
+        string pool = worker.Pool.Length > 0 ? worker.Pool : Pools.Default;
         return Create(worker.Properties.Properties.Append(new PlatformProperty(Pool, pool)));
     }
 

@@ -1,7 +1,7 @@
 namespace RemoteExec.Scheduling;
 
 /// <summary>What one event did: records to journal, and what to tell afterwards, both in order.</summary>
-internal sealed class Transitions
+internal class Transitions
 {
     public List<JournalRecord> Records { get; } = [];
 

@@ -3,9 +3,7 @@ namespace RemoteExec.Scheduling;
 /// <summary>What a worker is told.</summary>
 public abstract record WorkerCommand
 {
-    private WorkerCommand()
-    {
-    }
+    private WorkerCommand() { }
 
     /// <summary>Run this.</summary>
     public sealed record OfferLease(Lease Lease) : WorkerCommand;
