@@ -12,6 +12,9 @@ namespace RemoteExec.Protocol;
 /// </summary>
 public static class RpcErrors
 {
+    /// <summary>Carries the details of a failure: a serialised <c>google.rpc.Status</c>.</summary>
+    public const string DetailsTrailer = "grpc-status-details-bin";
+
     // REAPI E2, PreconditionFailure.Violation.type.
     private const string MissingType = "MISSING";
 
@@ -87,8 +90,7 @@ public static class RpcErrors
     /// <summary>The failure as a message, details included: what ExecuteResponse.status and batch answers carry.</summary>
     public static RpcStatus ToStatus(this RpcException exception)
     {
-        byte[]? details = RichStatus.DetailsOf(exception);
-        if (details is not null)
+        if (exception.Trailers.GetValueBytes(DetailsTrailer) is { } details)
         {
             try
             {
@@ -105,7 +107,7 @@ public static class RpcErrors
 
     public static RpcException ToException(this RpcStatus status) => status.Details.Count == 0
         ? new RpcException(new Status((StatusCode)status.Code, status.Message))
-        : RichStatus.Exception((StatusCode)status.Code, status.Message, status.ToByteArray());
+        : new RpcException(new Status((StatusCode)status.Code, status.Message), new Metadata { { DetailsTrailer, status.ToByteArray() } });
 
     private static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing, int bytesMax)
     {

@@ -29,7 +29,7 @@ internal sealed class RpcErrorsTests
 
         var failure = RpcErrors.MissingBlobs(many);
 
-        Assert.That(failure.Trailers.GetValueBytes(RichStatus.TrailerName), Has.Length.InRange(1000, 6 * 1024));
+        Assert.That(failure.Trailers.GetValueBytes(RpcErrors.DetailsTrailer), Has.Length.InRange(1000, 6 * 1024));
         Assert.That(failure.Status.Detail, Does.StartWith("1000 blobs are missing, "));
         Assert.That(RpcErrors.FitsTrailer(many), Is.False);
         Assert.That(RpcErrors.FitsTrailer(many[..10]), Is.True);
@@ -44,7 +44,7 @@ internal sealed class RpcErrorsTests
         foreach (var failure in (RpcException[])[RpcErrors.InvalidField(hostile, hostile), RpcErrors.NotFound(hostile, hostile), RpcErrors.Exhausted(hostile)])
         {
             Assert.That(failure.Status.Detail, Does.StartWith("\\u202e\\u000a字").And.EndsWith("…"));
-            Assert.That(failure.Trailers.GetValueBytes(RichStatus.TrailerName), Has.Length.LessThan(3 * 1024));
+            Assert.That(failure.Trailers.GetValueBytes(RpcErrors.DetailsTrailer), Has.Length.LessThan(3 * 1024));
             Assert.That(System.Text.Encoding.UTF8.GetByteCount(failure.Status.Detail) * 3, Is.LessThan(2 * 1024));
         }
     }
@@ -64,7 +64,7 @@ internal sealed class RpcErrorsTests
     public void A_trailer_that_is_no_status_leaves_code_and_sentence()
     {
         var strange = new RpcException(
-            new Grpc.Core.Status(StatusCode.Aborted, "why"), new Metadata { { RichStatus.TrailerName, [0xff, 0xff] } });
+            new Grpc.Core.Status(StatusCode.Aborted, "why"), new Metadata { { RpcErrors.DetailsTrailer, [0xff, 0xff] } });
 
         Assert.That(strange.ToStatus(), Is.EqualTo(new RpcStatus { Code = (int)StatusCode.Aborted, Message = "why" }));
     }
