@@ -4,21 +4,12 @@ using RemoteExec.Storage;
 namespace RemoteExec.Observability;
 
 /// <summary>Action results asked for and stored.</summary>
-internal sealed class ActionCacheMetrics : IActionCacheObserver
+internal sealed class ActionCacheMetrics(Instruments instruments) : IActionCacheObserver
 {
-    private readonly Counter.Child _hit;
-    private readonly Counter.Child _miss;
-    private readonly Counter.Child _incomplete;
-    private readonly Counter.Child _stored;
-
-    public ActionCacheMetrics(Instruments instruments)
-    {
-        var requests = instruments.Counter("remoteexec_action_cache_requests_total", "Action results asked for and stored, by result.", "op", "result");
-        _hit = requests.WithLabels("get", "hit");
-        _miss = requests.WithLabels("get", "miss");
-        _incomplete = requests.WithLabels("get", "incomplete");
-        _stored = requests.WithLabels("update", "stored");
-    }
+    private readonly Counter.Child _hit = Requests(instruments).WithLabels("get", "hit");
+    private readonly Counter.Child _miss = Requests(instruments).WithLabels("get", "miss");
+    private readonly Counter.Child _incomplete = Requests(instruments).WithLabels("get", "incomplete");
+    private readonly Counter.Child _stored = Requests(instruments).WithLabels("update", "stored");
 
     public long Hits => (long)_hit.Value;
 
@@ -31,4 +22,7 @@ internal sealed class ActionCacheMetrics : IActionCacheObserver
     public void FoundIncomplete() => _incomplete.Inc();
 
     public void Stored() => _stored.Inc();
+
+    private static Counter Requests(Instruments instruments) =>
+        instruments.Counter("remoteexec_action_cache_requests_total", "Action results asked for and stored, by result.", "op", "result");
 }

@@ -4,54 +4,35 @@ using RemoteExec.Storage;
 namespace RemoteExec.Observability;
 
 /// <summary>One tier of the blob store.</summary>
-internal sealed class BlobStoreMetrics : IBlobStoreObserver
+internal sealed class BlobStoreMetrics(Instruments instruments, string tier) : IBlobStoreObserver
 {
     // From a good SSD to a disk that is about to be replaced.
     internal static readonly double[] FlushSeconds = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 
     private static readonly double[] BlobBytes = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-    private readonly Counter.Child _hit;
-    private readonly Counter.Child _miss;
-    private readonly Counter.Child _stored;
-    private readonly Counter.Child _present;
-    private readonly Counter.Child _refused;
-    private readonly Histogram.Child _readBytes;
-    private readonly Histogram.Child _writtenBytes;
-    private readonly Histogram _batchDigests;
-    private readonly Histogram _flushSeconds;
-    private readonly Counter.Child _evictedBytes;
-    private readonly Counter.Child _corruption;
-    private readonly ShiftingGauge _size;
-    private readonly ShiftingGauge _limit;
-    private readonly ShiftingGauge _blobs;
-    private readonly ShiftingGauge _retention;
-    private readonly ShiftingGauge _suspect;
-    private readonly string[] _tier;
-
-    public BlobStoreMetrics(Instruments instruments, string tier)
-    {
-        _tier = [tier];
-        var requests = instruments.Counter("remoteexec_cas_requests_total", "Reads and writes of blobs, by result.", "op", "result", "tier");
-        _hit = requests.WithLabels("read", "hit", tier);
-        _miss = requests.WithLabels("read", "miss", tier);
-        _stored = requests.WithLabels("write", "stored", tier);
-        _present = requests.WithLabels("write", "present", tier);
-        _refused = requests.WithLabels("write", "refused", tier);
-        var bytes = instruments.Histogram("remoteexec_cas_blob_bytes", "Sizes of blobs that were opened or stored.", BlobBytes, "op", "tier");
-        _readBytes = bytes.WithLabels("read", tier);
-        _writtenBytes = bytes.WithLabels("write", tier);
-        _batchDigests = instruments.Histogram(
-            "remoteexec_cas_find_missing_batch_digests", "Digests asked about in one call.", [1, 10, 100, 1_000, 10_000, 100_000]);
-        _flushSeconds = instruments.Histogram("remoteexec_cas_fsync_seconds", "Time that one flush to disk took.", FlushSeconds);
-        _evictedBytes = instruments.Counter("remoteexec_cas_evicted_bytes_total", "Bytes removed to make room.", "tier").WithLabels(tier);
-        _corruption = instruments.Counter("remoteexec_cas_corruption_total", "Blobs that were not what their name says.", "tier").WithLabels(tier);
-        _size = new(instruments.Gauge("remoteexec_cas_size_bytes", "Bytes of stored blobs.", "tier"));
-        _limit = new(instruments.Gauge("remoteexec_cas_limit_bytes", "What the store may hold.", "tier"));
-        _blobs = new(instruments.Gauge("remoteexec_cas_blobs", "Distinct blobs.", "tier"));
-        _retention = new(instruments.Gauge("remoteexec_cas_retention_seconds", "How long the blob that was evicted last had not been used.", "tier"));
-        _suspect = new(instruments.Gauge("remoteexec_cas_suspect", "1 after the disk failed a flush.", "tier"));
-    }
+    private readonly Counter.Child _hit = Requests(instruments).WithLabels("read", "hit", tier);
+    private readonly Counter.Child _miss = Requests(instruments).WithLabels("read", "miss", tier);
+    private readonly Counter.Child _stored = Requests(instruments).WithLabels("write", "stored", tier);
+    private readonly Counter.Child _present = Requests(instruments).WithLabels("write", "present", tier);
+    private readonly Counter.Child _refused = Requests(instruments).WithLabels("write", "refused", tier);
+    private readonly Histogram.Child _readBytes = Bytes(instruments).WithLabels("read", tier);
+    private readonly Histogram.Child _writtenBytes = Bytes(instruments).WithLabels("write", tier);
+    private readonly Histogram _batchDigests = instruments.Histogram(
+        "remoteexec_cas_find_missing_batch_digests", "Digests asked about in one call.", [1, 10, 100, 1_000, 10_000, 100_000]);
+    private readonly Histogram _flushSeconds = instruments.Histogram(
+        "remoteexec_cas_fsync_seconds", "Time that one flush to disk took.", FlushSeconds);
+    private readonly Counter.Child _evictedBytes = instruments.Counter(
+        "remoteexec_cas_evicted_bytes_total", "Bytes removed to make room.", "tier").WithLabels(tier);
+    private readonly Counter.Child _corruption = instruments.Counter(
+        "remoteexec_cas_corruption_total", "Blobs that were not what their name says.", "tier").WithLabels(tier);
+    private readonly ShiftingGauge _size = new(instruments.Gauge("remoteexec_cas_size_bytes", "Bytes of stored blobs.", "tier"));
+    private readonly ShiftingGauge _limit = new(instruments.Gauge("remoteexec_cas_limit_bytes", "What the store may hold.", "tier"));
+    private readonly ShiftingGauge _blobs = new(instruments.Gauge("remoteexec_cas_blobs", "Distinct blobs.", "tier"));
+    private readonly ShiftingGauge _retention = new(instruments.Gauge(
+        "remoteexec_cas_retention_seconds", "How long the blob that was evicted last had not been used.", "tier"));
+    private readonly ShiftingGauge _suspect = new(instruments.Gauge("remoteexec_cas_suspect", "1 after the disk failed a flush.", "tier"));
+    private readonly string[] _tier = [tier];
 
     public void Asked(int digests) => _batchDigests.Observe(digests);
 
@@ -85,4 +66,10 @@ internal sealed class BlobStoreMetrics : IBlobStoreObserver
         _suspect.Show([(usage.IsSuspect ? 1 : 0, _tier)]);
         _retention.Show(usage.EvictedAge is { } age ? [(age.TotalSeconds, _tier)] : []);
     }
+
+    private static Counter Requests(Instruments instruments) =>
+        instruments.Counter("remoteexec_cas_requests_total", "Reads and writes of blobs, by result.", "op", "result", "tier");
+
+    private static Histogram Bytes(Instruments instruments) =>
+        instruments.Histogram("remoteexec_cas_blob_bytes", "Sizes of blobs that were opened or stored.", BlobBytes, "op", "tier");
 }

@@ -3,29 +3,21 @@ using RemoteExec.Scheduling;
 namespace RemoteExec.Observability;
 
 /// <summary>What waits, what runs and who could run it: one look at the queue for each scrape.</summary>
-internal sealed class QueueMetrics
+internal sealed class QueueMetrics(Instruments instruments)
 {
     /// <summary>Executions that did not ask for a pool.</summary>
     private const string AnyPool = "any";
 
     private const string UnknownPool = "unknown";
 
-    private readonly ShiftingGauge _executions;
-    private readonly ShiftingGauge _oldest;
-    private readonly ShiftingGauge _demand;
-    private readonly ShiftingGauge _slots;
-    private readonly ShiftingGauge _slotsUsed;
-    private readonly ShiftingGauge _workers;
-
-    public QueueMetrics(Instruments instruments)
-    {
-        _executions = new(instruments.Gauge("remoteexec_queue_operations", "Executions by state.", "pool", "state"));
-        _oldest = new(instruments.Gauge("remoteexec_queue_oldest_operation_age_seconds", "Age of the execution that waits longest.", "pool"));
-        _demand = new(instruments.Gauge("remoteexec_queue_demand_slots", "Slots that all that waits and runs would take at once.", "pool"));
-        _slots = new(instruments.Gauge("remoteexec_pool_slots", "Slots of connected workers.", "pool"));
-        _slotsUsed = new(instruments.Gauge("remoteexec_pool_slots_used", "Slots in use.", "pool"));
-        _workers = new(instruments.Gauge("remoteexec_workers", "Workers by state.", "pool", "state", "version"));
-    }
+    private readonly ShiftingGauge _executions = new(instruments.Gauge("remoteexec_queue_operations", "Executions by state.", "pool", "state"));
+    private readonly ShiftingGauge _oldest = new(instruments.Gauge(
+        "remoteexec_queue_oldest_operation_age_seconds", "Age of the execution that waits longest.", "pool"));
+    private readonly ShiftingGauge _demand = new(instruments.Gauge(
+        "remoteexec_queue_demand_slots", "Slots that all that waits and runs would take at once.", "pool"));
+    private readonly ShiftingGauge _slots = new(instruments.Gauge("remoteexec_pool_slots", "Slots of connected workers.", "pool"));
+    private readonly ShiftingGauge _slotsUsed = new(instruments.Gauge("remoteexec_pool_slots_used", "Slots in use.", "pool"));
+    private readonly ShiftingGauge _workers = new(instruments.Gauge("remoteexec_workers", "Workers by state.", "pool", "state", "version"));
 
     public void Show(QueueSnapshot queue)
     {
