@@ -13,6 +13,8 @@ namespace RemoteExec.Client;
 /// </summary>
 public sealed class InputTreeBuilder(DigestFunction function)
 {
+    private static readonly Comparer<string> ByBytes = Comparer<string>.Create(NodeName.Compare);
+
     private readonly Dictionary<Digest, LocalBlob> _blobs = [];
     private long _files;
     private long _bytes;
@@ -42,7 +44,7 @@ public sealed class InputTreeBuilder(DigestFunction function)
     private async ValueTask<Digest> AddDirectoryAsync(DirectoryInfo folder, CancellationToken cancellationToken)
     {
         var message = new WireDirectory();
-        foreach (var entry in folder.EnumerateFileSystemInfos().OrderBy(e => e.Name, ByteOrder.Instance))
+        foreach (var entry in folder.EnumerateFileSystemInfos().OrderBy(e => e.Name, ByBytes))
         {
             if (entry.LinkTarget is { } target)
                 message.Symlinks.Add(new SymlinkNode { Name = entry.Name, Target = target });
@@ -73,11 +75,4 @@ public sealed class InputTreeBuilder(DigestFunction function)
 
     private static bool IsExecutable(FileInfo file) =>
         !OperatingSystem.IsWindows() && (file.UnixFileMode & UnixFileMode.UserExecute) != 0;
-
-    private sealed class ByteOrder : IComparer<string>
-    {
-        public static readonly ByteOrder Instance = new();
-
-        public int Compare(string? left, string? right) => NodeName.Compare(left ?? "", right ?? "");
-    }
 }

@@ -22,19 +22,10 @@ public sealed record LocalBlob
     public static async ValueTask<LocalBlob> OfFileAsync(DigestFunction function, string path, CancellationToken cancellationToken)
     {
         using var hasher = Core.DigestHasher.Create(function);
-        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(FileBufferBytes);
-        try
-        {
-            await using var file = OpenFile(path);
-            int read;
-            while ((read = await file.ReadAsync(buffer, cancellationToken)) > 0)
-                hasher.Append(buffer.AsSpan(0, read));
-        }
-        finally
-        {
-            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
-        }
-
+        using var lent = System.Buffers.MemoryPool<byte>.Shared.Rent(FileBufferBytes);
+        await using var file = OpenFile(path);
+        for (int read; (read = await file.ReadAsync(lent.Memory, cancellationToken)) > 0;)
+            hasher.Append(lent.Memory.Span[..read]);
         return new LocalBlob(hasher.Finish(), default, path);
     }
 
