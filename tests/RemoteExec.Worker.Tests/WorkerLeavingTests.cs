@@ -7,7 +7,11 @@ namespace RemoteExec.Worker.Tests;
 /// <summary>A worker that has no patience with what it runs when it is told to leave.</summary>
 public sealed class WorkerLeavingTests : WorkerLoopFixture
 {
+    private readonly ManualTime _time = new();
+
     private protected override TimeSpan DrainMax => TimeSpan.Zero;
+
+    private protected override TimeProvider Time => _time;
 
     [Test]
     public async Task What_outlasts_the_drain_limit_is_killed_and_given_back()
@@ -33,6 +37,9 @@ public sealed class WorkerLeavingTests : WorkerLoopFixture
         await stream.NextAsync();
         Assert.That((await stream.NextAsync()).LeaseReturned?.Lease, Is.EqualTo(Id("long")));
         stream.Complete(Failure());
+        // The pause before it connects again, and nothing of the patience with which it waits for its goodbye.
+        await _time.WaitForTimerAsync(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(75));
+        _time.Advance(TimeSpan.FromMilliseconds(75));
 
         var (next, hello) = await Coordinator.WelcomeAsync();
         Assert.That((hello.Draining, hello.Running), Is.EqualTo((true, new[] { Id("long") })));

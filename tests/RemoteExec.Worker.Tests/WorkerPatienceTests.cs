@@ -31,16 +31,19 @@ public sealed class WorkerPatienceTests : WorkerLoopFixture
         await LeaveAsync(await NextWelcomedAsync());
     }
 
-    /// <summary>Lets time go on until the worker has connected again.</summary>
+    /// <summary>
+    /// Lets time go on until the worker has connected again, and no further: it would lose patience with this stream too.
+    /// </summary>
     private async Task<InMemoryCoordinatorStream> NextWelcomedAsync()
     {
-        var next = Coordinator.WelcomeAsync();
-        while (!next.IsCompleted)
+        using var soon = new CancellationTokenSource(TimeSpan.FromMinutes(1)); // a hang becomes a failure
+        while (!Coordinator.HasNextStream)
         {
+            soon.Token.ThrowIfCancellationRequested();
             _time.Advance(TimeSpan.FromMilliseconds(100));
             await Task.Yield();
         }
 
-        return (await next).Stream;
+        return (await Coordinator.WelcomeAsync()).Stream;
     }
 }

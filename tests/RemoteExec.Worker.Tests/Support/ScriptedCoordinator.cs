@@ -13,6 +13,9 @@ internal sealed class ScriptedCoordinator : IWorkerConnector, IReportDesk
     private readonly Channel<InMemoryCoordinatorStream> _streams = Channel.CreateUnbounded<InMemoryCoordinatorStream>();
     private readonly Channel<ScriptedReport> _reports = Channel.CreateUnbounded<ScriptedReport>();
 
+    /// <summary>The worker has connected once more than anybody has asked for.</summary>
+    public bool HasNextStream => _streams.Reader.Count > 0;
+
     public ValueTask<IWorkerConnection> ConnectAsync(CancellationToken cancellationToken)
     {
         var (worker, coordinator) = InMemoryWorkerConnection.CreatePair(this);
