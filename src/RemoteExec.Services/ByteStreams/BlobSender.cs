@@ -10,6 +10,12 @@ internal sealed class BlobSender(IServerStreamWriter<ReadChunk> responses, IServ
     // Large enough that a message's own cost vanishes, small enough that slow readers hold little of our memory.
     private const int PieceBytes = 256 * 1024;
 
+    // Each piece is flushed and waited for, so a few readers are faster with fewer pieces, and together they hold 64 MiB at most.
+    private const int LargePieceBytes = 1024 * 1024;
+    private const int LargePiecesMax = 64;
+
+    private static int _sending;
+
     public async ValueTask SendAsync(IBlobReader reader, long bytes, CancellationToken cancellationToken)
     {
         if (reader is not ISynchronousBlobReader file)
@@ -18,10 +24,18 @@ internal sealed class BlobSender(IServerStreamWriter<ReadChunk> responses, IServ
             return;
         }
 
-        for (int piece; bytes > 0; bytes -= piece)
+        int pieceMax = Interlocked.Increment(ref _sending) <= LargePiecesMax ? LargePieceBytes : PieceBytes;
+        try
         {
-            piece = (int)Math.Min(bytes, PieceBytes);
-            await SendAsync(new ReadChunk(file, piece), isCompressed: false, cancellationToken);
+            for (int piece; bytes > 0; bytes -= piece)
+            {
+                piece = (int)Math.Min(bytes, pieceMax);
+                await SendAsync(new ReadChunk(file, piece), isCompressed: false, cancellationToken);
+            }
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _sending);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Grpc.Core;
 
 namespace RemoteExec.Services;
@@ -36,19 +37,10 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
         return tag <= uint.MaxValue && Field > 0 ? true : throw Malformed();
     }
 
-    public ulong ReadVarint()
-    {
-        ulong value = 0;
-        for (int shift = 0; shift < 70; shift += 7)
-        {
-            if (_position == _message.Length) throw Malformed();
-            byte next = _message[_position++];
-            value |= (ulong)(next & 0x7F) << shift;
-            if (next < 0x80) return value;
-        }
-
-        throw Malformed();
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong ReadVarint() =>
+        // Tags, and the lengths of hashes and digests, all have one byte.
+        _position < _message.Length && _message[_position] < 0x80 ? _message[_position++] : ReadLongVarint();
 
     public ReadOnlySpan<byte> ReadBytes()
     {
@@ -72,6 +64,20 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
             // Groups are not in proto3, and their nesting is an attack.
             default: throw Malformed();
         }
+    }
+
+    private ulong ReadLongVarint()
+    {
+        ulong value = 0;
+        for (int shift = 0; shift < 70; shift += 7)
+        {
+            if (_position == _message.Length) throw Malformed();
+            byte next = _message[_position++];
+            value |= (ulong)(next & 0x7F) << shift;
+            if (next < 0x80) return value;
+        }
+
+        throw Malformed();
     }
 
     // What is no protobuf at all is INTERNAL in every gRPC implementation: the peers' code generators disagree.
