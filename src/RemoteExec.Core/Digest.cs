@@ -62,7 +62,8 @@ public readonly struct Digest : IEquatable<Digest>
     public static Digest Of(DigestFunction function, ReadOnlySpan<byte> data)
     {
         Span<byte> hash = stackalloc byte[function.HashBytes()];
-        OneShotHash.Compute(function, data, hash);
+        if (function == DigestFunction.Blake3) Blake3.Hasher.Hash(data, hash);
+        else CryptographicOperations.HashData(PlatformDigestHasher.NameOf(function), data, hash);
         return new Digest(function, hash, data.Length);
     }
 
