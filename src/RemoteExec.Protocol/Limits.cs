@@ -64,7 +64,5 @@ public sealed record Limits
         Tree = TreeLimits.FromWire(wire.Tree),
     };
 
-    internal static int Or(int told, int ours) => told > 0 ? told : ours;
-
-    internal static long Or(long told, long ours) => told > 0 ? told : ours;
+    internal static T Or<T>(T told, T ours) where T : System.Numerics.INumber<T> => told > T.Zero ? told : ours;
 }

@@ -28,15 +28,21 @@ public static class ActionPath
         if (directory.Length > 0) segments.AddRange(directory.Split('/'));
         foreach (string segment in path.Length == 0 ? [] : path.Split('/'))
         {
+            if (segment == ".") continue;
+            if (segment == ".." && segments.Count > 0)
+            {
+                segments.RemoveAt(segments.Count - 1);
+                continue;
+            }
+
             error = segment switch
             {
                 "" => $"the path '{path}' has an empty element or a slash at its end",
-                "." => null,
-                ".." when segments.Count == 0 => $"the path '{path}' leaves the input root",
-                ".." => Pop(segments),
-                _ => Push(segments, segment),
+                ".." => $"the path '{path}' leaves the input root",
+                _ => NodeName.Check(segment),
             };
             if (error is not null) return false;
+            segments.Add(segment);
         }
 
         resolved = string.Join('/', segments);
@@ -53,17 +59,5 @@ public static class ActionPath
         if (path.Contains('\0', StringComparison.Ordinal)) return "a path has a NUL";
         if (Encoding.UTF8.GetByteCount(path) > BytesMax) return $"the path '{path[..32]}…' is longer than {BytesMax} bytes";
         return null;
-    }
-
-    private static string? Pop(List<string> segments)
-    {
-        segments.RemoveAt(segments.Count - 1);
-        return null;
-    }
-
-    private static string? Push(List<string> segments, string segment)
-    {
-        segments.Add(segment);
-        return NodeName.Check(segment);
     }
 }

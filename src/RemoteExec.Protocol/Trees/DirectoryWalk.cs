@@ -8,7 +8,8 @@ namespace RemoteExec.Protocol;
 /// what is stored, <see cref="ExpandAsync"/> what it describes, which may be without end: whoever expands has summed before
 /// (<see cref="TreeSums"/>), or stops.
 /// </summary>
-public sealed class DirectoryWalk(ReadDirectory read, TreeLimits limits)
+/// <param name="read">Where it gets its Directories from: a store, a cache, a Tree. Null is a miss.</param>
+public sealed class DirectoryWalk(Func<Digest, CancellationToken, ValueTask<WireDirectory?>> read, TreeLimits limits)
 {
     // Reads of one level in flight: hides the latency of a remote store. Bounded in bytes too, because a reader may be slow.
     private const int ReadsAtOnce = 16;
