@@ -46,9 +46,6 @@ public sealed class FileOperationJournal : IOperationJournal
 
     public event Action<string?>? StallChanged;
 
-    /// <summary>What a crash left unfinished at the end of the file, and recovery cut off: nobody had been told of it.</summary>
-    public long TornBytes { get; private set; }
-
     /// <summary>Of the live segment.</summary>
     public long LengthBytes => Volatile.Read(ref _lengthBytes);
 
@@ -62,7 +59,7 @@ public sealed class FileOperationJournal : IOperationJournal
         var records = new List<JournalRecord>();
         try
         {
-            TornBytes = _segments.Recover(records);
+            _segments.Recover(records);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

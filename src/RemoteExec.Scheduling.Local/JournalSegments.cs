@@ -25,8 +25,7 @@ internal sealed class JournalSegments(string directory, IDisk disk, Action<strin
     public FramedLog Live => _live ?? throw new InvalidOperationException("the journal has not been recovered yet");
 
     /// <summary>Opens the live segment, or the first one ever, and reads what is in it. Superseded and unfinished files are removed.</summary>
-    /// <returns>How much was cut off at its end.</returns>
-    public long Recover(ICollection<JournalRecord> records)
+    public void Recover(ICollection<JournalRecord> records)
     {
         DurableDirectory.Create(disk, directory);
         string[] files = [.. Directory.GetFiles(directory, Prefix + "*" + Suffix).Where(path => NumberOf(path) >= 0).OrderBy(NumberOf)];
@@ -35,19 +34,18 @@ internal sealed class JournalSegments(string directory, IDisk disk, Action<strin
             var first = Begin(number: 1);
             first.Flush();
             Publish(first);
-            return 0;
+            return;
         }
 
         // A file gets its name only after its header is durable, so this is not a crash.
         _live = FramedLog.TryOpen(files[^1], Format, disk, isAlone: true, out string? fault)
             ?? throw Damaged($"{files[^1]} is not an operation journal: it {fault}");
-        long tornBytes = ReadAll(_live, records);
+        ReadAll(_live, records);
 
         // Only now that the live one is open, which nobody else can have open: these are leftovers, not another's work.
         _superseded.AddRange(files[..^1]);
         _superseded.AddRange(Directory.GetFiles(directory, Prefix + "*" + FramedLog.UnfinishedSuffix));
         RemoveSuperseded();
-        return tornBytes;
     }
 
     /// <summary>Begins what may become the next live segment.</summary>
@@ -74,7 +72,7 @@ internal sealed class JournalSegments(string directory, IDisk disk, Action<strin
         return long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : -1;
     }
 
-    private static long ReadAll(FramedLog log, ICollection<JournalRecord> records)
+    private static void ReadAll(FramedLog log, ICollection<JournalRecord> records)
     {
         var reader = log.ReadAll();
         for (long end = reader.End; reader.TryNext(out long offset, out var frame); end = reader.End)
@@ -85,12 +83,10 @@ internal sealed class JournalSegments(string directory, IDisk disk, Action<strin
             JournalCodec.ReadAll(frame[Format.HeadBytes..], records);
         }
 
-        long tornBytes = log.LengthBytes - reader.End;
-        if (tornBytes == 0) return 0;
-
+        // What a crash left unfinished: nobody had been told of it.
+        if (log.LengthBytes == reader.End) return;
         log.CutAt(reader.End);
         log.Flush();
-        return tornBytes;
     }
 
     private static JournalException Damaged(string what) => new(

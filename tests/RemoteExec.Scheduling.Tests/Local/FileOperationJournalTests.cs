@@ -104,7 +104,7 @@ internal sealed class FileOperationJournalTests
             await using (var journal = new FileOperationJournal(Options()))
             {
                 Assert.That(await journal.RecoverAsync(default), Is.EqualTo(new[] { JournalVictim.Record(1) }), $"cut at {length}");
-                Assert.That(journal.TornBytes, Is.EqualTo(length - lastFrame));
+                Assert.That(journal.LengthBytes, Is.EqualTo(lastFrame));
                 await journal.AppendAsync([JournalVictim.Record(4)], default);
             }
 
