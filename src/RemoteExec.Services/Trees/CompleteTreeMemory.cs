@@ -1,3 +1,4 @@
+using RemoteExec.Core;
 using RemoteExec.Protocol;
 
 namespace RemoteExec.Services;
@@ -6,31 +7,18 @@ namespace RemoteExec.Services;
 /// Remembers for a while which directories are complete. The store keeps what it reported present far longer than
 /// this memory lasts (DESIGN D4), so an entry needs no second look.
 /// </summary>
-/// <remarks>
-/// Two generations bound it: when the young one is full it becomes the old one, and what is asked for in the old one moves back.
-/// So actions that share inputs keep them remembered, and one huge tree pushes out no more than half.
-/// </remarks>
 internal sealed class CompleteTreeMemory(TimeSpan duration, TimeProvider clock)
 {
-    // About 150 bytes each: some 15 MB when both generations are full.
-    private const int GenerationMax = 50_000;
+    // About 250 bytes each: some 15 MB when it is full. Actions that share inputs keep them remembered.
+    private const int EntriesMax = 60_000;
 
-    private readonly Lock _lock = new();
-    private Dictionary<Digest, Entry> _young = [];
-    private Dictionary<Digest, Entry> _old = [];
+    private readonly SizedLru<Digest, Entry> _seen = new(EntriesMax);
 
     public bool TryGet(Digest directory, out TreeSummary summary)
     {
-        lock (_lock)
-        {
-            bool isKnown = _young.TryGetValue(directory, out var entry);
-            bool isOld = !isKnown && _old.Remove(directory, out entry);
-            summary = entry.Summary;
-            if (!(isKnown || isOld) || clock.GetElapsedTime(entry.SeenAt) >= duration) return false;
-
-            if (isOld) Put(directory, entry);
-            return true;
-        }
+        bool isKnown = _seen.TryGet(directory, out var entry);
+        summary = entry.Summary;
+        return isKnown && clock.GetElapsedTime(entry.SeenAt) < duration;
     }
 
     /// <param name="summaries">Complete directories with what they amount to.</param>
@@ -40,17 +28,8 @@ internal sealed class CompleteTreeMemory(TimeSpan duration, TimeProvider clock)
     /// </param>
     public void Add(IEnumerable<KeyValuePair<Digest, TreeSummary>> summaries, long seenAt)
     {
-        lock (_lock)
-        {
-            foreach (var (directory, summary) in summaries)
-                Put(directory, new Entry(summary, seenAt));
-        }
-    }
-
-    private void Put(Digest directory, Entry entry)
-    {
-        if (_young.Count >= GenerationMax) (_old, _young) = (_young, []);
-        _young[directory] = entry;
+        foreach (var (directory, summary) in summaries)
+            _seen.Set(directory, new Entry(summary, seenAt), size: 1);
     }
 
     private readonly record struct Entry(TreeSummary Summary, long SeenAt);
