@@ -25,10 +25,10 @@ internal sealed class OutputStage(
         var function = action.Action.Digest.Function;
         var outputs = verdict.HasResult
             ? await collector.CollectAsync(run.Spec.InputRootPath, action.Command, function, result, cancellationToken)
-            : CollectedOutputs.None;
+            : [];
         await StoreLogsAsync(result, run, function, outputs, cancellationToken);
-        report.Usage.OutputBytes = outputs.Bytes;
-        if (uploader is not null) await uploader.UploadAsync(outputs.Digests, cancellationToken);
+        report.Usage.OutputBytes = outputs.Sum(digest => digest.SizeBytes);
+        if (uploader is not null) await uploader.UploadAsync(outputs, cancellationToken);
 
         attempt.Clock.OutputUploadCompleted();
         result.ExecutionMetadata = attempt.Complete();
@@ -36,7 +36,7 @@ internal sealed class OutputStage(
     }
 
     private async ValueTask StoreLogsAsync(
-        ActionResult result, CommandRun run, DigestFunction function, CollectedOutputs outputs, CancellationToken cancellationToken)
+        ActionResult result, CommandRun run, DigestFunction function, HashSet<Digest> outputs, CancellationToken cancellationToken)
     {
         int inlineBytesMax = options.OutputLimits.InlineLogBytesMax;
         var stdout = await run.Stdout.StoreAsync(store, function, run.Report.StdoutDroppedBytes, inlineBytesMax, cancellationToken);

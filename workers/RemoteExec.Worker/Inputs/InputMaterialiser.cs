@@ -37,22 +37,11 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, uint owner, bool 
     /// Makes the directories above every output, and those that legacy clients expect to exist (REAPI X5). A link
     /// or a file of the input tree in such a place is the action's mistake, told before it runs.
     /// </summary>
-    public void MakeOutputParents(IEnumerable<string> directories, string root)
+    public void MakeOutputParents(IReadOnlyCollection<string> directories, string root)
     {
-        DirectoryHandle? top = null;
-        try
-        {
-            foreach (string path in directories)
-            {
-                if (path.Length == 0) continue;
-                top ??= DirectoryHandle.Open(root);
-                MakeDirectoryBeneath(top, path);
-            }
-        }
-        finally
-        {
-            top?.Dispose();
-        }
+        if (directories.Count == 0) return;
+        using var top = DirectoryHandle.Open(root);
+        foreach (string path in directories) MakeDirectoryBeneath(top, path);
     }
 
     private void MakeDirectories(InputTree tree, string root)

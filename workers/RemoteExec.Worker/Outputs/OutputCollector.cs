@@ -17,11 +17,11 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     // Imports in flight: each ends in a flush, and the store makes one flush serve many.
     private const int ImportsMax = 32;
 
-    /// <summary>Fills the output fields of <paramref name="result"/>; answers the digests it names.</summary>
-    public async ValueTask<CollectedOutputs> CollectAsync(
+    /// <summary>Fills the output fields of <paramref name="result"/>; answers the digests it names, once each.</summary>
+    public async ValueTask<HashSet<Digest>> CollectAsync(
         string rootPath, CommandSpec command, DigestFunction function, ActionResult result, CancellationToken cancellationToken)
     {
-        if (command.Outputs.Paths.IsEmpty) return CollectedOutputs.None;
+        if (command.Outputs.Paths.IsEmpty) return [];
 
         using var root = DirectoryHandle.Open(rootPath);
         var survey = new OutputSurvey(root, limits, trees());
@@ -33,7 +33,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         foreach (var (output, node) in found)
             CheckKind(output, node);
 
-        var collected = new CollectedOutputs();
+        var collected = new HashSet<Digest>();
         await ImportFilesAsync(root, survey.Files, function, collected, cancellationToken);
         foreach (var (output, node) in found)
         {
@@ -56,6 +56,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
                     break;
             }
         }
+        collected.RemoveWhere(digest => digest.IsEmpty); // always present, never stored (REAPI D2)
         return collected;
     }
 
@@ -75,7 +76,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     }
 
     private async ValueTask ImportFilesAsync(
-        DirectoryHandle root, List<OutputFileNode> files, DigestFunction function, CollectedOutputs collected, CancellationToken cancellationToken)
+        DirectoryHandle root, List<OutputFileNode> files, DigestFunction function, HashSet<Digest> collected, CancellationToken cancellationToken)
     {
         if (files.Count == 1)
         {
@@ -121,7 +122,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
 
     private async ValueTask<OutputDirectory> StoreDirectoryAsync(
         OutputPath output, OutputDirectoryNode directory, CommandSpec command, DigestFunction function,
-        CollectedOutputs collected, CancellationToken cancellationToken)
+        HashSet<Digest> collected, CancellationToken cancellationToken)
     {
         var tree = OutputTree.Build(directory, function);
         bool asDirectories = command.OutputDirectoryFormat != Command.Types.OutputDirectoryFormat.TreeOnly;

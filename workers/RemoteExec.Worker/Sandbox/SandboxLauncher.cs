@@ -52,23 +52,14 @@ public sealed class SandboxLauncher(SandboxLauncherOptions options) : ISandbox, 
         }
     }
 
-    internal static ProcessStartInfo StartInfo(SandboxLauncherOptions options, params string[] mode)
-    {
-        var start = new ProcessStartInfo(options.LauncherPath, mode);
-        start.ArgumentList.Add("--uid");
-        start.ArgumentList.Add(options.ActionIdentity.UserId.ToString(CultureInfo.InvariantCulture));
-        start.ArgumentList.Add("--gid");
-        start.ArgumentList.Add(options.ActionIdentity.GroupId.ToString(CultureInfo.InvariantCulture));
-        start.ArgumentList.Add("--slots");
-        start.ArgumentList.Add(options.SlotsMax.ToString(CultureInfo.InvariantCulture));
-        foreach (string path in options.SystemPaths)
-        {
-            start.ArgumentList.Add("--system");
-            start.ArgumentList.Add(path);
-        }
-
-        return start;
-    }
+    internal static ProcessStartInfo StartInfo(SandboxLauncherOptions options, params string[] mode) => new(options.LauncherPath,
+    [
+        .. mode,
+        "--uid", options.ActionIdentity.UserId.ToString(CultureInfo.InvariantCulture),
+        "--gid", options.ActionIdentity.GroupId.ToString(CultureInfo.InvariantCulture),
+        "--slots", options.SlotsMax.ToString(CultureInfo.InvariantCulture),
+        .. options.SystemPaths.SelectMany(path => (string[])["--system", path]),
+    ]);
 
     private static SandboxReport NeverStarted { get; } =
         new() { Outcome = SandboxOutcome.Killed, Detail = "cancelled before it started" };
