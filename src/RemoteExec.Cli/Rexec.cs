@@ -43,18 +43,15 @@ internal static class Rexec
             console.Say(wrong.Message);
             return ExitCode.Usage;
         }
-        catch (RpcException interrupted) when (interrupted.StatusCode == StatusCode.Cancelled)
+        catch (Exception interrupted) when (interrupted is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
         {
-            return Interrupted(signals, console);
+            console.Say(signals.ExitCode == ExitCode.Terminated ? "terminated" : "interrupted");
+            return signals.ExitCode;
         }
         catch (RpcException failure)
         {
             console.Say(Explain(failure));
             return CodeOf(failure.StatusCode);
-        }
-        catch (OperationCanceledException)
-        {
-            return Interrupted(signals, console);
         }
     }
 
@@ -65,12 +62,6 @@ internal static class Rexec
         string program = command is RootCommand ? "rexec" : $"rexec {command.Name}";
         List<string> slips = [.. CommandLineSlips.In(parsed, program)];
         return slips.Count > 0 ? slips : [.. parsed.Errors.Select(error => $"{error.Message.TrimEnd('.')}. See {program} --help")];
-    }
-
-    private static int Interrupted(StopSignals signals, CliConsole console)
-    {
-        console.Say(signals.ExitCode == ExitCode.Terminated ? "terminated" : "interrupted");
-        return signals.ExitCode;
     }
 
     private static string Explain(RpcException failure) => failure.StatusCode switch

@@ -3,14 +3,9 @@ namespace RemoteExec.Web;
 /// <summary>One execution in full: its row, and beside it what it ran, read and wrote. <c>GET /api/v1/actions/{id}</c>.</summary>
 public sealed record ActionView : ActionRow
 {
-    public ActionView()
-    {
-    }
+    public ActionView() { }
 
-    internal ActionView(ActionRow row)
-        : base(row)
-    {
-    }
+    internal ActionView(ActionRow row) : base(row) { }
 
     public int Attempts { get; init; }
 
