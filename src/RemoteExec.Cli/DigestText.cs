@@ -1,5 +1,4 @@
 using RemoteExec.Client;
-using RemoteExec.Core;
 
 namespace RemoteExec.Cli;
 

@@ -1,12 +1,9 @@
 using Build.Bazel.Remote.Execution.V2;
 using Google.LongRunning;
 using Google.Protobuf;
-using Grpc.Core;
 using RemoteExec.Client;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
-using DigestFunction = RemoteExec.Core.DigestFunction;
-using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Cli;
 

@@ -1,5 +1,4 @@
 using Grpc.Net.Client;
-using RemoteExec.Core;
 using RemoteExec.Rpc;
 using RemoteExec.Storage;
 

@@ -2,7 +2,6 @@ using Build.Bazel.Remote.Execution.V2;
 using Build.Bazel.Semver;
 using Grpc.Core;
 using RemoteExec.Protocol;
-using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
 

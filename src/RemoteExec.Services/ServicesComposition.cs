@@ -6,7 +6,6 @@ using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Grpc.Reflection;
-using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;

@@ -1,5 +1,3 @@
-using RemoteExec.Core;
-
 namespace RemoteExec.Storage;
 
 /// <summary>One file of an input root: which blob, at which path, with or without the executable bit.</summary>

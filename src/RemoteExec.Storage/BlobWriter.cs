@@ -1,5 +1,4 @@
 using Grpc.Core;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

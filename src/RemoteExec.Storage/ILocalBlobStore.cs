@@ -1,5 +1,4 @@
 using Microsoft.Win32.SafeHandles;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

@@ -1,5 +1,3 @@
-using RemoteExec.Core;
-
 namespace RemoteExec.Storage;
 
 /// <summary>Takes an upload of a blob that is there: its bytes are counted and dropped. The empty blob always is (REAPI D2).</summary>

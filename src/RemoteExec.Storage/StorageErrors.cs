@@ -1,9 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
-using RemoteExec.Core;
 using RemoteExec.Protocol;
-using Status = Grpc.Core.Status;
 
 namespace RemoteExec.Storage;
 

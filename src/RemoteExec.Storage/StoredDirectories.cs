@@ -1,6 +1,4 @@
 using RemoteExec.Protocol;
-using Digest = RemoteExec.Core.Digest;
-using WireDirectory = Build.Bazel.Remote.Execution.V2.Directory;
 
 namespace RemoteExec.Storage;
 

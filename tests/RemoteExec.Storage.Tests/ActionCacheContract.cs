@@ -1,8 +1,6 @@
 using Build.Bazel.Remote.Execution.V2;
 using NUnit.Framework;
 using RemoteExec.Core;
-using Digest = RemoteExec.Core.Digest;
-using DigestFunction = RemoteExec.Core.DigestFunction;
 
 namespace RemoteExec.Storage.Tests;
 

@@ -2,9 +2,7 @@ using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using NUnit.Framework;
 using RemoteExec.Protocol;
-using Digest = RemoteExec.Core.Digest;
 using Directory = Build.Bazel.Remote.Execution.V2.Directory;
-using DigestFunction = RemoteExec.Core.DigestFunction;
 
 namespace RemoteExec.Storage.Tests;
 

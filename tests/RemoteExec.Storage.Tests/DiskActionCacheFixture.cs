@@ -2,8 +2,6 @@ using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using NUnit.Framework;
 using RemoteExec.Core;
-using Digest = RemoteExec.Core.Digest;
-using DigestFunction = RemoteExec.Core.DigestFunction;
 using Directory = System.IO.Directory;
 
 namespace RemoteExec.Storage.Tests;

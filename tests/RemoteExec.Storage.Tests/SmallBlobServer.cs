@@ -5,7 +5,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
-using Digest = RemoteExec.Core.Digest;
 
 namespace RemoteExec.Storage.Tests;
 

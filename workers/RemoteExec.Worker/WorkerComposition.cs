@@ -1,4 +1,3 @@
-using Build.Bazel.Remote.Execution.V2;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Storage;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using RemoteExec.Client;
-using RemoteExec.Core;
 using RemoteExec.Hosting;
 
 namespace RemoteExec.Cli;

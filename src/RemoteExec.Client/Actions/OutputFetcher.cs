@@ -1,5 +1,4 @@
 using Build.Bazel.Remote.Execution.V2;
-using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;

@@ -1,4 +1,3 @@
-using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using RemoteExec.Protocol;

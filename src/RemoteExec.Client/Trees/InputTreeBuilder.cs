@@ -1,7 +1,5 @@
-using System.Text;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
-using RemoteExec.Core;
 using RemoteExec.Files;
 using RemoteExec.Protocol;
 

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Build.Bazel.Remote.Execution.V2;
 
 namespace RemoteExec.Protocol;

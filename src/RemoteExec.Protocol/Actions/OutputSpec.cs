@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Build.Bazel.Remote.Execution.V2;
 
 namespace RemoteExec.Protocol;
 

@@ -1,5 +1,4 @@
 using Build.Bazel.Remote.Execution.V2;
-using RemoteExec.Protocol;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;

@@ -1,5 +1,3 @@
-using RemoteExec.Core;
-
 namespace RemoteExec.Storage;
 
 /// <summary>Action cache entries are private to their instance name, and digests of two functions never meet.</summary>

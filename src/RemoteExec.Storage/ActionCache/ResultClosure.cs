@@ -1,10 +1,6 @@
 using Build.Bazel.Remote.Execution.V2;
 using Grpc.Core;
 using RemoteExec.Protocol;
-using Digest = RemoteExec.Core.Digest;
-using DigestFunction = RemoteExec.Core.DigestFunction;
-using Directory = Build.Bazel.Remote.Execution.V2.Directory;
-using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Storage;
 
@@ -130,7 +126,7 @@ public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memo
         }
     }
 
-    private static void AddFiles(HashSet<Digest> digests, Directory directory, DigestFunction function)
+    private static void AddFiles(HashSet<Digest> digests, WireDirectory directory, DigestFunction function)
     {
         foreach (var file in directory.Files)
             digests.Add(WireDigests.FromWire(file.Digest, function, file.Name));

@@ -1,5 +1,3 @@
-using Digest = RemoteExec.Core.Digest;
-
 namespace RemoteExec.Storage;
 
 /// <summary>What a result refers to.</summary>

@@ -11,7 +11,7 @@ public static class Zstd
     /// <summary>The fastest level: the network is rarely so slow that a better ratio pays for the processor time.</summary>
     internal static CompressionOptions Fastest { get; } = new(compressionLevel: 1);
 
-    internal static ContextPool<Compressor> Compressors { get; } = new(() => new Compressor(Fastest));
+    internal static ContextPool<ZstdNet.Compressor> Compressors { get; } = new(() => new ZstdNet.Compressor(Fastest));
 
     public static byte[] Compress(ReadOnlySpan<byte> data)
     {

@@ -1,6 +1,5 @@
 using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

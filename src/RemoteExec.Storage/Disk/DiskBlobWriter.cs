@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

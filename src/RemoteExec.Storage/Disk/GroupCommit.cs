@@ -1,4 +1,3 @@
-using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
 

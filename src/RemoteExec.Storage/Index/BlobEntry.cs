@@ -1,5 +1,3 @@
-using RemoteExec.Core;
-
 namespace RemoteExec.Storage;
 
 /// <summary>One stored blob as the index knows it; a link of the list of uses. Guarded by the index's lock.</summary>

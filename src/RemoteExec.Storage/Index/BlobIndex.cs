@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

@@ -1,5 +1,3 @@
-using RemoteExec.Core;
-
 namespace RemoteExec.Storage;
 
 /// <summary>

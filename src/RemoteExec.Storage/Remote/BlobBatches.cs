@@ -105,4 +105,4 @@ internal sealed class BlobBatches(Func<IReadOnlyList<BlobAsk>, Task<IReadOnlyDic
 internal sealed record BlobAsk(Digest Digest, ByteString? Data);
 
 /// <summary>What a batch call said of one blob.</summary>
-internal sealed record BlobAnswer(Google.Rpc.Status Status, ReadOnlyMemory<byte> Data);
+internal sealed record BlobAnswer(RpcStatus Status, ReadOnlyMemory<byte> Data);

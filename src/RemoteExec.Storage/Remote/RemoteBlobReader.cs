@@ -1,6 +1,5 @@
 using Google.Bytestream;
 using Grpc.Core;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

@@ -4,8 +4,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
-using Digest = RemoteExec.Core.Digest;
-using WireDigest = Build.Bazel.Remote.Execution.V2.Digest;
 
 namespace RemoteExec.Storage;
 
@@ -169,13 +167,13 @@ public sealed class RemoteBlobStore : IBlobStore
 
     // The order of answers is the server's own; on the wire an unset status is OK.
     private static Dictionary<Digest, BlobAnswer> Answers(
-        IEnumerable<(WireDigest Digest, Google.Rpc.Status Status, ReadOnlyMemory<byte> Data)> responses, Core.DigestFunction function)
+        IEnumerable<(WireDigest Digest, RpcStatus Status, ReadOnlyMemory<byte> Data)> responses, DigestFunction function)
     {
         var answers = new Dictionary<Digest, BlobAnswer>();
-        foreach ((var wire, Google.Rpc.Status? status, var data) in responses)
+        foreach ((var wire, RpcStatus? status, var data) in responses)
         {
             if (WireDigests.TryFromWire(wire, function, out var digest, out _))
-                answers[digest] = new BlobAnswer(status ?? new Google.Rpc.Status(), data);
+                answers[digest] = new BlobAnswer(status ?? new RpcStatus(), data);
         }
 
         return answers;
@@ -183,7 +181,7 @@ public sealed class RemoteBlobStore : IBlobStore
 
     private static CallOptions WithinLimit() => new(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + BatchMax);
 
-    private static void Check(Google.Rpc.Status status)
+    private static void Check(RpcStatus status)
     {
         if (status.Code != (int)StatusCode.OK) throw status.ToException();
     }

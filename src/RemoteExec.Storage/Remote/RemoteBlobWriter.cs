@@ -1,7 +1,6 @@
 using Google.Bytestream;
 using Google.Protobuf;
 using Grpc.Core;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

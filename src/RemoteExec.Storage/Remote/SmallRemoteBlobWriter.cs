@@ -1,5 +1,4 @@
 using Google.Protobuf;
-using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 

@@ -1,5 +1,4 @@
 using Grpc.Core;
-using RemoteExec.Files;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 
