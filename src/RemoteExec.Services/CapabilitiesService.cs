@@ -9,22 +9,17 @@ namespace RemoteExec.Services;
 /// Says what this server can do (REAPI 1.10). Answers come from configuration alone, so that all replicas say the same and
 /// no client has to wait for a store.
 /// </summary>
-public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
+public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.CapabilitiesBase
 {
-    private readonly ServerCapabilities _answer;
-
-    public CapabilitiesService(ServicesOptions options)
+    private readonly ServerCapabilities _answer = new()
     {
-        _answer = new ServerCapabilities
-        {
-            // A low above 2.0 stops Bazel up to 6, a deprecated range makes it warn; the high decides which output
-            // fields newer clients use (REAPI K1).
-            LowApiVersion = new SemVer { Major = 2 },
-            HighApiVersion = new SemVer { Major = 2, Minor = 12 },
-            CacheCapabilities = CacheOf(options),
-            ExecutionCapabilities = options.ExecutionEnabled ? ForExecution() : null,
-        };
-    }
+        // A low above 2.0 stops Bazel up to 6, a deprecated range makes it warn; the high decides which output
+        // fields newer clients use (REAPI K1).
+        LowApiVersion = new SemVer { Major = 2 },
+        HighApiVersion = new SemVer { Major = 2, Minor = 12 },
+        CacheCapabilities = CacheOf(options),
+        ExecutionCapabilities = options.ExecutionEnabled ? ForExecution() : null,
+    };
 
     public override Task<ServerCapabilities> GetCapabilities(GetCapabilitiesRequest request, ServerCallContext context)
     {
@@ -32,42 +27,31 @@ public sealed class CapabilitiesService : Capabilities.CapabilitiesBase
         return Task.FromResult(_answer);
     }
 
-    private static CacheCapabilities CacheOf(ServicesOptions options)
+    private static CacheCapabilities CacheOf(ServicesOptions options) => new()
     {
-        var capabilities = new CacheCapabilities
-        {
-            ActionCacheUpdateCapabilities = new ActionCacheUpdateCapabilities { UpdateEnabled = options.ActionCacheUpdateEnabled },
-            CachePriorityCapabilities = EveryPriority(),
-            MaxBatchTotalSizeBytes = options.BatchBytesMax,
-            MaxCasBlobSizeBytes = options.BlobBytesMax,
-            SymlinkAbsolutePathStrategy = SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
-            // Only what we read and write both ways: Buck2 takes the best one listed without asking anyone (REAPI K4).
-            SupportedCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
-            SupportedBatchUpdateCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
-        };
-        capabilities.DigestFunctions.AddRange(DigestFunctions.Supported.Select(function => function.ToWire()));
-        return capabilities;
-    }
+        DigestFunctions = { DigestFunctions.Supported.Select(function => function.ToWire()) },
+        ActionCacheUpdateCapabilities = new ActionCacheUpdateCapabilities { UpdateEnabled = options.ActionCacheUpdateEnabled },
+        CachePriorityCapabilities = EveryPriority(),
+        MaxBatchTotalSizeBytes = options.BatchBytesMax,
+        MaxCasBlobSizeBytes = options.BlobBytesMax,
+        SymlinkAbsolutePathStrategy = SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
+        // Only what we read and write both ways: Buck2 takes the best one listed without asking anyone (REAPI K4).
+        SupportedCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
+        SupportedBatchUpdateCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
+    };
 
-    private static ExecutionCapabilities ForExecution()
+    private static ExecutionCapabilities ForExecution() => new()
     {
-        var capabilities = new ExecutionCapabilities
-        {
-            // Old Bazel compares this one value with its own function (REAPI K3).
-            DigestFunction = WireDigestFunction.Sha256,
-            ExecEnabled = true,
-            ExecutionPriorityCapabilities = EveryPriority(),
-        };
-        capabilities.DigestFunctions.AddRange(DigestFunctions.Supported.Select(function => function.ToWire()));
-        return capabilities;
-    }
+        // Old Bazel compares this one value with its own function (REAPI K3).
+        DigestFunction = WireDigestFunction.Sha256,
+        DigestFunctions = { DigestFunctions.Supported.Select(function => function.ToWire()) },
+        ExecEnabled = true,
+        ExecutionPriorityCapabilities = EveryPriority(),
+    };
 
     // Bazel refuses to start when the user's priority is outside of what is announced (REAPI A6, E11).
     private static PriorityCapabilities EveryPriority() => new()
     {
-        Priorities =
-        {
-            new PriorityCapabilities.Types.PriorityRange { MinPriority = int.MinValue, MaxPriority = int.MaxValue },
-        },
+        Priorities = { new PriorityCapabilities.Types.PriorityRange { MinPriority = int.MinValue, MaxPriority = int.MaxValue } },
     };
 }

@@ -25,7 +25,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
     {
         Door.Instance(request.InstanceName);
         CheckBatch(request.Requests.Count, request.Requests.Sum(item => (long)item.Data.Length));
-        var room = BatchAnswerRoom.For([.. request.Requests.Select(item => item.Digest)]);
+        var room = new BatchAnswerRoom([.. request.Requests.Select(item => item.Digest)]);
         var function = WireDigests.FunctionOf(request.DigestFunction, request.Requests.FirstOrDefault()?.Digest);
 
         var response = new BatchUpdateBlobsResponse();
@@ -65,7 +65,7 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
         CheckBatch(request.Digests.Count, request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue)));
 
         bool mayCompress = request.AcceptableCompressors.Contains(WireCompressor.Zstd);
-        var room = BatchAnswerRoom.For(request.Digests);
+        var room = new BatchAnswerRoom(request.Digests);
         var response = new BatchReadBlobsResponse();
         foreach (var wire in request.Digests)
         {

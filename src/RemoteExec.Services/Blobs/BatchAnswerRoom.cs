@@ -15,13 +15,11 @@ internal sealed class BatchAnswerRoom
 
     /// <summary>Each entry repeats the digest that was asked for.</summary>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT when these alone are too much.</exception>
-    public static BatchAnswerRoom For(IReadOnlyCollection<WireDigest?> digests)
+    public BatchAnswerRoom(IReadOnlyCollection<WireDigest?> digests)
     {
-        var room = new BatchAnswerRoom();
-        foreach (var digest in digests) room.Take(FramingBytes + (digest?.CalculateSize() ?? 0));
-        return room._bytes >= 0
-            ? room
-            : throw RpcErrors.Invalid($"{digests.Count} blobs in one batch: the answer would be larger than the {Limits.AnswerBytesMax} bytes that clients take");
+        foreach (var digest in digests) Take(FramingBytes + (digest?.CalculateSize() ?? 0));
+        if (_bytes < 0)
+            throw RpcErrors.Invalid($"{digests.Count} blobs in one batch: the answer would be larger than the {Limits.AnswerBytesMax} bytes that clients take");
     }
 
     public void Take(int bytes) => _bytes -= bytes;

@@ -23,7 +23,8 @@ public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobSto
             return null;
         }
 
-        if (!await IsCompleteAsync(result, key, cancellationToken))
+        var closure = await _closure.TryFindAsync(result, key.Action.Function, cancellationToken);
+        if (closure is null || (await store.FindMissingAsync(closure, cancellationToken)).Count > 0)
         {
             // Not deleted: another build may bring the blobs back.
             _observer.FoundIncomplete();
@@ -38,11 +39,5 @@ public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobSto
     {
         await inner.PutAsync(key, result, cancellationToken);
         _observer.Stored();
-    }
-
-    private async ValueTask<bool> IsCompleteAsync(ActionResult result, ActionCacheKey key, CancellationToken cancellationToken)
-    {
-        var closure = await _closure.TryFindAsync(result, key.Action.Function, cancellationToken);
-        return closure is not null && (await store.FindMissingAsync(closure, cancellationToken)).Count == 0;
     }
 }
