@@ -1,5 +1,3 @@
-using Build.Bazel.Remote.Execution.V2;
-
 namespace RemoteExec.Protocol;
 
 /// <summary>A Command that passed the door: one model of outputs, paths resolved, no surprises left for the worker.</summary>
@@ -27,13 +25,9 @@ public sealed class CommandSpec
 
     public OutputSpec Outputs { get; }
 
-    /// <summary>TREE_ONLY unless the client asked for one of the others; that is also what an unknown value means (REAPI X10).</summary>
-    public Command.Types.OutputDirectoryFormat OutputDirectoryFormat => Message.OutputDirectoryFormat switch
-    {
-        Command.Types.OutputDirectoryFormat.DirectoryOnly => Command.Types.OutputDirectoryFormat.DirectoryOnly,
-        Command.Types.OutputDirectoryFormat.TreeAndDirectory => Command.Types.OutputDirectoryFormat.TreeAndDirectory,
-        _ => Command.Types.OutputDirectoryFormat.TreeOnly,
-    };
+    /// <summary>Directories of outputs are wanted as blobs of their own. TREE_ONLY is also what an unknown value means (REAPI X10).</summary>
+    public bool WantsDirectories => Message.OutputDirectoryFormat
+        is WireCommand.Types.OutputDirectoryFormat.DirectoryOnly or WireCommand.Types.OutputDirectoryFormat.TreeAndDirectory;
 
     /// <summary>Reads a Command blob; whatever is wrong with it is INVALID_ARGUMENT (REAPI E3).</summary>
     public static CommandSpec Parse(ReadOnlyMemory<byte> blob, Digest digest)

@@ -106,7 +106,7 @@ internal sealed class CommandSpecTests
     {
         var spec = Parse(command => command.OutputDirectoryFormat = (WireCommand.Types.OutputDirectoryFormat)9);
 
-        Assert.That(spec.OutputDirectoryFormat, Is.EqualTo(WireCommand.Types.OutputDirectoryFormat.TreeOnly));
+        Assert.That(spec.WantsDirectories, Is.False);
     }
 
     private static IEnumerable<TestCaseData> BrokenText()

@@ -15,17 +15,14 @@ internal readonly record struct Failure(Blame Blame, RpcStatus Status)
         var kind = KindOf(exception);
         var blame = BlameTable.Of(stage, kind);
         var told = (exception as RpcException)?.ToStatus();
-        return new Failure(blame, blame switch
+        // Whose mistake it is reads the sentence as it was written.
+        if (blame != Blame.Worker) return new Failure(blame, told ?? new RpcStatus { Code = (int)CodeOf(blame, kind), Message = exception.Message });
+
+        return new Failure(blame, new RpcStatus
         {
-            // Whose mistake it is reads the sentence as it was written.
-            Blame.Client or Blame.Action => told ?? new RpcStatus { Code = (int)CodeOf(blame), Message = exception.Message },
-            Blame.Worker => new RpcStatus
-            {
-                // Never the code of a store: RESOURCE_EXHAUSTED is something else to a client than a full cache of ours.
-                Code = (int)(kind is FailureKind.Amiss && told is not null ? (StatusCode)told.Code : CodeOf(blame, kind)),
-                Message = $"worker {worker}: {told?.Message ?? exception.Message}",
-            },
-            _ => told ?? new RpcStatus { Code = (int)CodeOf(blame), Message = exception.Message },
+            // Never the code of a store: RESOURCE_EXHAUSTED is something else to a client than a full cache of ours.
+            Code = kind is FailureKind.Amiss && told is not null ? told.Code : (int)CodeOf(blame, kind),
+            Message = $"worker {worker}: {told?.Message ?? exception.Message}",
         });
     }
 
@@ -46,7 +43,7 @@ internal readonly record struct Failure(Blame Blame, RpcStatus Status)
         _ => FailureKind.Unknown,
     };
 
-    private static StatusCode CodeOf(Blame blame, FailureKind kind = FailureKind.Machine) => blame switch
+    private static StatusCode CodeOf(Blame blame, FailureKind kind) => blame switch
     {
         Blame.Client => StatusCode.InvalidArgument,
         Blame.Action => StatusCode.FailedPrecondition,

@@ -125,7 +125,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         HashSet<Digest> collected, CancellationToken cancellationToken)
     {
         var tree = OutputTree.Build(directory, function);
-        bool asDirectories = command.OutputDirectoryFormat != Command.Types.OutputDirectoryFormat.TreeOnly;
+        bool asDirectories = command.WantsDirectories;
         if (tree.FindExcess(trees(), asDirectories) is { } excess)
             throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the output {Printable.Quote(output.Path)} {excess}");
 
