@@ -43,6 +43,7 @@ public sealed class WorkerLeavingTests : WorkerLoopFixture
 
         var (next, hello) = await Coordinator.WelcomeAsync();
         Assert.That((hello.Draining, hello.Running), Is.EqualTo((true, new[] { Id("long") })));
+        Assert.That((await next.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested), "before what it gives back");
         Assert.That((await next.NextAsync()).LeaseReturned?.Lease, Is.EqualTo(Id("long")));
         next.Complete();
         await Running;

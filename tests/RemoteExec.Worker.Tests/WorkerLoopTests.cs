@@ -202,6 +202,44 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
+    public async Task A_drain_gives_back_what_has_not_started_and_what_comes_too_late()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        Slots = new TaskCompletionSource();
+        await stream.LeaseAsync(Id("ahead of its turn"));
+        await stream.CancelAsync(Id("unknown"));
+        Assert.That((await stream.NextAsync()).LeaseStopped, Is.Not.Null, "so the one before was heard");
+
+        await Drain.CancelAsync();
+        Assert.That((await stream.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested));
+        Assert.That((await stream.NextAsync()).LeaseReturned?.Lease, Is.EqualTo(Id("ahead of its turn")));
+        Slots = null; // there would be one now
+        await stream.LeaseAsync(Id("on its way"));
+        Assert.That((await stream.NextAsync()).LeaseReturned?.Lease, Is.EqualTo(Id("on its way")));
+
+        Finish("e");
+        Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id("e")), "what runs may finish");
+        stream.Complete();
+        await Running;
+    }
+
+    [Test]
+    public async Task A_worker_that_holds_only_what_it_has_given_back_is_let_go()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        Slots = new TaskCompletionSource();
+        await stream.LeaseAsync(Id("e"));
+        await Drain.CancelAsync();
+        Assert.That((await stream.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested));
+        Assert.That((await stream.NextAsync()).LeaseReturned?.Lease, Is.EqualTo(Id("e")));
+
+        stream.Complete();
+        await Running;
+        Assert.That(Coordinator.HasNextStream, Is.False, "it has said goodbye");
+    }
+
+    [Test]
     public async Task A_worker_leaves_only_when_what_its_attempts_left_is_cleaned_up()
     {
         Left = new SlowRemains();

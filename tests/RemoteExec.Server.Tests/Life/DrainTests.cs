@@ -76,7 +76,7 @@ public sealed class DrainTests
     {
         await using var server = await InProcessServer.StartAsync("--slots", "1", "--drain-limit", "10m");
         var (running, name) = await server.Client.BeginAsync("sleep 2; echo survived");
-        using var leased = (await server.Client.SubmitAsync("echo leased")).Call; // ahead of its turn: the worker may fetch its inputs
+        var (leased, _) = await server.Client.SubmitAsync("echo leased"); // ahead of its turn: the worker may fetch its inputs
         var (queued, _) = await server.Client.SubmitAsync("echo next");
         using var watching = server.Client.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
         using var health = server.Client.Health.Watch(new HealthCheckRequest(), new CallOptions());
@@ -88,7 +88,7 @@ public sealed class DrainTests
         // A new connection: uploads, execution and whatever else.
         using var late = new RemoteClient(new Uri($"http://{server.Host.Rpc.EndPoint}"));
         var (lateCall, _) = await late.SubmitAsync("echo late");
-        var ends = await Task.WhenAll(StreamEnd.OfAsync(running), StreamEnd.OfAsync(watching), StreamEnd.OfAsync(queued), StreamEnd.OfAsync(lateCall));
+        var ends = await Task.WhenAll(StreamEnd.OfAsync(running), StreamEnd.OfAsync(watching), StreamEnd.OfAsync(leased), StreamEnd.OfAsync(queued), StreamEnd.OfAsync(lateCall));
         await server.Running;
 
         foreach (var end in ends[..2])
@@ -141,6 +141,36 @@ public sealed class DrainTests
 
         await server.Running.WaitAsync(TimeSpan.FromMinutes(1));
         Assert.That((await StreamEnd.OfAsync(running)).Code, Is.Not.EqualTo(StatusCode.OK));
+    }
+
+    [Test]
+    public async Task F17_a_second_SIGTERM_ends_streams_with_an_error_and_loses_nothing()
+    {
+        using var folder = new TemporaryFolder();
+        string name;
+        await using (var first = ServerProgram.Start("--data-dir", folder.Path, "--slots", "1", "--drain-limit", "10m"))
+        {
+            using var client = new RemoteClient(await first.ReadyAsync());
+            var (running, _) = await client.BeginAsync("sleep 1000");
+            (var queued, name) = await client.SubmitAsync("echo next");
+            first.Terminate();
+            await first.SaysAsync("draining");
+
+            first.Terminate();
+
+            foreach (var call in new[] { running, queued })
+            {
+                var end = await StreamEnd.OfAsync(call);
+                Assert.That((end.Result, end.Code), Is.EqualTo(((ActionResult?)null, StatusCode.Unavailable)), "a client comes back after it");
+            }
+
+            Assert.That(await first.ExitedAsync(), Is.EqualTo(128 + 15), () => first.Error);
+        }
+
+        await using var second = ServerProgram.Start("--data-dir", folder.Path, "--slots", "2");
+        using var again = new RemoteClient(await second.ReadyAsync());
+        using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
+        Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("next\n"));
     }
 
     // A drain that ends by itself is above: here are the ends that leave streams behind.

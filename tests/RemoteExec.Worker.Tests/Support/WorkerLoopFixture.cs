@@ -26,6 +26,9 @@ public abstract class WorkerLoopFixture
     /// <summary>What attempts leave behind.</summary>
     private protected SlowRemains? Left { get; set; }
 
+    /// <summary>While it is set, no attempt has a slot to start its command in.</summary>
+    private protected TaskCompletionSource? Slots { get; set; }
+
     /// <summary>What does not die at once when it is told to, until the test lets it.</summary>
     private protected TaskCompletionSource? Dying { get; set; }
 
@@ -65,6 +68,7 @@ public abstract class WorkerLoopFixture
     {
         var attempt = _attempts.GetOrAdd(
             lease.Lease_.ExecutionId, _ => new TaskCompletionSource<ReportRequest>(TaskCreationOptions.RunContinuationsAsynchronously));
+        if (Slots is not null) await Slots.Task.WaitAsync(cancellationToken);
         started();
         try
         {

@@ -4,6 +4,6 @@ namespace RemoteExec.Worker;
 
 /// <summary>
 /// Runs one lease to its report; throws only <see cref="OperationCanceledException"/>, and only when cancelled.
-/// <paramref name="started"/> is called when the command is about to run.
+/// <paramref name="started"/> is called when the command is about to run; it cancels and throws when that must not happen any more.
 /// </summary>
 internal delegate ValueTask<FinishedAttempt> AttemptRunner(Lease lease, Action started, CancellationToken cancellationToken);

@@ -6,7 +6,7 @@ namespace RemoteExec.Worker;
 /// A lease from its arrival until the coordinator needs to hear no more of it. <see cref="LeaseTable"/> moves it:
 /// <code>
 /// Running -> Owed     -> forgotten   (its report is answered)
-///    |   `-> Returned -> forgotten   (the worker leaves, and says goodbye)
+///    |   `-> Returned -> forgotten   (the worker leaves, and says goodbye; before its command starts, as soon as it drains)
 ///    `---------------->  forgotten   (the coordinator does not want it: its processes are dead)
 /// </code>
 /// </summary>
@@ -27,6 +27,9 @@ internal sealed class HeldLease : IDisposable
     public LeaseKey Key { get; }
 
     public LeaseState State { get; set; }
+
+    /// <summary>Its command may have begun to run.</summary>
+    public bool HasStarted { get; set; }
 
     /// <summary>The coordinator wants neither the attempt nor its report.</summary>
     public CancellationToken Unwanted { get; }

@@ -14,12 +14,12 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
 {
     // Longer than its lease: a report may be answered before an attempt has cleaned up.
     private readonly ConcurrentDictionary<HeldLease, Task> _lives = new();
-    private volatile bool _isLeaving;
+    private volatile bool _isDraining;
 
     public void Take(Lease lease)
     {
         if (leases.Add(LeaseKey.Of(lease.Lease_)) is not { } held) return;
-        if (_isLeaving) held.HandBack(); // on its way while we said that we leave
+        if (_isDraining) held.HandBack(); // on its way while we said that we leave
         // On the pool: the reader must be free for the next lease, and for the cancellation of this one.
         var life = Task.Run(() => LiveAsync(held, lease), CancellationToken.None);
         _lives[held] = life;
@@ -41,10 +41,16 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
         SayStopped(lease);
     }
 
+    /// <summary>The worker will leave: what has not started is given back at once, and nothing starts any more.</summary>
+    public void HandBackUnstarted()
+    {
+        _isDraining = true;
+        leases.StartNoMore().ForEach(lease => lease.HandBack());
+    }
+
     /// <summary>Stops what runs, to give it back. Completes when all that is dead.</summary>
     public Task HandBackAllAsync()
     {
-        _isLeaving = true;
         var running = leases.Snapshot().FindAll(lease => lease.State == LeaseState.Running);
         running.ForEach(lease => lease.HandBack());
         return Task.WhenAll(running.Select(lease => lease.WhenDead));
@@ -76,7 +82,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
     {
         try
         {
-            return await runAttempt(lease, () => lines.Say(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease.Lease_ } }), held.Stop);
+            return await runAttempt(lease, () => Start(held, lease), held.Stop);
         }
         catch (OperationCanceledException) when (held.Stop.IsCancellationRequested)
         {
@@ -88,6 +94,17 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
             LogAttemptCrashed(bug, held.Key.ExecutionId, held.Key.Attempt);
             return new FinishedAttempt(Failed(lease.Lease_, bug.Message), Remains: null);
         }
+    }
+
+    private void Start(HeldLease held, Lease lease)
+    {
+        if (!leases.Start(held))
+        {
+            held.HandBack(); // if nobody has yet
+            held.Stop.ThrowIfCancellationRequested();
+        }
+
+        lines.Say(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease.Lease_ } });
     }
 
     private async Task TellAsync(HeldLease held, ReportRequest? report)

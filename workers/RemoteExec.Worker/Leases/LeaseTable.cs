@@ -7,7 +7,8 @@ internal sealed class LeaseTable
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<LeaseKey, HeldLease> _held = [];
-    private TaskCompletionSource _empty = CompletedSource();
+    private TaskCompletionSource _done = CompletedSource();
+    private bool _isDraining;
 
     /// <summary>Null when this lease is held already: a coordinator that lost its memory may send it twice.</summary>
     public HeldLease? Add(LeaseKey key)
@@ -15,9 +16,9 @@ internal sealed class LeaseTable
         lock (_lock)
         {
             if (_held.ContainsKey(key)) return null;
-            if (_held.Count == 0) _empty = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var lease = new HeldLease(key);
             _held.Add(key, lease);
+            if (_done.Task.IsCompleted) _done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return lease;
         }
     }
@@ -29,7 +30,28 @@ internal sealed class LeaseTable
 
     public void Move(HeldLease lease, LeaseState state)
     {
-        lock (_lock) lease.State = state;
+        lock (_lock)
+        {
+            lease.State = state;
+            LookWhetherDone();
+        }
+    }
+
+    /// <summary>The command is about to run. False when it must not: the worker drains, and gives back what has not begun.</summary>
+    public bool Start(HeldLease lease)
+    {
+        lock (_lock) return lease.HasStarted = lease.HasStarted || !_isDraining;
+    }
+
+    /// <summary>From here on nothing starts.</summary>
+    /// <returns>What has not.</returns>
+    public List<HeldLease> StartNoMore()
+    {
+        lock (_lock)
+        {
+            _isDraining = true;
+            return [.. _held.Values.Where(lease => lease is { State: LeaseState.Running, HasStarted: false })];
+        }
     }
 
     public void Forget(HeldLease lease)
@@ -38,7 +60,7 @@ internal sealed class LeaseTable
         {
             if (!_held.Remove(lease.Key)) return;
             lease.Dispose();
-            if (_held.Count == 0) _empty.TrySetResult();
+            LookWhetherDone();
         }
     }
 
@@ -61,10 +83,23 @@ internal sealed class LeaseTable
         }
     }
 
-    /// <summary>Completes when nothing is held any more.</summary>
-    public Task WhenEmpty()
+    public bool IsEmpty
     {
-        lock (_lock) return _empty.Task;
+        get
+        {
+            lock (_lock) return _held.Count == 0;
+        }
+    }
+
+    /// <summary>Completes when <see cref="IsDone"/>.</summary>
+    public Task WhenDone()
+    {
+        lock (_lock) return _done.Task;
+    }
+
+    private void LookWhetherDone()
+    {
+        if (_held.Values.All(lease => lease.State == LeaseState.Returned)) _done.TrySetResult();
     }
 
     private static TaskCompletionSource CompletedSource()

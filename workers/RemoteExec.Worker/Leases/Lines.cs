@@ -9,6 +9,7 @@ internal sealed class Lines
     private readonly Lock _lock = new();
     private TaskCompletionSource<Line> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Line? _line;
+    private bool _isDraining;
 
     /// <summary>Null while there is none.</summary>
     public Line? Current
@@ -30,6 +31,7 @@ internal sealed class Lines
             _line = line;
             Limits = line.Limits;
             awaited = _next;
+            if (_isDraining) SayDraining(line);
         }
 
         awaited.SetResult(line);
@@ -50,6 +52,18 @@ internal sealed class Lines
         lock (_lock) return _line is { } line ? Task.FromResult(line) : _next.Task.WaitAsync(cancellationToken);
     }
 
+    /// <summary>The worker wants to leave: whoever listens is told, now and on every line to come, before anything else.</summary>
+    public void AskToDrain()
+    {
+        lock (_lock)
+        {
+            _isDraining = true;
+            if (_line is not null) SayDraining(_line);
+        }
+    }
+
     /// <summary>Says it to whoever listens now; the next hello says the same to whoever listens then.</summary>
     public void Say(WorkerMessage message) => Current?.Say(message);
+
+    private static void SayDraining(Line line) => line.Say(new WorkerMessage { DrainRequested = new DrainRequested() });
 }

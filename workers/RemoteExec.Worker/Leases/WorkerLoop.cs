@@ -33,7 +33,7 @@ internal sealed partial class WorkerLoop(
         var leaving = LeaveAfterDrainAsync(leave, drain);
         try
         {
-            while (!leave.IsCancellationRequested && !(drain.IsCancellationRequested && leases.WhenEmpty().IsCompleted))
+            while (!leave.IsCancellationRequested && !(drain.IsCancellationRequested && leases.IsEmpty))
             {
                 if (await ServeOneConnectionAsync(drain, leave.Token) is StreamEnd.Dismissed) return;
                 await WaitAsync(_backoff.Next(lines.Limits.ReconnectWaitMax), drain, leave.Token);
@@ -89,7 +89,6 @@ internal sealed partial class WorkerLoop(
         desk.SayReturned();
 
         using var over = CancellationTokenSource.CreateLinkedTokenSource(leave);
-        await using var asking = drain.UnsafeRegister(_ => line.Say(new WorkerMessage { DrainRequested = new DrainRequested() }), null);
         var sending = EndAfterAsync(line.SendAsync(over.Token), over);
         var beating = BeatAsync(line, welcome.HeartbeatInterval?.ToTimeSpan() ?? default, over.Token);
         try
@@ -165,8 +164,8 @@ internal sealed partial class WorkerLoop(
     }
 
     /// <summary>
-    /// Bounds the drain: commands that outlast the limit are killed and given back. Then the coordinator's goodbye is waited for, which
-    /// says that it knows of nothing here any more; but not for long.
+    /// The drain, and its bound: what has not started is given back, what runs may finish, and commands that outlast the limit are killed
+    /// and given back. Then the coordinator's goodbye is waited for, which says that it knows of nothing here any more; but not for long.
     /// </summary>
     private async Task LeaveAfterDrainAsync(CancellationTokenSource leave, CancellationToken drain)
     {
@@ -176,7 +175,10 @@ internal sealed partial class WorkerLoop(
 
         int held = leases.Snapshot().Count;
         LogDraining(held);
-        await WithinAsync(leases.WhenEmpty(), drainMax, leave.Token);
+        // In this order: what a worker gives back that is not leaving may be leased to it again.
+        lines.AskToDrain();
+        desk.HandBackUnstarted();
+        await WithinAsync(leases.WhenDone(), drainMax, leave.Token);
         await WithinAsync(desk.HandBackAllAsync(), KillMax, leave.Token);
         await Task.Delay(GoodbyeMax, time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!leave.IsCancellationRequested) await leave.CancelAsync();
