@@ -38,6 +38,12 @@ public sealed record Limits
     /// <summary>A larger ActionResult is not taken: it is read into memory whole. About two million outputs.</summary>
     public int ResultBytesMax { get; init; } = 256 << 20;
 
+    /// <summary>
+    /// One Report. A result in it is small or a blob, but it may list each of many missing inputs. Where nothing is sent (a worker in the
+    /// coordinator's process) it holds as well: what an action may be told does not depend on where it ran.
+    /// </summary>
+    public int ReportBytesMax { get; init; } = 16 << 20;
+
     /// <summary>The longest wait between two attempts of a worker to connect; the time for which leases wait for it is longer.</summary>
     public TimeSpan ReconnectWaitMax { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -51,6 +57,8 @@ public sealed record Limits
         ResultBytesMax = ResultBytesMax,
         ReconnectWaitMax = Duration.FromTimeSpan(ReconnectWaitMax),
         Tree = Tree.ToWire(),
+        SlotsMax = SlotsMax,
+        ReportBytesMax = ReportBytesMax,
     };
 
     /// <summary>What is absent on the wire (0) is as by default: an older coordinator names fewer limits.</summary>
@@ -62,6 +70,8 @@ public sealed record Limits
         ResultBytesMax = Or(wire.ResultBytesMax, Default.ResultBytesMax),
         ReconnectWaitMax = wire.ReconnectWaitMax?.ToTimeSpan() is { } wait && wait > TimeSpan.Zero ? wait : Default.ReconnectWaitMax,
         Tree = TreeLimits.FromWire(wire.Tree),
+        SlotsMax = Or(wire.SlotsMax, Default.SlotsMax),
+        ReportBytesMax = Or(wire.ReportBytesMax, Default.ReportBytesMax),
     };
 
     internal static T Or<T>(T told, T ours) where T : System.Numerics.INumber<T> => told > T.Zero ? told : ours;

@@ -126,9 +126,8 @@ public sealed class ServicesComposition : IAsyncDisposable
             RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, options, clock)));
         Methods.Add<OperationsService>(RpcLimits.Default, binder => Operations.BindService(binder, new OperationsService(scheduler, clock)));
         var workers = new WorkerPoolService(Workers!); // made with the scheduler
-        // A result in it is small or a blob, but it may list each of a hundred thousand missing inputs.
         Methods.Add<ReportRequest>(
-            new RpcLimits { ReceiveBytesMax = ResultBytesMax }, binder => WorkerPool.BindService(binder, workers), nameof(workers.Report));
+            new RpcLimits { ReceiveBytesMax = options.Limits.ReportBytesMax }, binder => WorkerPool.BindService(binder, workers), nameof(workers.Report));
         Methods.Add<WorkerPoolService>(
             // A worker is heard by the scheduler, which knows better how long it may be silent.
             new RpcLimits { ReceiveIdleMax = Timeout.InfiniteTimeSpan, EndsWithServer = true }, binder => WorkerPool.BindService(binder, workers));

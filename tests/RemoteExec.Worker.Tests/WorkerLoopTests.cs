@@ -1,5 +1,6 @@
 using Grpc.Core;
 using NUnit.Framework;
+using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using static RemoteExec.Worker.Tests.CoordinatorStreamExtensions;
 
@@ -237,6 +238,33 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
         stream.Complete();
         await Running;
         Assert.That(Coordinator.HasNextStream, Is.False, "it has said goodbye");
+    }
+
+    [Test]
+    public async Task A_report_beyond_what_the_coordinator_takes_is_the_failure_of_its_own_attempt_and_is_not_sent()
+    {
+        Coordinator.Limits = Limits.Default with { ReportBytesMax = 1000 };
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "large");
+        Finish("large", new ReportRequest { Status = new RpcStatus { Message = new string('m', 1000) } });
+
+        var report = await Coordinator.TakeReportAsync();
+
+        Assert.That((report.Lease, (StatusCode)report.Status.Code, report.Blame), Is.EqualTo((Id("large"), StatusCode.Internal, Blame.Worker)));
+        Assert.That(report.Status.Message, Does.Contain("1000 are possible"));
+        await LeaveAsync(stream);
+    }
+
+    [Test]
+    public async Task A_worker_offers_no_more_slots_than_its_coordinator_takes()
+    {
+        Coordinator.Limits = Limits.Default with { SlotsMax = 1 };
+        var (stream, before) = await Coordinator.WelcomeAsync();
+        stream.Complete(Failure());
+        var (next, after) = await Coordinator.WelcomeAsync();
+
+        Assert.That((before.Slots, after.Slots), Is.EqualTo((2, 1)));
+        await LeaveAsync(next);
     }
 
     [Test]

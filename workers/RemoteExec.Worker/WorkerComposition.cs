@@ -43,7 +43,7 @@ internal static class WorkerComposition
             // Without a process wall something of the action may live on, with its output open for writing.
             new OutputCollector(own, options.OutputLimits, () => lines.Limits.Tree, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
             shared is null ? null : new OutputUploader(own, shared),
-            own, shared, () => lines.Limits);
+            own, shared ?? own, () => lines.Limits);
         var runner = new ActionRunner(options.WorkerId, workDirectories, inputs, command, outputs, time, log);
 
         // The loop that feeds them.

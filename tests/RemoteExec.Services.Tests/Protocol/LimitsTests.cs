@@ -15,6 +15,8 @@ public sealed class LimitsTests
             LiveOutputPieceBytesMax = 2,
             InlineResultBytesMax = 3,
             ResultBytesMax = 4,
+            SlotsMax = 14,
+            ReportBytesMax = 15,
             ReconnectWaitMax = TimeSpan.FromSeconds(5),
             Tree = new TreeLimits
             {

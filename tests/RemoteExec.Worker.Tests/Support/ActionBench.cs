@@ -91,7 +91,7 @@ internal sealed class ActionBench : IAsyncDisposable
                 new ActionFetcher(blobs, () => Limits), blobs, new InputMaterialiser(own, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, copies: false), own, NullLogger.Instance),
             _command,
             new OutputStage(
-                options, new OutputCollector(own, OutputLimits, () => Limits.Tree, mayTakeFiles: false), shared is null ? null : new OutputUploader(own, shared), own, shared,
+                options, new OutputCollector(own, OutputLimits, () => Limits.Tree, mayTakeFiles: false), shared is null ? null : new OutputUploader(own, shared), own, shared ?? own,
                 () => Limits),
             Time, NullLogger.Instance);
     }

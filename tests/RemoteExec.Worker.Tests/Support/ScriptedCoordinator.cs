@@ -13,6 +13,9 @@ internal sealed class ScriptedCoordinator : IWorkerConnector, IReportDesk
     private readonly Channel<InMemoryCoordinatorStream> _streams = Channel.CreateUnbounded<InMemoryCoordinatorStream>();
     private readonly Channel<ScriptedReport> _reports = Channel.CreateUnbounded<ScriptedReport>();
 
+    /// <summary>Told in each welcome.</summary>
+    public Limits Limits { get; set; } = Limits.Default;
+
     /// <summary>The worker has connected once more than anybody has asked for.</summary>
     public bool HasNextStream => _streams.Reader.Count > 0;
 
@@ -43,7 +46,7 @@ internal sealed class ScriptedCoordinator : IWorkerConnector, IReportDesk
         {
             HeartbeatInterval = Duration.FromTimeSpan(TimeSpan.FromHours(1)),
             CoordinatorVersion = "test",
-            Limits = Limits.Default.ToWire(),
+            Limits = Limits.ToWire(),
         };
         await stream.WriteAsync(new CoordinatorMessage { Welcome = welcome });
         return (stream, hello);

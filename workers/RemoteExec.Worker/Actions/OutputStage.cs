@@ -8,9 +8,9 @@ using RemoteExec.Storage;
 namespace RemoteExec.Worker;
 
 /// <summary>The last stage: what the command left becomes blobs and a result, or a status that says why there is none.</summary>
-/// <param name="remote">Where results go that are too large for a message; null in the all-in-one, whose reports are no messages.</param>
+/// <param name="results">Where results go that are too large for a message: the coordinator's store.</param>
 internal sealed class OutputStage(
-    WorkerOptions options, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store, IBlobStore? remote, Func<Limits> limits)
+    WorkerOptions options, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store, IBlobStore results, Func<Limits> limits)
 {
     public async ValueTask TakeAsync(Attempt attempt, FetchedAction action, CommandRun run, CancellationToken cancellationToken)
     {
@@ -59,9 +59,9 @@ internal sealed class OutputStage(
         if (bytes > limits().ResultBytesMax)
             throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the result lists so many outputs that it takes {bytes} bytes; {limits().ResultBytesMax} are possible");
 
-        if (remote is null || bytes <= limits().InlineResultBytesMax)
+        if (bytes <= limits().InlineResultBytesMax)
             report.InlineResult = result;
         else
-            report.ResultDigest = (await remote.WriteAllAsync(function, result.ToByteArray(), cancellationToken)).ToWire();
+            report.ResultDigest = (await results.WriteAllAsync(function, result.ToByteArray(), cancellationToken)).ToWire();
     }
 }

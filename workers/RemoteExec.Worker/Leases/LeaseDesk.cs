@@ -140,6 +140,8 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
                 async () =>
                 {
                     var line = await lines.NextAsync(held.Unwanted);
+                    if (report.CalculateSize() is var bytes && bytes > line.Limits.ReportBytesMax)
+                        report = Failed(report.Lease, $"its report takes {bytes} bytes, {line.Limits.ReportBytesMax} are possible");
                     await line.ReportAsync(report, held.Unwanted);
                 },
                 failure =>

@@ -112,6 +112,9 @@ internal sealed partial class WorkerLoop(
         using var late = new CancellationTokenSource(WelcomeMax, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, leave);
         var greeting = hello.Clone();
+        // By what was said the last time: who names more than is possible is refused for good.
+        greeting.Slots = Math.Min(hello.Slots, lines.Limits.SlotsMax);
+        greeting.Prefetch = Math.Min(hello.Prefetch, lines.Limits.SlotsMax);
         greeting.Draining = drain.IsCancellationRequested;
         greeting.Running.AddRange(leases.In(LeaseState.Running));
         greeting.Running.AddRange(leases.In(LeaseState.Returned));
