@@ -27,6 +27,12 @@ internal sealed class Simulation
     /// <summary>Operations that somebody cancelled or did not watch for a while: only these may be told that they are cancelled.</summary>
     private readonly HashSet<string> _mayBeCancelled = [];
 
+    /// <summary>Operations that the queue has forgotten, unless a crash took that back.</summary>
+    private readonly HashSet<string> _forgotten = [];
+
+    /// <summary>Those of them that a compaction left out: no crash brings them back.</summary>
+    private readonly HashSet<string> _leftOut = [];
+
     private List<JournalRecord> _durable = [];
     private BuildQueue _queue;
     private Instant _now = Build.Begin;
@@ -266,7 +272,10 @@ internal sealed class Simulation
     private void Take()
     {
         var batch = _queue.TakeTransitions();
-        if (!batch.IsEmpty) _undurable.Enqueue(batch);
+        if (batch.IsEmpty) return;
+
+        _undurable.Enqueue(batch);
+        _forgotten.UnionWith(ForgottenIn(batch.Records));
     }
 
     private void CommitSome()
@@ -368,6 +377,7 @@ internal sealed class Simulation
         if (piece.Count > 0) return;
 
         _durable = [.. compaction.State, .. _durable.Skip(compaction.Replaces)];
+        _leftOut.UnionWith(_forgotten.Where(name => !CanBeRecovered(name)));
         _compaction = null;
         Compactions++;
     }
@@ -380,6 +390,7 @@ internal sealed class Simulation
         for (int told = _random.Next(_undurable.Count + 1); told > 0; told--) CommitOne(isTold: true);
         for (int written = _random.Next(_undurable.Count + 1); written > 0; written--) CommitOne(isTold: false);
         _undurable.Clear();
+        _forgotten.IntersectWith([.. ForgottenIn(_durable), .. _leftOut]);
 
         _compaction = null;
 
@@ -411,7 +422,7 @@ internal sealed class Simulation
             if (_queue.Find(name) is { } found)
                 Require(!operation.IsDone || found.IsDone, $"{name} was done and is not any more");
             else
-                Require(operation.IsDone || Forgotten(name), $"{name} was told of and is lost");
+                Require(operation.IsDone || _forgotten.Contains(name), $"{name} was told of and is lost");
         }
     }
 
@@ -422,10 +433,13 @@ internal sealed class Simulation
         return records;
     }
 
-    private bool Forgotten(string name) =>
-        // It ended and was forgotten before its client heard of the end: then the journal says so, or it was compacted away.
-        !_durable.OfType<JournalRecord.OperationCreated>().Any(created => created.Operation == name)
-        || _durable.Concat(_undurable.SelectMany(batch => batch.Records)).OfType<JournalRecord.OperationForgotten>().Any(forgotten => forgotten.Operation == name);
+    private static IEnumerable<string> ForgottenIn(IEnumerable<JournalRecord> records) =>
+        records.OfType<JournalRecord.OperationForgotten>().Select(forgotten => forgotten.Operation);
+
+    /// <summary>The journal has it, and the execution without which what it says of it means nothing.</summary>
+    private bool CanBeRecovered(string name) =>
+        _durable.OfType<JournalRecord.OperationCreated>().FirstOrDefault(created => created.Operation == name) is { } created
+        && _durable.OfType<JournalRecord.ExecutionCreated>().Any(execution => execution.Execution == created.Execution);
 
     private string Describe(BuildQueue queue)
     {
@@ -499,7 +513,7 @@ internal sealed class Simulation
 
         CommitAll();
         foreach (var (name, operation) in _told)
-            Require(operation.IsDone || Forgotten(name), $"{name} never ended: {_queue.Find(name)?.Execution.State}");
+            Require(operation.IsDone || _forgotten.Contains(name), $"{name} never ended: {_queue.Find(name)?.Execution.State}");
     }
 
     private void WithOperation(Action<string> act)
