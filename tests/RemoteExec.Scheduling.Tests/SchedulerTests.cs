@@ -194,6 +194,47 @@ internal sealed class SchedulerTests
     }
 
     [Test]
+    public async Task F17_who_looks_again_only_when_the_retention_is_over_still_sees_the_end()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(), default);
+        await using var states = feed.ReadAllAsync(Timeout.InfiniteTimeSpan, default).GetAsyncEnumerator();
+        Assert.That(await states.MoveNextAsync());
+        using (var other = _scheduler.Watch(feed.Name)!)
+        {
+            await _scheduler.ReportAsync(worker.WorkerId, (await NextLease(worker)).Id, Build.Ok("told"), default);
+            await other.WaitAsync(default);
+        }
+
+        _time.Advance(_scheduler.Options.FinishedRetention + TimeSpan.FromSeconds(1));
+        await Settled();
+        Assert.That(_scheduler.Find(feed.Name), Is.Null);
+
+        Assert.That(await states.MoveNextAsync());
+        Assert.That(states.Current.Outcome?.Code, Is.EqualTo(OutcomeCode.Ok));
+        Assert.That(await states.MoveNextAsync(), Is.False);
+    }
+
+    [Test]
+    public async Task A_page_of_what_lives_costs_the_same_however_much_waits()
+    {
+        async Task<long> CostAsync(int actions)
+        {
+            for (int action = _scheduler.List().Count; action < actions; action++) await _scheduler.SubmitAsync(Build.Request(action), default);
+            _scheduler.ListLive(10); // compiles
+            _scheduler.Snapshot();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            _scheduler.ListLive(10);
+            _scheduler.Snapshot();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        // Whoever copies, sorts or looks through what waits allocates for it: a sorted set is walked with a stack as deep as it is.
+        long few = await CostAsync(10);
+        Assert.That(await CostAsync(10_000), Is.LessThanOrEqualTo(few));
+    }
+
+    [Test]
     public async Task Nobody_is_refused_for_want_of_workers_that_leave_with_the_coordinator()
     {
         await using var worker = _scheduler.Join(Build.Worker());

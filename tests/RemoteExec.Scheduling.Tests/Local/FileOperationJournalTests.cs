@@ -31,6 +31,32 @@ internal sealed class FileOperationJournalTests
     }
 
     [Test]
+    public async Task The_directories_of_a_journal_keep_their_names_after_a_loss_of_power()
+    {
+        var disk = new SpyingDisk();
+        string directory = Path.Combine(_directory, "data", "journal");
+        await using var journal = new FileOperationJournal(new FileOperationJournalOptions { Directory = directory, Disk = disk });
+
+        await journal.RecoverAsync(default);
+
+        // Before anything is appended, which relies on every name on the way.
+        Assert.That(disk.DurableNames, Is.SupersetOf(new[]
+        {
+            Path.Combine(_directory, "data"), directory, Directory.GetFiles(directory).Single(),
+        }));
+    }
+
+    [Test]
+    public async Task A_journal_whose_directory_may_lose_its_name_is_not_relied_on()
+    {
+        var disk = new SpyingDisk { Failing = _directory };
+        await using var journal = new FileOperationJournal(
+            new FileOperationJournalOptions { Directory = Path.Combine(_directory, "journal"), Disk = disk });
+
+        Assert.ThrowsAsync<JournalException>(async () => await journal.RecoverAsync(default));
+    }
+
+    [Test]
     public async Task Many_callers_at_once_all_find_their_records()
     {
         await using (var journal = await OpenAsync())
