@@ -52,6 +52,19 @@ internal sealed class ServingTests : ServicesFixture
         Assert.That(unknown.ResponseStream.Current.Status, Is.EqualTo(ServingStatus.ServiceUnknown));
     }
 
+    [Test] // health.proto has it by now; what serves health here does not
+    public async Task A_list_of_the_health_of_all_is_not_offered_and_says_so()
+    {
+        var bytes = Marshallers.Create(bytes => bytes, bytes => bytes);
+        var list = new Method<byte[], byte[]>(MethodType.Unary, "grpc.health.v1.Health", "List", bytes, bytes);
+
+        var refusal = await FailureOf(async () => await Channel.CreateCallInvoker().AsyncUnaryCall(list, null, new CallOptions(cancellationToken: Soon), []));
+
+        Assert.That(
+            (refusal.StatusCode, refusal.Status.Detail),
+            Is.EqualTo((StatusCode.Unimplemented, "/grpc.health.v1.Health/List is not offered by this server")));
+    }
+
     [Test]
     public async Task Reflection_lists_every_service()
     {

@@ -27,6 +27,7 @@ internal sealed class StreamEndTests : ServicesFixture
         yield return new TestCaseData(new Func<StreamEndTests, string, Task>(WithoutJournal), StatusCode.Unavailable).SetArgDisplayNames("a journal that fails");
         yield return new TestCaseData(new Func<StreamEndTests, string, Task>(Cancelled), StatusCode.OK).SetArgDisplayNames("a cancellation");
         yield return new TestCaseData(new Func<StreamEndTests, string, Task>(Deleted), StatusCode.OK).SetArgDisplayNames("a deletion right behind the end");
+        yield return new TestCaseData(new Func<StreamEndTests, string, Task>(Forgotten), StatusCode.OK).SetArgDisplayNames("a retention that is over right behind the end");
     }
 
     [TestCaseSource(nameof(Ends))]
@@ -64,6 +65,22 @@ internal sealed class StreamEndTests : ServicesFixture
         }
     }
 
+    [Test]
+    public async Task F17_a_feed_that_breaks_in_a_way_that_nobody_thought_of_is_an_error()
+    {
+        // Nothing can be waited for so long: what reads the feed throws behind the first state.
+        await RestartAsync(Options with { BeatInterval = TimeSpan.FromMinutes(-1) });
+        using var execute = Execution.Execute(new ExecuteRequest { ActionDigest = (await StoreActionAsync()).ToWire() }, cancellationToken: Soon);
+        Assert.That(await execute.ResponseStream.MoveNext(Soon));
+        using var wait = Execution.WaitExecution(new WaitExecutionRequest { Name = execute.ResponseStream.Current.Name }, cancellationToken: Soon);
+
+        foreach (var call in new[] { execute, wait })
+        {
+            var (isDone, failure) = await EndOfAsync(call);
+            Assert.That((isDone, failure?.StatusCode), Is.EqualTo((false, StatusCode.Internal)));
+        }
+    }
+
     private static Task Drained(StreamEndTests test, string name)
     {
         test.Scheduler.BeginDrain();
@@ -89,6 +106,15 @@ internal sealed class StreamEndTests : ServicesFixture
     {
         await Cancelled(test, name);
         await test.Operations.DeleteOperationAsync(new DeleteOperationRequest { Name = name }, cancellationToken: test.Soon);
+    }
+
+    private static async Task Forgotten(StreamEndTests test, string name)
+    {
+        await Cancelled(test, name);
+        test.Time.Advance(test.Scheduler.Options.FinishedRetention + TimeSpan.FromSeconds(1));
+        Assert.That(
+            await CodeOf(async () => await test.Operations.DeleteOperationAsync(new DeleteOperationRequest { Name = name }, cancellationToken: test.Soon)),
+            Is.EqualTo(StatusCode.NotFound), "it is forgotten");
     }
 
     private async Task<(bool IsDone, RpcException? Failure)> EndOfAsync(AsyncServerStreamingCall<Operation> call)
