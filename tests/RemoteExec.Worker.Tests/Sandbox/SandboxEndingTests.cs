@@ -114,6 +114,7 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
     {
         using var cancel = new CancellationTokenSource();
         var run = await StartWaitingAsync(cancel.Token);
+        AssertProbeLives();
         await cancel.CancelAsync();
         Assert.That((await run).Outcome, Is.EqualTo(SandboxOutcome.Killed));
         AssertNoProbeLives();
@@ -274,6 +275,7 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
     public async Task Closing_the_worker_s_side_ends_everything()
     {
         var run = await StartWaitingAsync(CancellationToken.None);
+        AssertProbeLives();
         int launcher = Launcher.ProcessId!.Value;
         await Launcher.DisposeAsync();
         Assert.That((await run).Outcome, Is.EqualTo(SandboxOutcome.LauncherLost));
@@ -314,27 +316,48 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
         }
     }
 
-    /// <summary>Of this machine, without those that other tests make meanwhile for disks of their own.</summary>
-    private static async Task<string[]> MountsAsync() =>
-        [.. (await File.ReadAllLinesAsync("/proc/self/mountinfo")).Where(line => !line.Contains($" {Path.GetTempPath()}rexec-", StringComparison.Ordinal))];
+    /// <summary>
+    /// What a launcher could leave to this machine: something of the input root, or something on /sys, where it builds its template. Others
+    /// mount what they like meanwhile.
+    /// </summary>
+    private async Task<string[]> MountsAsync() =>
+    [
+        .. from line in await File.ReadAllLinesAsync("/proc/self/mountinfo")
+           let fields = line.Split(' ') // proc_pid_mountinfo(5): the fourth is what is mounted, the fifth where
+           where line.Contains(Path.GetFileName(InputRoot), StringComparison.Ordinal) || fields[4] == "/sys"
+           select line,
+    ];
 
     private static void RequireLimits()
     {
         if (!Environment.IsPrivilegedProcess) Assert.Ignore("cgroups need root here");
     }
 
-    private string[] ProbesAlive() => [.. Directory.GetDirectories("/proc").Where(directory =>
+    /// <summary>Processes of this test's own copy of the program; others run theirs at the same time, under the same path.</summary>
+    private string[] ProbesAlive()
     {
-        try
+        var own = IdentityOf(Path.Combine(InputRoot, "probes"));
+        return [.. Directory.GetDirectories("/proc").Where(directory =>
         {
-            return new FileInfo(Path.Combine(directory, "exe")).LinkTarget is { } target
-                && (target == "/build/probes" || target.StartsWith(InputRoot, StringComparison.Ordinal));
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return false; // ended while we looked, or not ours
-        }
-    })];
+            try
+            {
+                return IdentityOf(Path.Combine(directory, "exe")) == own;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return false; // no process, ended while we looked, or not ours
+            }
+        })];
+    }
+
+    private static ((uint, uint) Device, ulong Inode) IdentityOf(string program)
+    {
+        using var file = File.OpenHandle(program, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var status = FileStatus.Of(file);
+        return (status.Device, status.Inode);
+    }
+
+    private void AssertProbeLives() => Assert.That(ProbesAlive(), Is.Not.Empty, "or its end could not be seen");
 
     private void AssertNoProbeLives() => Assert.That(ProbesAlive(), Is.Empty);
 
