@@ -22,7 +22,7 @@ public readonly struct Digest : IEquatable<Digest>
 {
     private const int InlineBytes = 32;
 
-    private static readonly ulong[] Secrets = MakeSecrets();
+    private static readonly ulong[] Secrets = MemoryMarshal.Cast<byte, ulong>(RandomNumberGenerator.GetBytes(4 * sizeof(ulong))).ToArray();
 
     private static readonly Digest[] Empties = MakeEmpties();
 
@@ -165,13 +165,6 @@ public readonly struct Digest : IEquatable<Digest>
 
     private static string WrongLength(DigestFunction function, int length) =>
         $"the hash has {length} characters, {function.WireName()} has {function.HashBytes() * 2}";
-
-    private static ulong[] MakeSecrets()
-    {
-        var secrets = new ulong[4];
-        RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(secrets.AsSpan()));
-        return secrets;
-    }
 
     private static Digest[] MakeEmpties()
     {

@@ -307,12 +307,7 @@ public sealed class Scheduler : IAsyncDisposable
     }
 
     // A name is the right to watch and to cancel, so it must not be guessed.
-    private static UInt128 RandomBits()
-    {
-        Span<byte> bits = stackalloc byte[16];
-        RandomNumberGenerator.Fill(bits);
-        return BinaryPrimitives.ReadUInt128BigEndian(bits);
-    }
+    private static UInt128 RandomBits() => BinaryPrimitives.ReadUInt128BigEndian(RandomNumberGenerator.GetBytes(16));
 
     private void Tick()
     {
