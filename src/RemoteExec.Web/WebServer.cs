@@ -20,7 +20,7 @@ namespace RemoteExec.Web;
 /// The HTTP port of a <see cref="WebApplication"/>: one page, the JSON API behind it, metrics and health. What arrives on it comes here,
 /// and nothing else does.
 /// </summary>
-public sealed class WebServer : IDisposable
+public sealed class WebServer(WebSources sources) : IDisposable
 {
     // Often enough to feel live.
     private static readonly TimeSpan LiveInterval = TimeSpan.FromSeconds(1);
@@ -34,20 +34,12 @@ public sealed class WebServer : IDisposable
     // Kestrel's default, which the limits of the gRPC port have lifted: a reader that stops reading is let go.
     private static readonly MinDataRate ReadingMin = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
 
-    private readonly WebSources _sources;
-    private readonly StatusReader _status;
-    private readonly ActionReader _actions;
+    private readonly StatusReader _status = new(sources);
+    private readonly ActionReader _actions = new(sources);
     private readonly CancellationTokenSource _stopping = new();
     private IPAddress _boundTo = IPAddress.None;
     private ListenOptions? _listen;
     private int _connections;
-
-    public WebServer(WebSources sources)
-    {
-        _sources = sources;
-        _status = new StatusReader(sources);
-        _actions = new ActionReader(sources);
-    }
 
     /// <summary>Where it listens, once the application is started; with port 0 the one the system chose.</summary>
     public Uri Address => new($"http://{_listen?.IPEndPoint}");
@@ -116,7 +108,7 @@ public sealed class WebServer : IDisposable
         app.MapMethods("/app.css", Looks, context => AssetAsync(context, "app.css", "text/css; charset=utf-8"));
         app.MapMethods("/healthz", Looks, context => TextAsync(context, StatusCodes.Status200OK, "ok\n"));
         app.MapMethods("/readyz", Looks, ReadyAsync);
-        _sources.Metrics.MapTo(app, "/metrics");
+        sources.Metrics.MapTo(app, "/metrics");
         app.MapGet("/api/v1/status", context => context.Response.WriteAsJsonAsync(
             _status.Read(), WebJson.Default.StatusView, contentType: null, context.RequestAborted));
         app.MapGet("/api/v1/live", LiveAsync);
@@ -174,9 +166,9 @@ public sealed class WebServer : IDisposable
 
     private static Stream Asset(string name) => typeof(WebServer).Assembly.GetManifestResourceStream(name)!; // embedded by the project file
 
-    private Task ReadyAsync(HttpContext context) => _sources.Health.IsReady
+    private Task ReadyAsync(HttpContext context) => sources.Health.IsReady
         ? TextAsync(context, StatusCodes.Status200OK, "ready\n")
-        : TextAsync(context, StatusCodes.Status503ServiceUnavailable, (_sources.Health.Fault ?? _sources.Health.Phase.ToString().ToLowerInvariant()) + "\n");
+        : TextAsync(context, StatusCodes.Status503ServiceUnavailable, (sources.Health.Fault ?? sources.Health.Phase.ToString().ToLowerInvariant()) + "\n");
 
     private async Task LiveAsync(HttpContext context)
     {
@@ -190,7 +182,7 @@ public sealed class WebServer : IDisposable
                 string json = JsonSerializer.Serialize(_status.Read(), WebJson.Default.StatusView);
                 await context.Response.WriteAsync($"data: {json}\n\n", ending.Token);
                 await context.Response.Body.FlushAsync(ending.Token);
-                await Task.Delay(LiveInterval, _sources.Time, ending.Token);
+                await Task.Delay(LiveInterval, sources.Time, ending.Token);
             }
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
@@ -215,7 +207,7 @@ public sealed class WebServer : IDisposable
         if (!ExecutionId.TryParse(name, out var id))
         {
             if (name.Split('-') is not [var hash, var size] || !long.TryParse(size, out long sizeBytes)) return null;
-            if (_sources.History.FindLatest(hash, sizeBytes) is not { } latest) return null;
+            if (sources.History.FindLatest(hash, sizeBytes) is not { } latest) return null;
             id = latest.Id;
         }
 
@@ -233,7 +225,7 @@ public sealed class WebServer : IDisposable
             return;
         }
 
-        await using var reader = await _sources.Blobs.OpenReadAsync(digest, offset: 0, context.RequestAborted);
+        await using var reader = await sources.Blobs.OpenReadAsync(digest, offset: 0, context.RequestAborted);
         if (reader is null)
         {
             await RefuseAsync(context, StatusCodes.Status404NotFound, $"blob {digest} is not stored here");

@@ -18,15 +18,8 @@ public sealed class LocalWorker : IAsyncDisposable
 
     internal LocalWorker(
         WorkerLoop loop, WorkDirectories workDirectories, IDisposable slots, LiveOutputs liveOutputs, IAsyncDisposable? launcher,
-        IReadOnlyList<SandboxWall> walls)
-    {
-        _loop = loop;
-        _workDirectories = workDirectories;
-        _slots = slots;
-        _liveOutputs = liveOutputs;
-        _launcher = launcher;
-        Walls = walls;
-    }
+        IReadOnlyList<SandboxWall> walls) =>
+        (_loop, _workDirectories, _slots, _liveOutputs, _launcher, Walls) = (loop, workDirectories, slots, liveOutputs, launcher, walls);
 
     /// <summary>What stands around every action, and what does not and why.</summary>
     public IReadOnlyList<SandboxWall> Walls { get; }

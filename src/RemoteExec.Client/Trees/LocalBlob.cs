@@ -6,12 +6,7 @@ public sealed record LocalBlob
     private readonly ReadOnlyMemory<byte> _bytes;
     private readonly string? _path;
 
-    private LocalBlob(Digest digest, ReadOnlyMemory<byte> bytes, string? path)
-    {
-        Digest = digest;
-        _bytes = bytes;
-        _path = path;
-    }
+    private LocalBlob(Digest digest, ReadOnlyMemory<byte> bytes, string? path) => (Digest, _bytes, _path) = (digest, bytes, path);
 
     public Digest Digest { get; }
 

@@ -20,15 +20,8 @@ public sealed class FramedLog : IDisposable
     private long _lengthBytes;
     private bool _isUnfinished;
 
-    private FramedLog(string path, FrameFormat format, SafeFileHandle file, ulong marker, long lengthBytes, IDisk disk)
-    {
-        Path = path;
-        Marker = marker;
-        _format = format;
-        _file = file;
-        _lengthBytes = lengthBytes;
-        _disk = disk;
-    }
+    private FramedLog(string path, FrameFormat format, SafeFileHandle file, ulong marker, long lengthBytes, IDisk disk) =>
+        (Path, Marker, _format, _file, _lengthBytes, _disk) = (path, marker, format, file, lengthBytes, disk);
 
     public string Path { get; }
 

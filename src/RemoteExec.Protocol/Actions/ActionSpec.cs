@@ -12,14 +12,8 @@ public sealed class ActionSpec
     private const long DurationSecondsMax = 315_576_000_000;
     private const int NanosecondsMax = 999_999_999;
 
-    private ActionSpec(WireAction message, Digest digest, Digest command, Digest inputRoot, TimeSpan? timeout)
-    {
-        Message = message;
-        Digest = digest;
-        Command = command;
-        InputRoot = inputRoot;
-        Timeout = timeout;
-    }
+    private ActionSpec(WireAction message, Digest digest, Digest command, Digest inputRoot, TimeSpan? timeout) =>
+        (Message, Digest, Command, InputRoot, Timeout) = (message, digest, command, inputRoot, timeout);
 
     /// <summary>As the client stored it; for what needs no normalising.</summary>
     public WireAction Message { get; }

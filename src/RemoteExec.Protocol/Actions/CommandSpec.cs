@@ -6,12 +6,8 @@ public sealed class CommandSpec
     /// <summary>Command blobs above this are refused unread: Linux starts no process with more than a few MiB of arguments.</summary>
     public const int BlobBytesMax = 16 * 1024 * 1024;
 
-    private CommandSpec(WireCommand message, string workingDirectory, OutputSpec outputs)
-    {
-        Message = message;
-        WorkingDirectory = workingDirectory;
-        Outputs = outputs;
-    }
+    private CommandSpec(WireCommand message, string workingDirectory, OutputSpec outputs) =>
+        (Message, WorkingDirectory, Outputs) = (message, workingDirectory, outputs);
 
     /// <summary>As the client stored it; for what needs no normalising.</summary>
     public WireCommand Message { get; }

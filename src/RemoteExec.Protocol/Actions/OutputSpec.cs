@@ -11,11 +11,7 @@ public sealed class OutputSpec
     // TRUST 4.1 asks for a budget; the largest commands of real builds announce a few thousand.
     private const int PathsMax = 100_000;
 
-    private OutputSpec(ImmutableArray<OutputPath> paths, bool isLegacy)
-    {
-        Paths = paths;
-        IsLegacy = isLegacy;
-    }
+    private OutputSpec(ImmutableArray<OutputPath> paths, bool isLegacy) => (Paths, IsLegacy) = (paths, isLegacy);
 
     public ImmutableArray<OutputPath> Paths { get; }
 

@@ -13,12 +13,7 @@ public sealed class OperationFeed : IDisposable
     private readonly TimeProvider _time;
     private Action? _onDispose;
 
-    internal OperationFeed(OperationCell cell, TimeProvider time, Action onDispose)
-    {
-        _cell = cell;
-        _time = time;
-        _onDispose = onDispose;
-    }
+    internal OperationFeed(OperationCell cell, TimeProvider time, Action onDispose) => (_cell, _time, _onDispose) = (cell, time, onDispose);
 
     public string Name => _cell.Current.Name;
 

@@ -15,13 +15,8 @@ public sealed class WorkerSession : IAsyncDisposable
     private readonly Channel<WorkerCommand> _commands =
         Channel.CreateUnbounded<WorkerCommand>(new UnboundedChannelOptions { SingleReader = true });
 
-    internal WorkerSession(Scheduler scheduler, WorkerDescription worker, long number)
-    {
-        _scheduler = scheduler;
-        WorkerId = worker.Id;
-        Pool = worker.Pool;
-        Number = number;
-    }
+    internal WorkerSession(Scheduler scheduler, WorkerDescription worker, long number) =>
+        (_scheduler, WorkerId, Pool, Number) = (scheduler, worker.Id, worker.Pool, number);
 
     public string WorkerId { get; }
 

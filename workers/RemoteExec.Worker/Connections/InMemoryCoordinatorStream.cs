@@ -14,11 +14,8 @@ public sealed class InMemoryCoordinatorStream : IAsyncStreamReader<WorkerMessage
     private readonly ChannelWriter<CoordinatorMessage> _toWorker;
     private WorkerMessage? _current;
 
-    internal InMemoryCoordinatorStream(ChannelReader<WorkerMessage> fromWorker, ChannelWriter<CoordinatorMessage> toWorker)
-    {
-        _fromWorker = fromWorker;
-        _toWorker = toWorker;
-    }
+    internal InMemoryCoordinatorStream(ChannelReader<WorkerMessage> fromWorker, ChannelWriter<CoordinatorMessage> toWorker) =>
+        (_fromWorker, _toWorker) = (fromWorker, toWorker);
 
     public WorkerMessage Current => _current ?? throw new InvalidOperationException("MoveNext has not returned true yet");
 

@@ -18,12 +18,8 @@ public sealed class InMemoryWorkerConnection : IWorkerConnection
     private readonly Channel<CoordinatorMessage> _toWorker;
     private readonly IReportDesk _desk;
 
-    private InMemoryWorkerConnection(Channel<WorkerMessage> toCoordinator, Channel<CoordinatorMessage> toWorker, IReportDesk desk)
-    {
-        _desk = desk;
-        _toCoordinator = toCoordinator;
-        _toWorker = toWorker;
-    }
+    private InMemoryWorkerConnection(Channel<WorkerMessage> toCoordinator, Channel<CoordinatorMessage> toWorker, IReportDesk desk) =>
+        (_toCoordinator, _toWorker, _desk) = (toCoordinator, toWorker, desk);
 
     /// <summary>Both ends of a new stream, beside which <paramref name="desk"/> takes reports.</summary>
     public static (InMemoryWorkerConnection Worker, InMemoryCoordinatorStream Coordinator) CreatePair(IReportDesk desk)

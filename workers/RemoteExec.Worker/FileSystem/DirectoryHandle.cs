@@ -17,11 +17,7 @@ internal sealed class DirectoryHandle : IDisposable
     private const int RecordLengthOffset = 16;
     private const int RecordNameOffset = 19;
 
-    private DirectoryHandle(SafeFileHandle descriptor, string path)
-    {
-        Descriptor = descriptor;
-        Path = path;
-    }
+    private DirectoryHandle(SafeFileHandle descriptor, string path) => (Descriptor, Path) = (descriptor, path);
 
     /// <summary>For messages: where this directory is, relative to where the walk began.</summary>
     public string Path { get; }
