@@ -28,14 +28,6 @@ internal sealed class RecordedCalls : IRpcObserver
     /// <summary>The next report that was not looked at yet.</summary>
     public Task<RpcCallReport> NextAsync() => _finished.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
 
-    /// <summary>Every report that was not looked at yet, once nothing runs any more.</summary>
-    public async Task<IReadOnlyList<RpcCallReport>> RestAsync()
-    {
-        var rest = new List<RpcCallReport>();
-        while (Running.Count > 0 || _finished.Reader.Count > 0) rest.Add(await NextAsync());
-        return rest;
-    }
-
     /// <summary>Nothing else was reported, and nothing runs.</summary>
     public void AssertNoMore()
     {

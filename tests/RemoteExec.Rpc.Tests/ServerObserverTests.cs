@@ -107,6 +107,19 @@ public sealed class ServerObserverTests : ServerWireFixture
         await AssertReportAsync(new RpcCallReport(DuplexPath, StatusCode.Cancelled, TimeSpan.Zero, 0, 0));
     }
 
+    [Test]
+    public async Task A_call_whose_client_takes_no_more_ends_with_its_next_write_and_is_reported_as_cancelled()
+    {
+        var handlerEnds = WriteWithoutEnd();
+        using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
+        await peer.StartCallAsync(1, BytesPath);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+        await handlerEnds.WaitAsync(Patience);
+        Assert.That((await Calls.NextAsync()).StatusCode, Is.EqualTo(StatusCode.Cancelled));
+        Calls.AssertNoMore();
+    }
+
     [TestCase("hi", TestName = "A_call_that_misses_its_deadline_is_reported_so")]
     [TestCase("", TestName = "A_call_that_misses_its_deadline_before_its_request_is_whole_is_reported_so")]
     public async Task A_deadline_is_reported(string request)

@@ -17,8 +17,13 @@ internal sealed class CallWriter<T>(IServerStreamWriter<T> inner, RpcCall call) 
     {
         if (message is IRpcMessage sized) call.SentBytes += sized.LengthBytes;
         var write = inner.WriteAsync(message, cancellationToken);
-        if (write.IsCompletedSuccessfully) return;
+        if (!write.IsCompletedSuccessfully) await WithinLimitAsync(write);
+        // The package drops what nobody takes, and a handler would go on to its end: to OK, which nobody has read.
+        if (call.HasClientLeft) throw new OperationCanceledException("the client has left");
+    }
 
+    private async Task WithinLimitAsync(Task write)
+    {
         call.SendStall.Arm();
         try
         {

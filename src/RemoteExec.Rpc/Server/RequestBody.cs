@@ -6,8 +6,8 @@ namespace RemoteExec.Rpc;
 
 /// <summary>
 /// The bytes of a request as Grpc.AspNetCore reads them, with an end to every wait: the idle limit of the method, and for streams without
-/// an end the server's leaving. A read that the transport fails means one thing: the client has left. Kestrel tells that by exceptions
-/// of several types, and often before it cancels the call's token.
+/// an end the server's leaving. Whatever of this the transport fails means one thing: the client has left. Kestrel tells that by exceptions
+/// of several types, from any of these methods, and often before it cancels the call's token.
 /// </summary>
 internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDisposable
 {
@@ -20,7 +20,7 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
     {
         _inner = inner;
         _idleMax = idleMax;
-        _idle = new StallTimer(time, idleMax, inner.CancelPendingRead);
+        _idle = new StallTimer(time, idleMax, CancelPendingRead);
     }
 
     public PipeReader Reader => this;
@@ -31,7 +31,7 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
     public void Interrupt()
     {
         _isInterrupted = true;
-        _inner.CancelPendingRead();
+        CancelPendingRead();
     }
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
@@ -41,9 +41,9 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
         {
             read = _inner.ReadAsync(cancellationToken);
         }
-        catch (Exception gone) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception failure)
         {
-            throw Left(gone);
+            throw Told(failure, cancellationToken);
         }
 
         if (!read.IsCompletedSuccessfully) return WaitAsync(read, cancellationToken);
@@ -51,35 +51,62 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
         return new ValueTask<ReadResult>(result.IsCanceled ? Interrupted(result) : result);
     }
 
-    public override bool TryRead(out ReadResult result) => _inner.TryRead(out result);
+    public override bool TryRead(out ReadResult result)
+    {
+        try
+        {
+            return _inner.TryRead(out result);
+        }
+        catch (Exception gone)
+        {
+            throw Left(gone);
+        }
+    }
 
-    public override void AdvanceTo(SequencePosition consumed) => _inner.AdvanceTo(consumed);
+    public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
 
-    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => _inner.AdvanceTo(consumed, examined);
+    // Also this is where a reset may show first, under a message that was read whole.
+    public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+    {
+        try
+        {
+            _inner.AdvanceTo(consumed, examined);
+        }
+        catch (Exception gone)
+        {
+            throw Left(gone);
+        }
+    }
 
-    public override void CancelPendingRead() => _inner.CancelPendingRead();
+    public override void CancelPendingRead() => EndUnlessLeft(_inner.CancelPendingRead);
 
-    public override void Complete(Exception? exception = null) => _inner.Complete(exception);
+    public override void Complete(Exception? exception = null) => EndUnlessLeft(() => _inner.Complete(exception));
 
     public void Dispose() => _idle.Dispose();
 
     private async ValueTask<ReadResult> WaitAsync(ValueTask<ReadResult> read, CancellationToken cancellationToken)
     {
+        ReadResult result;
         _idle.Arm();
         try
         {
-            var result = await read;
-            return result.IsCanceled ? Interrupted(result) : result;
+            result = await read;
         }
-        catch (Exception gone) when (gone is not RpcException && !cancellationToken.IsCancellationRequested && !_isInterrupted)
+        catch (Exception failure)
         {
-            throw Left(gone);
+            throw Told(failure, cancellationToken);
         }
         finally
         {
             _idle.Disarm(); // a wait that was cancelled is over as well
         }
+
+        return result.IsCanceled ? Interrupted(result) : result;
     }
+
+    /// <summary>An end that somebody on this side asked for is that; everything else is the client's.</summary>
+    private Exception Told(Exception failure, CancellationToken cancellationToken) =>
+        failure is OperationCanceledException && (cancellationToken.IsCancellationRequested || _isInterrupted) ? failure : Left(failure);
 
     private OperationCanceledException Left(Exception gone)
     {
@@ -87,9 +114,22 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
         return new OperationCanceledException("the client has left", gone);
     }
 
+    /// <summary>For what ends a read: it has ended by itself when the client has left, and whoever reads is told so.</summary>
+    private void EndUnlessLeft(Action end)
+    {
+        try
+        {
+            end();
+        }
+        catch (Exception)
+        {
+            HasClientLeft = true;
+        }
+    }
+
     private ReadResult Interrupted(in ReadResult result)
     {
-        _inner.AdvanceTo(result.Buffer.Start);
+        AdvanceTo(result.Buffer.Start);
         if (_idle.HasFired)
             throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"the client has sent nothing for {_idleMax.TotalSeconds} s"));
         throw new OperationCanceledException("the call ended during a read");

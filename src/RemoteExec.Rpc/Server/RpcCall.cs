@@ -15,6 +15,7 @@ internal sealed class RpcCall : IDisposable
 
     private readonly HttpContext _context;
     private readonly RequestBody _body;
+    private readonly ResponseBody _response;
     private readonly CancellationToken _aborted;
     private readonly CancellationToken _leaving;
     private readonly CancellationTokenSource? _either;
@@ -32,6 +33,8 @@ internal sealed class RpcCall : IDisposable
             context.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader,
             options.Time, method.Limits.ReceiveIdleMax ?? options.ReceiveIdleMax);
         context.Features.Set<IRequestBodyPipeFeature>(_body);
+        _response = new ResponseBody(context.Features.GetRequiredFeature<IHttpResponseBodyFeature>());
+        context.Features.Set<IHttpResponseBodyFeature>(_response);
         if (!method.Limits.EndsWithServer) return;
 
         // The call's own token is made of this one, so its handler ends as if the client had left.
@@ -53,7 +56,8 @@ internal sealed class RpcCall : IDisposable
     /// <summary>The request was read, or its stream is there to be read: what fails now fails inside an interceptor.</summary>
     public bool HasReachedHandler { get; set; }
 
-    public bool HasClientLeft => _body.HasClientLeft || _aborted.IsCancellationRequested;
+    /// <summary>By whichever of its signals comes first; the slowest is the token.</summary>
+    public bool HasClientLeft => _body.HasClientLeft || _response.HasClientLeft || _aborted.IsCancellationRequested;
 
     /// <summary>The server leaves, and this stream has no other end.</summary>
     public bool IsEnded => _leaving.IsCancellationRequested;
