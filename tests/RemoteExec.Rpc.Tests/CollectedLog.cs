@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
 namespace RemoteExec.Rpc.Tests;
@@ -7,6 +8,7 @@ namespace RemoteExec.Rpc.Tests;
 internal sealed class CollectedLog : ILoggerFactory
 {
     private readonly ConcurrentQueue<(LogLevel Level, string Category, Exception? Exception)> _entries = new();
+    private readonly Channel<Exception?> _rpcErrors = Channel.CreateUnbounded<Exception?>();
 
     /// <summary>What an operator would read: ours above debug, the web server's above news, and nothing of the package's, which is off.</summary>
     public IEnumerable<string> Told => _entries
@@ -16,6 +18,9 @@ internal sealed class CollectedLog : ILoggerFactory
 
     public IEnumerable<Exception?> RpcErrors =>
         _entries.Where(entry => entry is { Level: LogLevel.Error, Category: "RemoteExec.Rpc" }).Select(entry => entry.Exception);
+
+    /// <summary>The next of them that was not looked at yet: a client may know how its call has ended before the log does.</summary>
+    public Task<Exception?> NextRpcErrorAsync() => _rpcErrors.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
 
     public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName);
 
@@ -30,7 +35,10 @@ internal sealed class CollectedLog : ILoggerFactory
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
         public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
             log._entries.Enqueue((logLevel, category, exception));
+            if (logLevel == LogLevel.Error && category == "RemoteExec.Rpc") log._rpcErrors.Writer.TryWrite(exception);
+        }
     }
 }

@@ -204,7 +204,7 @@ public sealed class ServerWireTests : ServerWireFixture
         await peer.StartCallAsync(1, BytesPath);
         var answer = await peer.ReadAnswerAsync(1);
         Assert.That(answer.Reset, Is.EqualTo(Http2Error.InternalError));
-        Assert.That(Log.RpcErrors.Single(), Is.InstanceOf<IOException>());
+        Assert.That(await Log.NextRpcErrorAsync(), Is.InstanceOf<IOException>());
         await AssertServesAsync(peer, 3);
     }
 
@@ -285,6 +285,26 @@ public sealed class ServerWireTests : ServerWireFixture
         await peer.SendDataAsync(1, isEnd: true, FramedHi);
         AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.Unimplemented);
         await AssertServesAsync(peer, 3);
+    }
+
+    [TestCase(UnaryPath)]
+    [TestCase(ClientStreamingPath)]
+    [TestCase(ServerStreamingPath)]
+    [TestCase(DuplexPath)]
+    public async Task F07_a_method_that_nobody_has_written_says_so_in_a_sentence(string path)
+    {
+        // As generated code does.
+        static RpcException Unwritten() => new(new Status(StatusCode.Unimplemented, ""));
+        Echo.Unary = (_, _) => throw Unwritten();
+        Echo.ClientStreaming = (_, _) => throw Unwritten();
+        Echo.ServerStreaming = (_, _, _) => throw Unwritten();
+        Echo.Duplex = (_, _, _) => throw Unwritten();
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, path);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        var answer = await peer.ReadAnswerAsync(1);
+        AssertStatus(answer, StatusCode.Unimplemented);
+        Assert.That(answer["grpc-message"], Is.EqualTo($"{path} is not offered by this server"));
     }
 
     [TestCase("GET", "application/grpc", "405")]
