@@ -20,7 +20,7 @@ internal sealed class BlobSender(IServerStreamWriter<ReadChunk> responses, IServ
     {
         if (reader is not ISynchronousBlobReader file)
         {
-            await SendGatheredAsync(reader.ReadAsync, bytes, isCompressed: false, cancellationToken);
+            if (await SendGatheredAsync(reader.ReadAsync, bytes, isCompressed: false, cancellationToken) < bytes) throw ReadChunk.EndsEarly();
             return;
         }
 
@@ -53,17 +53,21 @@ internal sealed class BlobSender(IServerStreamWriter<ReadChunk> responses, IServ
             await responses.WriteAsync(new ReadChunk(bytes[..Math.Min(bytes.Length, PieceBytes)]), cancellationToken);
     }
 
-    private async ValueTask SendGatheredAsync(
+    /// <summary>How many bytes there were, at most <paramref name="bytes"/>.</summary>
+    private async ValueTask<long> SendGatheredAsync(
         Func<Memory<byte>, CancellationToken, ValueTask<int>> read, long bytes, bool isCompressed, CancellationToken cancellationToken)
     {
         byte[] piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        long sent = 0;
         try
         {
-            while (bytes > 0 && await read(piece.AsMemory(0, (int)Math.Min(bytes, PieceBytes)), cancellationToken) is var count and > 0)
+            while (sent < bytes && await read(piece.AsMemory(0, (int)Math.Min(bytes - sent, PieceBytes)), cancellationToken) is var count and > 0)
             {
                 await SendAsync(new ReadChunk(piece.AsMemory(0, count)), isCompressed, cancellationToken);
-                bytes -= count;
+                sent += count;
             }
+
+            return sent;
         }
         finally
         {

@@ -48,6 +48,8 @@ internal sealed class ReadChunk : IRpcMessage
         context.Complete();
     }
 
+    public static EndOfStreamException EndsEarly() => new("the blob is shorter than its digest says");
+
     private void WriteHeader(IBufferWriter<byte> output)
     {
         var header = output.GetSpan(HeaderBytes);
@@ -70,7 +72,7 @@ internal sealed class ReadChunk : IRpcMessage
         for (int left = DataBytes; left > 0;)
         {
             int read = _file.Read(output.GetSpan(left)[..left]);
-            if (read == 0) throw new EndOfStreamException("the blob is shorter than its digest says");
+            if (read == 0) throw EndsEarly();
             output.Advance(read);
             left -= read;
         }

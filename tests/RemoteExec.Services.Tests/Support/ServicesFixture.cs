@@ -47,6 +47,12 @@ internal abstract class ServicesFixture
 
     protected virtual IReadOnlyList<IRpcObserver> Observers => [];
 
+    /// <summary>What it is started with, unless a test restarts it.</summary>
+    protected virtual ServicesOptions FirstOptions => new();
+
+    /// <summary>What the services take for their store; asked for at each start.</summary>
+    protected virtual IBlobStore Served => Store;
+
     /// <summary>Asked for one at each start.</summary>
     protected virtual IOperationJournal Journal => new MemoryOperationJournal();
 
@@ -70,7 +76,7 @@ internal abstract class ServicesFixture
     [SetUp]
     public async Task StartServer()
     {
-        Options = new ServicesOptions();
+        Options = FirstOptions;
         _soon = new CancellationTokenSource(Patience);
         Time = new ManualTime();
         Store = new MemoryBlobStore(limitBytes: 64 << 20, retention: TimeSpan.FromHours(4), Time);
@@ -178,7 +184,7 @@ internal abstract class ServicesFixture
         Scheduler = new Scheduler(
             new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, Journal, Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
-        _services = new ServicesComposition(Store, Cache, Scheduler, Options, Time);
+        _services = new ServicesComposition(Served, Cache, Scheduler, Options, Time);
         _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers }, Log);
         Channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1, ReceiveBytesMax = 64 << 20 });
     }

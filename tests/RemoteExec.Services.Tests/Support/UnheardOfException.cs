@@ -1,0 +1,4 @@
+namespace RemoteExec.Services.Tests;
+
+/// <summary>Of a type that nobody thought of.</summary>
+internal sealed class UnheardOfException() : Exception("unheard of");
