@@ -136,6 +136,21 @@ public sealed class LiveLogsTests
     }
 
     [Test]
+    public void An_attempt_that_cannot_be_asked_about_keeps_no_other_log_from_being_swept()
+    {
+        var unheardOf = Other(0);
+        using var logs = new LiveLogs(
+            lease => lease == unheardOf ? throw new UnheardOfException() : _leased.Contains(lease) ? Request() : null, new ServicesOptions(), _time);
+        foreach (int number in (int[])[2, 0, 3]) Append(logs, 0, "abc", Other(number)); // neither the first nor the last is it
+        var after = new[] { Open(logs, Other(2))!, Open(logs, Other(3))! };
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.That(after.Select(log => log.IsEnded), Is.All.True);
+        _time.Advance(new ServicesOptions().LiveLogKeep);
+        Assert.That((Kept(logs, Other(2)), Kept(logs, unheardOf)), Is.EqualTo(("", "abc")));
+    }
+
+    [Test]
     public async Task A_reader_that_waits_hears_of_more_and_of_the_end()
     {
         using var logs = Create(new ServicesOptions());

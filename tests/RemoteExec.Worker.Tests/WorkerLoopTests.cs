@@ -69,6 +69,24 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
         await LeaveAsync(stream);
     }
 
+    [Test]
+    public async Task A_message_that_cannot_be_handled_in_a_way_that_nobody_thought_of_touches_nothing_else()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "before");
+        await stream.WriteAsync(new CoordinatorMessage { Lease = new Lease() }); // of nothing
+        await stream.WriteAsync(new CoordinatorMessage { CancelLease = new CancelLease() });
+        await RunAsync(stream, "after");
+
+        foreach (string execution in (string[])["before", "after"])
+        {
+            Finish(execution);
+            Assert.That((await Coordinator.TakeReportAsync()).Lease, Is.EqualTo(Id(execution)));
+        }
+
+        await LeaveAsync(stream);
+    }
+
     [TestCase(StatusCode.InvalidArgument)]
     [TestCase(StatusCode.ResourceExhausted)]
     public async Task A_report_that_is_refused_for_good_is_the_failure_of_its_own_attempt(StatusCode code)

@@ -164,13 +164,20 @@ public sealed class LiveLogs : IDisposable
         if (_logs.Remove(key, out var log)) _bytes -= log.CapacityBytes + OverheadBytes;
     }
 
+    private void RetireUnlessLeased((LeaseId Lease, OutputStream) key)
+    {
+        if (_leased(key.Lease) is null) Retire(key);
+    }
+
+    private static void TellUnswept(Exception bug, LeaseId lease) => Trace.TraceError($"the live log of {lease} was not swept: {bug}");
+
     private void Sweep()
     {
         lock (_gate)
         {
             foreach (var (key, log) in _logs)
             {
-                if (log.OverAt is null && _leased(key.Item1) is null) Retire(key);
+                if (log.OverAt is null) ServingLoop.Serve(() => RetireUnlessLeased(key), bug => TellUnswept(bug, key.Item1));
             }
 
             while (_over.TryPeek(out var oldest) && _logs[oldest].OverAt is { } overAt && _clock.GetElapsedTime(overAt) >= _options.LiveLogKeep)

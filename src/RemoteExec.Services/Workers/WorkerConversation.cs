@@ -85,6 +85,12 @@ public sealed class WorkerConversation
     {
         var lease = WorkerMessages.FromWire(piece.Lease);
         var stream = WorkerMessages.FromWire(piece.Stream);
+        // The channel carries the output of all that its worker runs.
+        ServingLoop.Serve(() => Append(lease, stream, piece), bug => Trace.TraceError($"output of {lease} was not taken: {bug}"));
+    }
+
+    private void Append(LeaseId lease, OutputStream stream, LeaseOutput piece)
+    {
         // An attempt that was taken back may go on writing for a while. Nobody watches that.
         if (_scheduler.FindLease(lease) is { } held && held.WorkerId == piece.WorkerId)
             _logs.Append(lease, stream, held.Request.Instance, piece.Offset, piece.Data.Span);
