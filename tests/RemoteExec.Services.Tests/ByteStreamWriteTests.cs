@@ -8,11 +8,19 @@ using RemoteExec.Storage;
 
 namespace RemoteExec.Services.Tests;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class ByteStreamWriteTests : ServicesFixture
 {
     private const string Content = "hello world";
 
     private static readonly Digest ContentDigest = DigestOf(Content);
+
+    private readonly Arrivals _arrivals = new();
+    private LendingStore? _lent;
+
+    protected override ServicesOptions FirstOptions => new() { Observer = _arrivals };
+
+    protected override IBlobStore Served => _lent = new LendingStore(Store);
 
     private static string Plain(Digest digest, string id = "id") => $"uploads/{id}/blobs/{digest}";
 
@@ -37,13 +45,12 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         return (await call.ResponseAsync).CommittedSize;
     }
 
-    private async Task UploadBegunAsync()
+    /// <summary>Sends a piece and returns when it has arrived.</summary>
+    private async Task SendAsync(AsyncClientStreamingCall<WriteRequest, WriteResponse> call, WriteRequest piece)
     {
-        while (Services.UnfinishedUploads == 0)
-        {
-            Soon.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
+        var arrived = _arrivals.NextAsync();
+        await call.RequestStream.WriteAsync(piece, Soon);
+        await arrived;
     }
 
     private async Task<(long, bool)> StatusAsync(string name)
@@ -171,8 +178,7 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         string name = Plain(ContentDigest);
         using (var call = Bytes.Write())
         {
-            await call.RequestStream.WriteAsync(Message("hello", 0, name: name), Soon);
-            await UploadBegunAsync();
+            await SendAsync(call, Message("hello", 0, name: name));
         }
 
         // The offset tells when the server has seen the call end and put its bytes away.
@@ -219,8 +225,7 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
     {
         string name = Plain(ContentDigest);
         using var leftover = Bytes.Write();
-        await leftover.RequestStream.WriteAsync(Message("hel", 0, name: name), Soon);
-        await UploadBegunAsync();
+        await SendAsync(leftover, Message("hel", 0, name: name));
 
         Assert.That(await WriteAsync(Message(Content, 0, finish: true, name: name)), Is.EqualTo(11));
         Assert.That(await CodeOf(async () => await leftover.ResponseAsync), Is.Not.EqualTo(StatusCode.OK));
@@ -353,13 +358,10 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         await WriteAsync(Message("hello", 0, name: Plain(ContentDigest)));
         Assert.That(Store.Usage.ReservedBytes, Is.EqualTo(11));
 
-        while (Services.UnfinishedUploads > 0 || Store.Usage.ReservedBytes > 0)
-        {
-            Soon.ThrowIfCancellationRequested();
-            Time.Advance(Options.UploadIdleMax);
-            await Task.Yield();
-        }
+        Time.Advance(Options.UploadIdleMax);
+        await _lent!.GivenBackAsync();
 
+        Assert.That((Services.UnfinishedUploads, Store.Usage.ReservedBytes), Is.EqualTo((0, 0L)));
         Assert.That(await CodeOf(() => StatusAsync(Plain(ContentDigest))), Is.EqualTo(StatusCode.NotFound));
     }
 
@@ -367,14 +369,8 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
     public async Task An_upload_that_brings_nothing_for_too_long_is_ended()
     {
         using var silent = Bytes.Write();
-        await silent.RequestStream.WriteAsync(Message("hello", 0, name: Plain(ContentDigest)), Soon);
-        await UploadBegunAsync();
-        while (!silent.ResponseAsync.IsCompleted)
-        {
-            Soon.ThrowIfCancellationRequested();
-            Time.Advance(Options.UploadIdleMax);
-            await Task.Yield();
-        }
+        await SendAsync(silent, Message("hello", 0, name: Plain(ContentDigest)));
+        Time.Advance(Options.UploadSilenceMax);
 
         Assert.That(await CodeOf(async () => await silent.ResponseAsync), Is.EqualTo(StatusCode.DeadlineExceeded));
     }
@@ -387,8 +383,7 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         new Random(2).NextBytes(data);
         var digest = Digest.Of(DigestFunction.Sha256, data);
         using var stranger = Bytes.Write();
-        await stranger.RequestStream.WriteAsync(Piece(0, name: Plain(digest, "stranger")), Soon);
-        await UploadBegunAsync();
+        await SendAsync(stranger, Piece(0, name: Plain(digest, "stranger")));
         if (!isSilent) await stranger.RequestStream.WriteAsync(Piece(1), Soon);
 
         // The clock stands still: whoever waits for the stranger's patience or pace waits for ever.
@@ -417,8 +412,7 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
             string content = $"the same blob, in a batch: {isBatch}";
             var digest = DigestOf(content);
             using var stranger = Bytes.Write();
-            await stranger.RequestStream.WriteAsync(Message(content[..5], 0, name: Plain(digest, "stranger")), Soon);
-            await UploadBegunAsync();
+            await SendAsync(stranger, Message(content[..5], 0, name: Plain(digest, "stranger")));
             if (isBatch)
             {
                 var item = new BatchUpdateBlobsRequest.Types.Request { Digest = digest.ToWire(), Data = ByteString.CopyFromUtf8(content) };
