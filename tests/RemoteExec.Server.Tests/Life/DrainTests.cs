@@ -5,6 +5,7 @@ using Google.LongRunning;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Health.V1;
+using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Server.Tests;
@@ -95,6 +96,49 @@ public sealed class DrainTests
             Assert.That(end.Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"), () => $"{end}");
         foreach (var end in ends[2..])
             Assert.That((end.Code, end.RetryDelay), Is.EqualTo((StatusCode.Unavailable, TimeSpan.FromSeconds(1))), () => $"{end}");
+    }
+
+    [Test]
+    public async Task F04_while_it_drains_blobs_come_and_go_and_results_are_answered()
+    {
+        await using var server = await InProcessServer.StartAsync("--drain-limit", "10m");
+        await server.Client.RunAsync("echo kept > out.txt");
+        var action = await server.Client.UploadAsync("echo kept > out.txt");
+        // Holds the drain open until it is cancelled below.
+        var (running, name) = await server.Client.BeginAsync("sleep 1000");
+        using var _ = running;
+        using var health = server.Client.Health.Watch(new HealthCheckRequest(), new CallOptions());
+        await health.ResponseStream.MoveNext(CancellationToken.None);
+
+        server.BeginStop();
+        await health.ResponseStream.MoveNext(CancellationToken.None);
+        using var late = new RemoteClient(new Uri($"http://{server.Host.Rpc.EndPoint}"));
+        foreach (var client in new[] { server.Client, late })
+        {
+            var result = await client.ActionCache.GetActionResultAsync(new GetActionResultRequest { ActionDigest = action.ToWire() }, new CallOptions());
+            var output = result.OutputFiles.Single().Digest;
+            Assert.That(await ReadAsync(client, $"{output.Hash}/{output.SizeBytes}"), Is.EqualTo("kept\n"));
+
+            string text = $"written {(client == late ? "late" : "in time")}";
+            var digest = Core.Digest.Of(Core.DigestFunction.Sha256, System.Text.Encoding.UTF8.GetBytes(text));
+            using var upload = client.Bytes.Write(new CallOptions());
+            await upload.RequestStream.WriteAsync(
+                new WriteRequest { ResourceName = $"uploads/{Guid.NewGuid()}/blobs/{digest}", Data = ByteString.CopyFromUtf8(text), FinishWrite = true });
+            await upload.RequestStream.CompleteAsync();
+            Assert.That((await upload.ResponseAsync).CommittedSize, Is.EqualTo(text.Length));
+            Assert.That(await ReadAsync(client, $"{digest}"), Is.EqualTo(text));
+        }
+
+        await server.Client.Operations.CancelOperationAsync(new CancelOperationRequest { Name = name }, new CallOptions());
+        await server.Running;
+    }
+
+    private static async Task<string> ReadAsync(RemoteClient client, string blob)
+    {
+        using var call = client.Bytes.Read(new ReadRequest { ResourceName = $"blobs/{blob}" }, new CallOptions());
+        var text = new System.Text.StringBuilder();
+        await foreach (var piece in call.ResponseStream.ReadAllAsync()) text.Append(piece.Data.ToStringUtf8());
+        return text.ToString();
     }
 
     [Test]

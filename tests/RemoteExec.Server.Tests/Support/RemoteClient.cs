@@ -27,6 +27,7 @@ internal sealed class RemoteClient : IDisposable
         Operations = new Operations.OperationsClient(invoker);
         Health = new Health.HealthClient(invoker);
         Bytes = new ByteStream.ByteStreamClient(invoker);
+        ActionCache = new ActionCache.ActionCacheClient(invoker);
     }
 
     public RemoteBlobStore Blobs { get; }
@@ -39,6 +40,8 @@ internal sealed class RemoteClient : IDisposable
 
     public ByteStream.ByteStreamClient Bytes { get; }
 
+    public ActionCache.ActionCacheClient ActionCache { get; }
+
     /// <summary>Executes a script to its end.</summary>
     public async Task<ExecuteResponse> RunAsync(string script, params (string Name, string Value)[] environment)
     {
@@ -50,7 +53,7 @@ internal sealed class RemoteClient : IDisposable
     /// <summary>Asks for a script and stays until that is accepted; the stream is the caller's.</summary>
     public async Task<(AsyncServerStreamingCall<Operation> Call, string Name)> SubmitAsync(string script)
     {
-        var action = await UploadAsync(script, []);
+        var action = await UploadAsync(script);
         var call = Execution.Execute(new ExecuteRequest { ActionDigest = action.ToWire() }, new CallOptions());
         return await call.ResponseStream.MoveNext(CancellationToken.None)
             ? (call, call.ResponseStream.Current.Name)
@@ -60,7 +63,7 @@ internal sealed class RemoteClient : IDisposable
     /// <summary>Begins a script and stays until it runs; the stream is the caller's.</summary>
     public async Task<(AsyncServerStreamingCall<Operation> Call, string Name)> BeginAsync(string script)
     {
-        var action = await UploadAsync(script, []);
+        var action = await UploadAsync(script);
         var call = Execution.Execute(new ExecuteRequest { ActionDigest = action.ToWire() }, new CallOptions());
         while (await call.ResponseStream.MoveNext(CancellationToken.None))
         {
@@ -74,7 +77,8 @@ internal sealed class RemoteClient : IDisposable
 
     public void Dispose() => _channel.Dispose();
 
-    private async Task<Core.Digest> UploadAsync(string script, (string Name, string Value)[] environment)
+    /// <summary>The script as an action, with all that is its own.</summary>
+    public async Task<Core.Digest> UploadAsync(string script, params (string Name, string Value)[] environment)
     {
         var command = new RemoteCommand
         {
