@@ -97,11 +97,11 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         using var limit = new CancellationTokenSource(options.DrainMax, time);
         using var lastCall = new CancellationTokenSource(DrainTimes.WorkMaxOf(options.DrainMax), time);
         Draining(options.DrainMax.TotalSeconds);
+
+        // Nothing is leased any more, and whoever asks is told. All else is served: what comes in is queued, for the next process.
+        _scheduler?.BeginDrain();
         Health.Draining();
         ShowHealth();
-
-        // Nothing is leased any more. All else is served: what comes in is queued, for the next process.
-        _scheduler?.BeginDrain();
         await _workerDrain.CancelAsync();
         await Task.WhenAll(_working, _scheduler?.WhenIdle ?? Task.CompletedTask).WaitAsync(lastCall.Token)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -19,12 +19,12 @@ public sealed class DrainTests
     public async Task An_action_that_runs_at_SIGTERM_is_finished_by_the_next_server()
     {
         using var folder = new TemporaryFolder();
+        var sleeper = new Sleeper();
         string name;
         await using (var first = ServerProgram.Start("--data-dir", folder.Path, "--drain-limit", "100ms"))
         {
             using var client = new RemoteClient(await first.ReadyAsync());
-            // Longer than the drain may take, short enough to be waited for in the second life.
-            (var call, name) = await client.BeginAsync("sleep 2; echo survived");
+            (var call, name) = await client.BeginAsync($"{sleeper.Command}; echo survived");
             using (call)
             {
                 first.Terminate();
@@ -39,6 +39,7 @@ public sealed class DrainTests
         await using var second = ServerProgram.Start("--data-dir", folder.Path);
         using var again = new RemoteClient(await second.ReadyAsync());
         using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
+        await sleeper.WakeAsync();
         Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"));
         second.Terminate();
         Assert.That(await second.ExitedAsync(), Is.Zero, () => second.Error);
@@ -76,8 +77,9 @@ public sealed class DrainTests
     public async Task F04_a_drain_ends_when_nothing_runs_and_until_then_everything_is_served()
     {
         await using var server = await InProcessServer.StartAsync("--slots", "1", "--drain-limit", "10m");
-        var (running, name) = await server.Client.BeginAsync("sleep 2; echo survived");
-        var (leased, _) = await server.Client.SubmitAsync("echo leased"); // ahead of its turn: the worker may fetch its inputs
+        var sleeper = new Sleeper();
+        var (running, name) = await server.Client.BeginAsync($"{sleeper.Command}; echo survived");
+        using var leased = (await server.Client.SubmitAsync("echo leased")).Call; // ahead of its turn: it may start yet
         var (queued, _) = await server.Client.SubmitAsync("echo next");
         using var watching = server.Client.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
         using var health = server.Client.Health.Watch(new HealthCheckRequest(), new CallOptions());
@@ -89,7 +91,8 @@ public sealed class DrainTests
         // A new connection: uploads, execution and whatever else.
         using var late = new RemoteClient(new Uri($"http://{server.Host.Rpc.EndPoint}"));
         var (lateCall, _) = await late.SubmitAsync("echo late");
-        var ends = await Task.WhenAll(StreamEnd.OfAsync(running), StreamEnd.OfAsync(watching), StreamEnd.OfAsync(leased), StreamEnd.OfAsync(queued), StreamEnd.OfAsync(lateCall));
+        await sleeper.WakeAsync();
+        var ends = await Task.WhenAll(StreamEnd.OfAsync(running), StreamEnd.OfAsync(watching), StreamEnd.OfAsync(queued), StreamEnd.OfAsync(lateCall));
         await server.Running;
 
         foreach (var end in ends[..2])
@@ -145,15 +148,19 @@ public sealed class DrainTests
     public async Task What_a_drain_did_not_begin_is_begun_by_the_next_server()
     {
         using var folder = new TemporaryFolder();
+        var sleeper = new Sleeper();
         string name;
-        await using (var first = ServerProgram.Start("--data-dir", folder.Path, "--slots", "1"))
+        await using (var first = ServerProgram.Start("--data-dir", folder.Path, "--slots", "1", "--drain-limit", "10m"))
         {
             using var client = new RemoteClient(await first.ReadyAsync());
-            var (running, _) = await client.BeginAsync("sleep 1");
-            using var leased = (await client.SubmitAsync("echo leased")).Call;
+            var (running, _) = await client.BeginAsync($"{sleeper.Command}; true");
+            var (leased, _) = await client.SubmitAsync("echo leased"); // ahead of its turn
             (var queued, name) = await client.SubmitAsync("echo next");
             first.Terminate();
+            await first.SaysAsync("leases held"); // the worker, when it starts nothing any more
+            await sleeper.WakeAsync();
             Assert.That((await StreamEnd.OfAsync(running)).Result, Is.Not.Null);
+            Assert.That((await StreamEnd.OfAsync(leased)).Code, Is.EqualTo(StatusCode.Unavailable));
             Assert.That((await StreamEnd.OfAsync(queued)).Code, Is.EqualTo(StatusCode.Unavailable));
             Assert.That(await first.ExitedAsync(), Is.Zero, () => first.Error);
         }

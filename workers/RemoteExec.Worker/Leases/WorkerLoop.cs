@@ -177,10 +177,10 @@ internal sealed partial class WorkerLoop(
         if (leave.IsCancellationRequested) return;
 
         int held = leases.Snapshot().Count;
-        LogDraining(held);
         // In this order: what a worker gives back that is not leaving may be leased to it again.
         lines.AskToDrain();
         desk.HandBackUnstarted();
+        LogDraining(held);
         await WithinAsync(leases.WhenDone(), drainMax, leave.Token);
         await WithinAsync(desk.HandBackAllAsync(), KillMax, leave.Token);
         await Task.Delay(GoodbyeMax, time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
