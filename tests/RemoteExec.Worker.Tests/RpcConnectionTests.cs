@@ -84,6 +84,17 @@ public sealed class RpcConnectionTests
         Assert.That((await _connection.ReceiveAsync(default))!.CancelLease.Lease, Is.EqualTo(Id("e")), "the stream is as it was");
     }
 
+    [Test]
+    public async Task A_connection_that_is_over_begins_no_call()
+    {
+        await _connection.DisposeAsync();
+
+        Assert.That(
+            async () => await _connection.ShowAsync(new LeaseOutput { Lease = Id("e") }, default),
+            Throws.InstanceOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.Unavailable));
+        Assert.That(_pool.Watchers, Is.Zero);
+    }
+
     private sealed class EchoingPool : WorkerPool.WorkerPoolBase
     {
         private int _watchers;

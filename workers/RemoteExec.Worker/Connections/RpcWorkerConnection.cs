@@ -10,7 +10,9 @@ internal sealed class RpcWorkerConnection(CoordinatorClients coordinator, TimePr
     private static readonly TimeSpan ReportMax = TimeSpan.FromMinutes(5);
 
     private readonly AsyncDuplexStreamingCall<WorkerMessage, CoordinatorMessage> _join = coordinator.Joining.Join(new CallOptions());
+    private readonly Lock _gate = new();
     private AsyncClientStreamingCall<LeaseOutput, LiveOutputResponse>? _liveOutput;
+    private bool _isDisposed;
 
     public async ValueTask SendAsync(WorkerMessage message, CancellationToken cancellationToken) =>
         await _join.RequestStream.WriteAsync(message, cancellationToken);
@@ -23,15 +25,14 @@ internal sealed class RpcWorkerConnection(CoordinatorClients coordinator, TimePr
 
     public async ValueTask ShowAsync(LeaseOutput piece, CancellationToken cancellationToken)
     {
-        _liveOutput ??= coordinator.Calling.LiveOutput(new CallOptions());
+        var call = LiveOutput();
         try
         {
-            await _liveOutput.RequestStream.WriteAsync(piece, cancellationToken);
+            await call.RequestStream.WriteAsync(piece, cancellationToken);
         }
         catch
         {
-            _liveOutput.Dispose();
-            _liveOutput = null;
+            Forget(call);
             throw;
         }
     }
@@ -40,7 +41,32 @@ internal sealed class RpcWorkerConnection(CoordinatorClients coordinator, TimePr
     {
         // Ends the calls either way: in good order nothing is left to cancel.
         _join.Dispose();
-        _liveOutput?.Dispose();
+        lock (_gate)
+        {
+            _isDisposed = true;
+            _liveOutput?.Dispose();
+            _liveOutput = null;
+        }
+
         return ValueTask.CompletedTask;
+    }
+
+    // Whoever shows does not know yet that this is over: a call begun now would have nobody to end it.
+    private AsyncClientStreamingCall<LeaseOutput, LiveOutputResponse> LiveOutput()
+    {
+        lock (_gate)
+        {
+            if (_isDisposed) throw new RpcException(new Status(StatusCode.Unavailable, "the connection is over"));
+            return _liveOutput ??= coordinator.Calling.LiveOutput(new CallOptions());
+        }
+    }
+
+    private void Forget(AsyncClientStreamingCall<LeaseOutput, LiveOutputResponse> call)
+    {
+        call.Dispose();
+        lock (_gate)
+        {
+            if (_liveOutput == call) _liveOutput = null;
+        }
     }
 }
