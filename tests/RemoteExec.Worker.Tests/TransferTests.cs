@@ -1,5 +1,6 @@
 using Grpc.Core;
 using NUnit.Framework;
+using RemoteExec.Storage;
 
 namespace RemoteExec.Worker.Tests;
 
@@ -119,7 +120,7 @@ public sealed class TransferTests
         var one = _local.Put(DigestFunction.Sha256, "one"u8);
         var two = _local.Put(DigestFunction.Sha256, new byte[600_000]);
 
-        await new OutputUploader(_local, _remote).UploadAsync([one, two], default);
+        await new OutputUploader(_local, _remote).UploadAsync(Outputs(one, two), default);
 
         Assert.That(new[] { one, two }.Select(_remote.Has), Is.All.True);
     }
@@ -130,7 +131,80 @@ public sealed class TransferTests
         var gone = Digest.Of(DigestFunction.Sha256, "gone"u8);
 
         Assert.That(
-            async () => await new OutputUploader(_local, _remote).UploadAsync([gone], default),
+            async () => await new OutputUploader(_local, _remote).UploadAsync(Outputs(gone), default),
             Throws.InstanceOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.Unavailable));
+    }
+
+    [Test]
+    public async Task An_output_that_the_cache_gave_up_before_it_was_uploaded_is_stored_again()
+    {
+        var output = _local.Put(DigestFunction.Sha256, "made"u8);
+        var outputs = new CollectedOutputs();
+        outputs.Add(output, _ =>
+        {
+            _local.Put(DigestFunction.Sha256, "made"u8);
+            return ValueTask.CompletedTask;
+        });
+        _local.Remove(output);
+
+        await new OutputUploader(_local, _remote).UploadAsync(outputs, default);
+
+        Assert.That(_remote.Has(output), Is.True);
+    }
+
+    [Test]
+    public async Task An_upload_of_outputs_is_resumed_where_the_way_broke()
+    {
+        var output = _local.Put(DigestFunction.Sha256, new byte[1_000_000]);
+        var remote = new BreakingStore(_remote);
+
+        await new OutputUploader(_local, new OwnedBlobStore(remote, StoreOwner.Everybody)).UploadAsync(Outputs(output), default);
+
+        Assert.That((remote.Resumed, _remote.Has(output)), Is.EqualTo((true, true)));
+    }
+
+    /// <summary>They can be stored once only.</summary>
+    private static CollectedOutputs Outputs(params Digest[] digests)
+    {
+        var outputs = new CollectedOutputs();
+        foreach (var digest in digests) outputs.Add(digest, _ => ValueTask.CompletedTask);
+        return outputs;
+    }
+
+    /// <summary>Loses its connection in the middle of every upload, once.</summary>
+    private sealed class BreakingStore(IBlobStore inner) : IBlobStore
+    {
+        public bool Resumed { get; private set; }
+
+        public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+            inner.FindMissingAsync(digests, cancellationToken);
+
+        public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+            inner.OpenReadAsync(digest, offset, cancellationToken);
+
+        public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+            new Writer(this, await inner.CreateWriterAsync(digest, cancellationToken));
+
+        private sealed class Writer(BreakingStore store, IBlobWriter inner) : IResumableBlobWriter
+        {
+            public long WrittenBytes => inner.WrittenBytes;
+
+            public bool AlreadyPresent => inner.AlreadyPresent;
+
+            public ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken) =>
+                WrittenBytes == 0 || store.Resumed
+                    ? inner.AppendAsync(data, cancellationToken)
+                    : throw new RpcException(new Status(StatusCode.Unavailable, "the server was killed"));
+
+            public ValueTask CommitAsync(CancellationToken cancellationToken) => inner.CommitAsync(cancellationToken);
+
+            public ValueTask ResumeAsync(RpcException cut, CancellationToken cancellationToken)
+            {
+                store.Resumed = true;
+                return ValueTask.CompletedTask;
+            }
+
+            public ValueTask DisposeAsync() => inner.DisposeAsync();
+        }
     }
 }

@@ -75,6 +75,22 @@ public sealed class WorkerStoreTests : IDisposable
         Assert.That(report.Status.Message, Does.Contain("--cache-size"));
     }
 
+    [TestCase(2)]
+    [TestCase(int.MaxValue)]
+    public async Task An_output_that_was_evicted_before_it_was_uploaded_is_imported_again_and_not_for_ever(int evictions)
+    {
+        var local = new HastyStore(new FolderBlobStore(_folder.Sub("local")), evictions);
+        await using var bench = new ActionBench { Local = local, Remote = _shared };
+        var sandbox = ScriptedSandbox.Exits(0, root => File.WriteAllText(Path.Combine(root, "out"), "made"));
+
+        var report = await bench.RunAsync(sandbox, Lease(bench, "content"u8.ToArray()));
+
+        bool fits = evictions < int.MaxValue;
+        Assert.That(((StatusCode)report.Status.Code, report.Blame), Is.EqualTo(fits ? (StatusCode.OK, Blame.Unspecified) : (StatusCode.Unavailable, Blame.Worker)), report.Status.Message);
+        Assert.That(_shared.Has(Digest.Of(DigestFunction.Sha256, "made"u8)), Is.EqualTo(fits));
+        Assert.That(fits ? local.Evictions : 0, Is.Zero, "it was put to the test");
+    }
+
     [Test]
     public async Task A_worker_whose_own_store_is_full_is_to_blame()
     {
@@ -169,6 +185,24 @@ public sealed class WorkerStoreTests : IDisposable
             }
 
             return base.LinkManyAsync(links, cancellationToken);
+        }
+    }
+
+    /// <summary>Loses what an action made as soon as it is in, so many times.</summary>
+    private sealed class HastyStore(FolderBlobStore inner, int evictions) : PassingStore(inner)
+    {
+        public int Evictions { get; private set; } = evictions;
+
+        public override async ValueTask<Digest> ImportFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken)
+        {
+            var digest = await base.ImportFileAsync(function, file, cancellationToken);
+            if (Evictions > 0)
+            {
+                Evictions--;
+                Inner.Remove(digest);
+            }
+
+            return digest;
         }
     }
 

@@ -25,9 +25,9 @@ internal sealed class OutputStage(
         var function = action.Action.Digest.Function;
         var outputs = verdict.HasResult
             ? await collector.CollectAsync(run.Spec.InputRootPath, action.Command, function, result, cancellationToken)
-            : [];
+            : new CollectedOutputs();
         await StoreLogsAsync(result, run, function, outputs, cancellationToken);
-        report.Usage.OutputBytes = outputs.Sum(digest => digest.SizeBytes);
+        report.Usage.OutputBytes = outputs.Digests.Sum(digest => digest.SizeBytes);
         if (uploader is not null) await uploader.UploadAsync(outputs, cancellationToken);
 
         attempt.Clock.OutputUploadCompleted();
@@ -36,20 +36,25 @@ internal sealed class OutputStage(
     }
 
     private async ValueTask StoreLogsAsync(
-        ActionResult result, CommandRun run, DigestFunction function, HashSet<Digest> outputs, CancellationToken cancellationToken)
+        ActionResult result, CommandRun run, DigestFunction function, CollectedOutputs outputs, CancellationToken cancellationToken)
     {
-        int inlineBytesMax = options.OutputLimits.InlineLogBytesMax;
-        var stdout = await run.Stdout.StoreAsync(store, function, run.Report.StdoutDroppedBytes, inlineBytesMax, cancellationToken);
+        var stdout = await StoreAsync(run.Stdout, run.Report.StdoutDroppedBytes, function, outputs, cancellationToken);
         result.StdoutRaw = UnsafeByteOperations.UnsafeWrap(stdout.Inline);
         result.StdoutDigest = stdout.Digest?.ToWire();
-        var stderr = await run.Stderr.StoreAsync(store, function, run.Report.StderrDroppedBytes, inlineBytesMax, cancellationToken);
+        var stderr = await StoreAsync(run.Stderr, run.Report.StderrDroppedBytes, function, outputs, cancellationToken);
         result.StderrRaw = UnsafeByteOperations.UnsafeWrap(stderr.Inline);
         result.StderrDigest = stderr.Digest?.ToWire();
+    }
 
-        foreach (var log in (ReadOnlySpan<StoredLog>)[stdout, stderr])
-        {
-            if (log.Digest is { } digest) outputs.Add(digest);
-        }
+    private async ValueTask<StoredLog> StoreAsync(
+        ActionLog log, long droppedBytes, DigestFunction function, CollectedOutputs outputs, CancellationToken cancellationToken)
+    {
+        int inlineBytesMax = options.OutputLimits.InlineLogBytesMax;
+        var stored = await log.StoreAsync(store, function, droppedBytes, inlineBytesMax, cancellationToken);
+        // What was dropped is told in the log already.
+        if (stored.Digest is { } digest)
+            outputs.Add(digest, async cancelled => await log.StoreAsync(store, function, droppedBytes: 0, inlineBytesMax, cancelled));
+        return stored;
     }
 
     /// <summary>A message has a bound and the number of outputs has none, so a large result goes as a blob.</summary>

@@ -12,8 +12,12 @@ internal class OwnedBlobStore(IBlobStore inner, StoreOwner owner) : IBlobStore
     public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
         await OwnAsync(() => inner.OpenReadAsync(digest, offset, cancellationToken)) is { } reader ? new Reader(this, reader) : null;
 
-    public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
-        new Writer(this, await OwnAsync(() => inner.CreateWriterAsync(digest, cancellationToken)));
+    public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var writer = await OwnAsync(() => inner.CreateWriterAsync(digest, cancellationToken));
+        // What it can do must stay to be seen: an upload that cannot be resumed ends with its coordinator.
+        return writer is IResumableBlobWriter resumable ? new ResumableWriter(this, resumable) : new Writer(this, writer);
+    }
 
     protected async ValueTask<T> OwnAsync<T>(Func<ValueTask<T>> use)
     {
@@ -43,8 +47,10 @@ internal class OwnedBlobStore(IBlobStore inner, StoreOwner owner) : IBlobStore
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 
-    private sealed class Writer(OwnedBlobStore store, IBlobWriter inner) : IBlobWriter
+    private class Writer(OwnedBlobStore store, IBlobWriter inner) : IBlobWriter
     {
+        protected OwnedBlobStore Store => store;
+
         public long WrittenBytes => inner.WrittenBytes;
 
         public bool AlreadyPresent => inner.AlreadyPresent;
@@ -55,5 +61,11 @@ internal class OwnedBlobStore(IBlobStore inner, StoreOwner owner) : IBlobStore
         public ValueTask CommitAsync(CancellationToken cancellationToken) => store.OwnAsync(() => inner.CommitAsync(cancellationToken));
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    private sealed class ResumableWriter(OwnedBlobStore store, IResumableBlobWriter inner) : Writer(store, inner), IResumableBlobWriter
+    {
+        public ValueTask ResumeAsync(RpcException cut, CancellationToken cancellationToken) =>
+            Store.OwnAsync(() => inner.ResumeAsync(cut, cancellationToken));
     }
 }

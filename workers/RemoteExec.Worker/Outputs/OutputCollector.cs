@@ -17,11 +17,12 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     // Imports in flight: each ends in a flush, and the store makes one flush serve many.
     private const int ImportsMax = 32;
 
-    /// <summary>Fills the output fields of <paramref name="result"/>; answers the digests it names, once each.</summary>
-    public async ValueTask<HashSet<Digest>> CollectAsync(
+    /// <summary>Fills the output fields of <paramref name="result"/>; answers the blobs that it names.</summary>
+    public async ValueTask<CollectedOutputs> CollectAsync(
         string rootPath, CommandSpec command, DigestFunction function, ActionResult result, CancellationToken cancellationToken)
     {
-        if (command.Outputs.Paths.IsEmpty) return [];
+        var collected = new CollectedOutputs();
+        if (command.Outputs.Paths.IsEmpty) return collected;
 
         using var root = DirectoryHandle.Open(rootPath);
         var survey = new OutputSurvey(root, limits, trees());
@@ -33,8 +34,9 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         foreach (var (output, node) in found)
             CheckKind(output, node);
 
-        var collected = new HashSet<Digest>();
-        await ImportFilesAsync(root, survey.Files, function, collected, cancellationToken);
+        await ImportFilesAsync(root, survey.Files, function, cancellationToken);
+        foreach (var file in survey.Files)
+            collected.Add(file.Digest, cancelled => ImportAgainAsync(rootPath, file, function, cancelled));
         foreach (var (output, node) in found)
         {
             switch (node)
@@ -56,7 +58,6 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
                     break;
             }
         }
-        collected.RemoveWhere(digest => digest.IsEmpty); // always present, never stored (REAPI D2)
         return collected;
     }
 
@@ -76,7 +77,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     }
 
     private async ValueTask ImportFilesAsync(
-        DirectoryHandle root, List<OutputFileNode> files, DigestFunction function, HashSet<Digest> collected, CancellationToken cancellationToken)
+        DirectoryHandle root, List<OutputFileNode> files, DigestFunction function, CancellationToken cancellationToken)
     {
         if (files.Count == 1)
         {
@@ -87,9 +88,15 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
             var imports = new ParallelOptions { MaxDegreeOfParallelism = ImportsMax, CancellationToken = cancellationToken };
             await Parallel.ForEachAsync(files, imports, (file, cancelled) => ImportFileAsync(root, file, function, cancelled));
         }
+    }
 
-        foreach (var file in files)
-            collected.Add(file.Digest);
+    private async ValueTask ImportAgainAsync(string rootPath, OutputFileNode file, DigestFunction function, CancellationToken cancellationToken)
+    {
+        var told = file.Digest;
+        using var root = DirectoryHandle.Open(rootPath);
+        await ImportFileAsync(root, file, function, cancellationToken);
+        if (file.Digest != told)
+            throw RpcErrors.Of(StatusCode.FailedPrecondition, $"the output {Printable.Quote(file.Path)} was altered while it was collected");
     }
 
     private async ValueTask ImportFileAsync(
@@ -122,7 +129,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
 
     private async ValueTask<OutputDirectory> StoreDirectoryAsync(
         OutputPath output, OutputDirectoryNode directory, CommandSpec command, DigestFunction function,
-        HashSet<Digest> collected, CancellationToken cancellationToken)
+        CollectedOutputs collected, CancellationToken cancellationToken)
     {
         var tree = OutputTree.Build(directory, function);
         bool asDirectories = command.WantsDirectories;
@@ -142,8 +149,8 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         {
             if (status.StatusCode != StatusCode.OK) throw new RpcException(status);
         }
-        foreach (var (digest, _) in blobs)
-            collected.Add(digest);
+        foreach (var (digest, bytes) in blobs)
+            collected.Add(digest, async cancelled => await store.WriteAllAsync(function, bytes, cancelled));
 
         return new OutputDirectory
         {

@@ -1,0 +1,20 @@
+namespace RemoteExec.Worker;
+
+/// <summary>
+/// The blobs of a result, and how each of them gets into the worker's store once more: that store is a cache, which may give one up
+/// for what another slot brings before it has been uploaded.
+/// </summary>
+internal sealed class CollectedOutputs
+{
+    private readonly Dictionary<Digest, Func<CancellationToken, ValueTask>> _sources = [];
+
+    /// <summary>Once each, and not the empty one: it is always present and never stored (REAPI D2).</summary>
+    public IReadOnlyCollection<Digest> Digests => _sources.Keys;
+
+    public void Add(Digest digest, Func<CancellationToken, ValueTask> storeAgain)
+    {
+        if (!digest.IsEmpty) _sources.TryAdd(digest, storeAgain);
+    }
+
+    public ValueTask StoreAgainAsync(Digest digest, CancellationToken cancellationToken) => _sources[digest](cancellationToken);
+}
