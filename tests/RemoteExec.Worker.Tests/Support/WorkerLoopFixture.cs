@@ -76,10 +76,10 @@ public abstract class WorkerLoopFixture
             report.Lease = lease.Lease_;
             return new FinishedAttempt(report, Left);
         }
-        catch (OperationCanceledException) when (Dying is not null)
+        catch (OperationCanceledException)
         {
-            await Dying.Task;
-            throw;
+            if (Dying is not null) await Dying.Task;
+            return new FinishedAttempt(Report: null, Left);
         }
     }
 

@@ -11,7 +11,9 @@ namespace RemoteExec.Worker;
 internal sealed partial class ActionRunner(
     string worker, WorkDirectories directories, InputStage inputs, CommandStage command, OutputStage outputs, TimeProvider time, ILogger log)
 {
-    /// <summary>Answers the report. Cancellation kills the command and throws: nobody wants that report.</summary>
+    /// <summary>
+    /// Answers the report, and what is to be cleaned up. Cancellation kills the command; then there is no report, since nobody wants it.
+    /// </summary>
     /// <param name="started">Called when the command is about to run.</param>
     public async ValueTask<FinishedAttempt> RunAsync(Lease lease, Action started, CancellationToken cancellationToken)
     {
@@ -20,15 +22,11 @@ internal sealed partial class ActionRunner(
         {
             await RunAsync(attempt, started, cancellationToken);
         }
-        catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception failure)
         {
+            // Not cleaned up here: that may wait for other removals, and what is dead must be told at once.
+            if (cancellationToken.IsCancellationRequested) return new FinishedAttempt(Report: null, attempt.Directory);
             Fail(attempt, failure);
-        }
-        catch
-        {
-            if (attempt.Directory is not null) await attempt.Directory.DisposeAsync();
-            cancellationToken.ThrowIfCancellationRequested();
-            throw;
         }
 
         return new FinishedAttempt(attempt.Report, attempt.Directory);
