@@ -103,6 +103,26 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
         await LeaveAsync(stream);
     }
 
+    [TestCase(StatusCode.Internal)]
+    [TestCase(StatusCode.Unknown)]
+    public async Task A_report_over_which_the_coordinator_fails_again_and_again_is_the_failure_of_its_own_attempt(StatusCode code)
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        Finish("e", new ReportRequest { Status = new RpcStatus(), InlineResult = new() });
+        for (int i = 0; i < 5; i++)
+        {
+            var asked = await Coordinator.NextReportAsync();
+            Assert.That(asked.Request.ResultCase, Is.EqualTo(ReportRequest.ResultOneofCase.InlineResult), "it may pass");
+            asked.Fail(Failure(code));
+        }
+
+        var report = await Coordinator.TakeReportAsync();
+
+        Assert.That((report.Lease, report.Blame, report.ResultCase), Is.EqualTo((Id("e"), Blame.Worker, ReportRequest.ResultOneofCase.None)));
+        await LeaveAsync(stream);
+    }
+
     [Test]
     public async Task A_report_that_nobody_answers_holds_up_no_other()
     {
@@ -134,6 +154,20 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
 
         Dying.SetResult();
         Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("gone")));
+        await LeaveAsync(stream);
+    }
+
+    [Test]
+    public async Task A_cancelled_lease_is_confirmed_while_what_it_left_waits_to_be_cleaned_up()
+    {
+        Left = new SlowRemains();
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "gone");
+        await stream.CancelAsync(Id("gone"));
+
+        Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("gone")));
+        await Left.Begun.Task;
+        Left.End.SetResult();
         await LeaveAsync(stream);
     }
 
@@ -377,6 +411,18 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
         stream.Complete(Failure(StatusCode.InvalidArgument));
 
         Assert.That(async () => await Running, Throws.InstanceOf<RpcException>());
+    }
+
+    [TestCase(StatusCode.InvalidArgument)]
+    [TestCase(StatusCode.Unimplemented)]
+    public async Task A_worker_that_was_once_welcome_outlives_whatever_answers_for_a_coordinator_that_restarts(StatusCode code)
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        stream.Complete();
+        (await Coordinator.NextStreamAsync()).Complete(Failure(code));
+
+        var (next, _) = await Coordinator.WelcomeAsync();
+        await LeaveAsync(next);
     }
 
     [Test]

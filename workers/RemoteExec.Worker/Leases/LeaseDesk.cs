@@ -12,6 +12,9 @@ namespace RemoteExec.Worker;
 /// </summary>
 internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines lines, AttemptRunner runAttempt, TimeProvider time, ILogger log)
 {
+    // The coordinator's own failure, which may pass; so often in a row it is a failure over this very report.
+    private const int FailuresMax = 5;
+
     // Longer than its lease: a report may be answered before an attempt has cleaned up.
     private readonly ConcurrentDictionary<HeldLease, Task> _lives = new();
     private volatile bool _isDraining;
@@ -134,6 +137,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
     {
         var backoff = new ReconnectBackoff(Random.Shared);
         bool isOver = false, wasRefused = false;
+        int failures = 0;
         while (!isOver && !held.Unwanted.IsCancellationRequested)
         {
             isOver = await ServingLoop.ServeAsync(
@@ -146,8 +150,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
                 },
                 failure =>
                 {
-                    if (failure is not RpcException { StatusCode: StatusCode.InvalidArgument or StatusCode.ResourceExhausted or StatusCode.Unimplemented } refusal)
-                        return;
+                    if (failure is not RpcException refusal || !IsForGood(refusal.StatusCode)) return;
 
                     LogReportRefused(held.Key.ExecutionId, held.Key.Attempt, refusal.StatusCode, refusal.Status.Detail);
                     (isOver, wasRefused) = (wasRefused, true);
@@ -156,6 +159,13 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
             if (!isOver)
                 await Task.Delay(backoff.Next(lines.Limits.ReconnectWaitMax), time, held.Unwanted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        bool IsForGood(StatusCode code) => code switch
+        {
+            StatusCode.InvalidArgument or StatusCode.ResourceExhausted or StatusCode.Unimplemented => true,
+            StatusCode.Internal or StatusCode.Unknown => ++failures % FailuresMax == 0,
+            _ => false,
+        };
     }
 
     private ReportRequest Failed(LeaseId lease, string reason) => new()

@@ -23,8 +23,9 @@ internal sealed partial class WorkerLoop(
     private static readonly TimeSpan GoodbyeMax = TimeSpan.FromSeconds(5);
 
     private readonly ReconnectBackoff _backoff = new(random);
+    private bool _wasWelcomed;
 
-    /// <summary>Runs until drained, or until the coordinator refuses this worker for good.</summary>
+    /// <summary>Runs until drained, or until a coordinator refuses this worker for good that has never welcomed it.</summary>
     /// <param name="drain">Cancelled when the worker should finish what it runs and leave.</param>
     /// <exception cref="RpcException">The coordinator will never take this worker as it is.</exception>
     public async Task RunAsync(CancellationToken drain)
@@ -62,9 +63,10 @@ internal sealed partial class WorkerLoop(
             await using var connection = await connector.ConnectAsync(leave);
             return await ServeAsync(connection, drain, leave);
         }
-        catch (RpcException refused) when (refused.StatusCode is StatusCode.InvalidArgument or StatusCode.Unimplemented)
+        // The same words would be refused again, unless they were once taken: then it is who stands in for a coordinator that is away.
+        catch (RpcException refused) when (!_wasWelcomed && refused.StatusCode is (StatusCode.InvalidArgument or StatusCode.Unimplemented))
         {
-            throw; // the same words would be refused again
+            throw;
         }
         catch (Exception broken)
         {
@@ -82,6 +84,7 @@ internal sealed partial class WorkerLoop(
     private async Task<StreamEnd> ServeAsync(IWorkerConnection connection, CancellationToken drain, CancellationToken leave)
     {
         var welcome = await GreetAsync(connection, drain, leave);
+        _wasWelcomed = true;
         LogJoined(hello.WorkerId, welcome.CoordinatorVersion);
         long joinedAt = time.GetTimestamp();
         var line = new Line(connection, Limits.FromWire(welcome.Limits), time);
