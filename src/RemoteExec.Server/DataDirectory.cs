@@ -1,4 +1,5 @@
 using RemoteExec.Files;
+using RemoteExec.Hosting;
 
 namespace RemoteExec.Server;
 
@@ -11,11 +12,12 @@ internal static class DataDirectory
     private const long LimitMin = 1_000_000_000;
 
     /// <summary>Makes it if absent. What it is made of is checked by the rooms that write there.</summary>
-    /// <exception cref="ServerRefusedException">It cannot be made.</exception>
+    /// <exception cref="ServerRefusedException">It cannot be made, or is somebody else's.</exception>
     public static void Create(string path)
     {
         try
         {
+            ForeignFiles.Refuse(path, ServerPaths.Names, sentence => new ServerRefusedException(sentence));
             DurableDirectory.Create(new Disk(), path);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

@@ -14,15 +14,15 @@ internal sealed class ServerOptions(OptionReader options)
 
     public HostPort Grpc { get; } = options.HostPort("grpc", "127.0.0.1:8980", "where clients and workers connect");
     public HostPort Http { get; } = options.HostPort("http", "127.0.0.1:8981", "web page, JSON, /metrics, /healthz, /readyz");
-    public string DataDirectory { get; } = Path.GetFullPath(options.Text("data-dir", UserData.DirectoryOf("rexec"), "everything durable lives here", "DIR"));
+    public string DataDirectory { get; } = Path.GetFullPath(options.Text("data-dir", UserData.DirectoryOf("rexec"), "everything durable lives here", "DIR", "`~/.local/share/rexec`"));
     public IReadOnlyList<ServerRole> Roles { get; } = options.Choices<ServerRole>("roles", "all", "parts that this process plays");
-    public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)");
+    public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)", isHidden: true);
 
     public long? MaxCasSizeBytes { get; } = options.OptionalSize("max-cas-size", "disk space for blobs; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse action results from clients; only own workers write them");
 
-    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax);
+    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax, defaultWords: "the number of processors");
     public string Pool { get; } = options.Text("pool", Pools.Default, "pool of the local worker", "NAME");
     public IReadOnlyList<PlatformProperty> Properties { get; } = options.Properties("property", "platform property that the local worker offers");
     public SandboxMode Sandbox { get; } = options.Choice("sandbox", SandboxMode.Degrade, "when this kernel cannot build every wall: refuse, say so and go on, or never build any");
@@ -35,10 +35,14 @@ internal sealed class ServerOptions(OptionReader options)
     public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when its last client is gone");
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM");
 
-    public LogLevel LogLevel { get; } = options.Choice("log-level", LogLevel.Information, "least important log line that is written");
+    public LogLevel LogLevel { get; } = options.LogLevel("log-level", LogLevel.Information, "least important log line that is written");
 
     // Clients upload blobs of megabytes at once; below this they would evict each other while a build runs.
     private const long CasSizeBytesMin = 64 << 20;
+
+    // Bazel asks for what it was told of minutes ago; a year is for ever, and a store that may evict nothing refuses everything.
+    private static readonly TimeSpan RetentionMin = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan RetentionMax = TimeSpan.FromDays(366);
 
     public bool Plays(ServerRole role) => Roles.Contains(ServerRole.All) || Roles.Contains(role);
 
@@ -52,6 +56,12 @@ internal sealed class ServerOptions(OptionReader options)
             yield return "--roles: a local worker needs the coordinator in the same process; add coordinator, or run rexec-worker --coordinator HOST:PORT";
         if (options.MaxCasSizeBytes < CasSizeBytesMin)
             yield return "--max-cas-size: is smaller than 64MiB, which one large output fills; write a larger size, such as 10GB";
+        if (options.Retention < RetentionMin)
+            yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 4h suits most";
+        if (options.Retention > RetentionMax)
+            yield return "--retention: is longer than 366d, so the store would fill and then refuse all uploads; 4h suits most, some days suit a farm with much room";
+        if (ActionBounds.Problem("--action-memory", options.ActionMemoryBytesMax) is { } tooLittle)
+            yield return tooLittle;
         if (options.ActionTimeout > options.ActionTimeoutMax)
             yield return "--action-timeout: is longer than --action-timeout-max; raise the one or lower the other";
     }

@@ -3,6 +3,9 @@ namespace RemoteExec.Server;
 /// <summary>What lies where under <c>--data-dir</c>. One file system for blobs and work, so that inputs are hard links.</summary>
 internal sealed record ServerPaths(string DataDirectory)
 {
+    /// <summary>Of which at least one is in every directory of ours.</summary>
+    public static IReadOnlyCollection<string> Names { get; } = ["cas", "ac", "journal", "work"];
+
     public string Blobs => Path.Combine(DataDirectory, "cas");
 
     public string ActionCache => Path.Combine(DataDirectory, "ac");

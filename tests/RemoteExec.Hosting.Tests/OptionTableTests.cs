@@ -178,7 +178,7 @@ public sealed class OptionTableTests
         Assert.That(outcome.Answer, Does.StartWith("Options for tests.\n\nUsage: rexec-test [--OPTION VALUE]...\n"));
         Assert.That(outcome.Answer, Does.Match(@"\n  --max-cas-size SIZE +disk space for blobs \[10GB\]\n"));
         Assert.That(outcome.Answer, Does.Match(@"\n  --redis HOST:PORT\.\.\. +where Redis is\n"));
-        Assert.That(outcome.Answer, Does.Match(@"\n  --roles all\|storage\|worker\.\.\. +what to do \[all\]\n"));
+        Assert.That(outcome.Answer, Does.Match(@"\n  --roles all\|storage\|worker\.\.\.\s+what to do \[all\]\n"));
         Assert.That(outcome.Answer, Does.Match(@"\n  --config FILE +read options"));
         Assert.That(outcome.Answer, Does.Contain("REMOTEEXEC__GRPC"));
     }

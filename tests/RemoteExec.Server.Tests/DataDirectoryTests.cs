@@ -14,6 +14,31 @@ public sealed class DataDirectoryTests
         Assert.That(DataDirectory.LimitOf(freeGigabytes * Gigabyte, heldGigabytes * Gigabyte), Is.EqualTo(limitGigabytes * Gigabyte));
     }
 
+    [TestCase("letter.txt")]
+    [TestCase("photos/cas.jpg")]
+    public void A_directory_with_files_of_somebody_else_is_refused_and_left_alone(string foreign)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write(foreign, "precious");
+
+        Assert.That(() => DataDirectory.Create(folder.Path),
+            Throws.TypeOf<ServerRefusedException>().With.Message.Contains(foreign.Split('/')[0]).And.Message.Contains("--data-dir DIR"));
+        Assert.That(File.ReadAllText(folder.Combine(foreign)), Is.EqualTo("precious"));
+    }
+
+    [TestCase("cas/x", "notes.txt")]
+    [TestCase("ac/x")]
+    [TestCase("lost+found/x")]
+    [TestCase(".bash_history")]
+    [TestCase]
+    public void A_directory_that_was_ours_or_is_as_good_as_empty_is_taken(params string[] files)
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string file in files) folder.Write(file, "");
+
+        Assert.That(() => DataDirectory.Create(folder.Path), Throws.Nothing);
+    }
+
     [Test]
     public void A_directory_that_cannot_be_made_is_named_with_the_remedy()
     {

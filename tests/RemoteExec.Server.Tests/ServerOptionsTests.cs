@@ -1,4 +1,5 @@
 using System.Collections;
+using Microsoft.Extensions.Logging;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server.Tests;
@@ -52,6 +53,11 @@ public sealed class ServerOptionsTests
     [TestCase("--max-cas-size 10XB", "such as 10GB")]
     [TestCase("--max-cas-size 1MB", "is smaller than")]
     [TestCase("--retention soon", "such as 100ms, 30s or 5m")]
+    [TestCase("--retention 0s", "shorter than 1m")]
+    [TestCase("--retention 100000d", "than")]
+    [TestCase("--action-memory 1KB", "less than a shell needs")]
+    [TestCase("--log-level loud", "one of trace, debug, info, warn, error, fatal, none")]
+    [TestCase("--grpc grpcs://127.0.0.1:1", "HOST:PORT")]
     [TestCase("--sandbox no", "one of required, degrade, off")]
     [TestCase("--action-timeout 2h --action-timeout-max 1h", "--action-timeout-max")]
     [TestCase("--slot 3", "--slots", Description = "the nearest known flag")]
@@ -95,7 +101,34 @@ public sealed class ServerOptionsTests
     {
         string help = ServerOptions.Table.Read(["--help"], new Hashtable()).Answer ?? "";
 
-        foreach (string promised in new[] { "--roles", "--grpc", "--http", "--data-dir", "--redis", "--max-cas-size", "--slots", "--config", "[127.0.0.1:8980]" })
+        foreach (string promised in new[] { "--roles", "--grpc", "--http", "--data-dir", "--max-cas-size", "--slots", "--config", "[127.0.0.1:8980]" })
             Assert.That(help, Does.Contain(promised));
+        Assert.That(help, Does.Not.Contain("--redis"), "which is refused always");
     }
+
+    [Test]
+    public void The_Options_page_has_every_option() => OptionsPage.ShouldHave(ServerOptions.Table.Page);
+
+    [Test]
+    public void Help_fits_a_terminal()
+    {
+        string help = ServerOptions.Table.Read(["--help"], new Hashtable()).Answer ?? "";
+
+        // A default is this machine's: a long path is nobody's fault.
+        Assert.That(help.Split('\n').Where(line => line.Length > 100 && !line.Contains("[/")), Is.Empty);
+    }
+
+    [TestCase("grpc://0.0.0.0:1", "0.0.0.0:1")]
+    [TestCase("grpc://[::1]:1", "[::1]:1")]
+    public void An_address_may_be_written_as_clients_write_it(string written, string address) =>
+        Assert.That(Options.Of("--grpc", written).Grpc.ToString(), Is.EqualTo(address));
+
+    [TestCase("warn", LogLevel.Warning)]
+    [TestCase("warning", LogLevel.Warning)]
+    [TestCase("info", LogLevel.Information)]
+    [TestCase("information", LogLevel.Information)]
+    [TestCase("fatal", LogLevel.Critical)]
+    [TestCase("debug", LogLevel.Debug)]
+    public void The_log_level_is_said_in_the_words_of_the_log(string word, LogLevel level) =>
+        Assert.That(Options.Of("--log-level", word).LogLevel, Is.EqualTo(level));
 }

@@ -28,6 +28,43 @@ public sealed class WorkerFlagsTests
     }
 
     [Test]
+    public void The_Options_page_has_every_option() => OptionsPage.ShouldHave(WorkerFlags.Table.Page);
+
+    [Test]
+    public void A_coordinator_may_be_written_as_clients_write_it() =>
+        Assert.That(WorkerFlags.Table.Read(["--coordinator", "grpc://a:1,b:2"], new Hashtable()).Options?.Coordinators.Select(each => each.ToString()),
+            Is.EqualTo(new[] { "a:1", "b:2" }));
+
+    [Test]
+    public void A_worker_that_has_no_name_keeps_the_one_that_it_was_given_first()
+    {
+        using var folder = new TemporaryFolder();
+
+        string first = WorkerName.Of(folder.Path);
+
+        Assert.That(first, Does.StartWith(Environment.MachineName + "-"));
+        Assert.That(WorkerName.Of(folder.Path), Is.EqualTo(first));
+    }
+
+    [TestCase("")]
+    [TestCase("\0\0\0\0")]
+    [TestCase("../x")]
+    public void A_name_that_was_torn_is_made_anew_and_kept(string torn)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(Path.Combine(folder.Path, WorkerName.FileName), torn);
+
+        string name = WorkerName.Of(folder.Path);
+
+        Assert.That(name, Does.Match($"^{Environment.MachineName}-[0-9a-f]{{8}}$"));
+        Assert.That(WorkerName.Of(folder.Path), Is.EqualTo(name));
+    }
+
+    [Test]
+    public void Memory_in_which_nothing_can_live_is_refused() =>
+        Assert.That(WorkerFlags.Table.Read(["--action-memory", "1KB"], new Hashtable()).Errors.Single(), Does.Contain("--action-memory"));
+
+    [Test]
     public void A_worker_may_have_as_many_slots_as_a_coordinator_takes()
     {
         Assert.That(WorkerFlags.Table.Read(["--slots", "4096"], new Hashtable()).Options?.Slots, Is.EqualTo(4096));

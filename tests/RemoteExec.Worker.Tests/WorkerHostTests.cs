@@ -1,5 +1,6 @@
 using System.Collections;
 using Grpc.Core;
+using Microsoft.Extensions.Logging.Abstractions;
 using NUnit.Framework;
 using RemoteExec.Hosting;
 
@@ -22,6 +23,19 @@ public sealed class WorkerHostTests
     [Test]
     public void A_disk_that_fails_is_said_with_the_option_that_names_it() =>
         Assert.That(Explain(new IOException("No space left on device"))?.Sentence, Is.EqualTo("No space left on device; check --data-dir /data"));
+
+    [Test]
+    public void A_directory_with_files_of_somebody_else_is_refused_and_left_alone()
+    {
+        using var folder = new TemporaryFolder();
+        string letter = Path.Combine(folder.Path, "letter.txt");
+        File.WriteAllText(letter, "precious");
+        var flags = WorkerFlags.Table.Read(["--data-dir", folder.Path], new Hashtable()).Options!; // they are right
+
+        Assert.That(() => RunningWorker.CreateAsync(flags, TimeProvider.System, NullLoggerFactory.Instance, default),
+            Throws.TypeOf<WorkerRefusedException>().With.Message.Contains("letter.txt").And.Message.Contains("--data-dir"));
+        Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.EqualTo(new[] { letter }));
+    }
 
     [Test]
     public void A_bug_has_no_remedy() => Assert.That(Explain(new InvalidOperationException()), Is.Null);

@@ -16,6 +16,9 @@ internal sealed class RunningWorker : IProgramWork
     // A coordinator that is there answers within a round trip; what runs here is waited for only a few seconds.
     private static readonly TimeSpan ConnectMax = TimeSpan.FromSeconds(2);
 
+    // What is in a data directory of ours.
+    private static readonly string[] WorkerFiles = ["cas", "work", WorkerName.FileName];
+
     private readonly Stack<object> _owned = new();
     private LocalWorker? _worker;
 
@@ -52,7 +55,9 @@ internal sealed class RunningWorker : IProgramWork
     private async Task ComposeAsync(WorkerFlags flags, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
     {
         var options = flags.ToOptions();
+        ForeignFiles.Refuse(options.DataDirectory, WorkerFiles, name => new WorkerRefusedException(name));
         Directory.CreateDirectory(options.DataDirectory);
+        if (flags.WorkerId is null) options = options with { WorkerId = WorkerName.Of(options.DataDirectory) };
         var local = Own(await DiskBlobStore.OpenAsync(WorkerCache.Options(options.DataDirectory, flags.CacheSizeBytes), time, cancellationToken));
         var blobChannel = Own(RpcChannels.Create(AddressOf(flags.Coordinators[0])));
         var coordinators = flags.Coordinators.Select(ChannelsTo).ToList();

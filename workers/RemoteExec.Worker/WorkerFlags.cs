@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
 using RemoteExec.Hosting;
 
@@ -13,13 +14,15 @@ internal sealed class WorkerFlags(OptionReader options)
     public IReadOnlyList<HostPort> Coordinators { get; } =
         options.HostPorts("coordinator", "127.0.0.1:8980", "the servers to work for: leases come from the first that answers, blobs from the first that is named");
 
-    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "commands that run at the same time", min: 1, max: Pools.SlotsMax);
+    public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "commands that run at the same time", min: 1, max: Pools.SlotsMax,
+        defaultWords: "the number of processors");
 
     public int Prefetch { get; } =
         options.Count("prefetch", 0, "actions whose inputs are brought while all slots are busy", min: 0, max: 64);
 
     public string DataDirectory { get; } =
-        options.Text("data-dir", UserData.DirectoryOf("rexec-worker"), "where inputs are kept and actions run; one worker per directory", "DIR");
+        options.Text("data-dir", UserData.DirectoryOf("rexec-worker"), "where inputs are kept and actions run; one worker per directory", "DIR",
+            "`~/.local/share/rexec-worker`");
 
     public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again");
 
@@ -39,7 +42,10 @@ internal sealed class WorkerFlags(OptionReader options)
 
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
 
-    public string? WorkerId { get; } = options.OptionalText("worker-id", "the name in results and on the workers page", "NAME");
+    public string? WorkerId { get; } = options.OptionalText(
+        "worker-id", "the name in results and on the workers page; the machine's and one that is kept in the data directory, when left out", "NAME");
+
+    public LogLevel LogLevel { get; } = options.LogLevel("log-level", LogLevel.Information, "least important log line that is written");
 
     public WorkerOptions ToOptions()
     {
@@ -60,6 +66,8 @@ internal sealed class WorkerFlags(OptionReader options)
 
     private static IEnumerable<string> Rules(WorkerFlags flags)
     {
+        if (ActionBounds.Problem("--action-memory", flags.ActionMemoryBytes) is { } tooLittle)
+            yield return tooLittle;
         if (flags.CacheSizeBytes < 1 << 20)
             yield return $"--cache-size: {UnitText.FormatSize(flags.CacheSizeBytes)} holds no input tree; give at least 1MiB, better 10GB";
     }

@@ -11,7 +11,7 @@ internal sealed class WorkerHost : IProgram<WorkerFlags>
 {
     public OptionTable<WorkerFlags> Table => WorkerFlags.Table;
 
-    public LogLevel LogLevelOf(WorkerFlags flags) => LogLevel.Information;
+    public LogLevel LogLevelOf(WorkerFlags flags) => flags.LogLevel;
 
     public TimeSpan DrainMaxOf(WorkerFlags flags) => flags.DrainMax;
 

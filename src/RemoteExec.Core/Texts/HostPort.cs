@@ -2,12 +2,18 @@ using System.Globalization;
 
 namespace RemoteExec.Core;
 
-/// <summary>An address to listen on or to call: <c>127.0.0.1:8980</c>, <c>[::1]:8980</c>, <c>builder:8980</c>. Port 0 lets the kernel choose.</summary>
+/// <summary>
+/// An address to listen on or to call: <c>127.0.0.1:8980</c>, <c>[::1]:8980</c>, <c>builder:8980</c>. Port 0 lets the kernel choose.
+/// The scheme may stand in front (<c>grpc://builder:8980</c>): what one program prints, another takes.
+/// </summary>
 public readonly record struct HostPort(string Host, int Port)
 {
+    private const string Scheme = "grpc://";
+
     public static bool TryParse(string text, out HostPort address)
     {
         address = default;
+        if (text.StartsWith(Scheme, StringComparison.Ordinal)) text = text[Scheme.Length..];
         int colon = text.LastIndexOf(':');
         if (colon <= 0) return false;
 

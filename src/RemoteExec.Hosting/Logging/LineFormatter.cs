@@ -39,7 +39,7 @@ internal sealed class LineFormatter(bool json, TimeProvider time) : ConsoleForma
         {
             line.WriteStartObject();
             line.WriteString("ts", time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
-            line.WriteString("level", WordOf(entry.LogLevel));
+            line.WriteString("level", LogLevels.WordOf(entry.LogLevel));
             line.WriteString("room", room);
             if (entry.EventId.Name is { } name)
                 line.WriteString("event", name);
@@ -60,18 +60,10 @@ internal sealed class LineFormatter(bool json, TimeProvider time) : ConsoleForma
 
     private void WriteText<TState>(TextWriter output, in LogEntry<TState> entry, string room, string message)
     {
-        output.Write($"{time.GetUtcNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {WordOf(entry.LogLevel),-5} {room}: {OneLine(message)}");
+        output.Write($"{time.GetUtcNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture)} {LogLevels.WordOf(entry.LogLevel),-5} {room}: {OneLine(message)}");
         if (entry.Exception is not null)
             output.Write($" | {OneLine(entry.Exception.ToString())}");
     }
-
-    private static string WordOf(LogLevel level) => level switch
-    {
-        LogLevel.Information => "info",
-        LogLevel.Warning => "warn",
-        LogLevel.Critical => "fatal",
-        _ => level.ToString().ToLowerInvariant(),
-    };
 
     // JSON's own escaping does the rest.
     private static string Cut(string text) => text.Length <= TextBytesMax ? text : string.Concat(text.AsSpan(0, TextBytesMax), "…");

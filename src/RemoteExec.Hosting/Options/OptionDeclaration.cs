@@ -9,8 +9,11 @@ namespace RemoteExec.Hosting;
 /// <param name="Default">As a person would write it; null when there is none.</param>
 /// <param name="Repeats">Whether several values make a list.</param>
 /// <param name="SplitsAtCommas">Whether one text may hold several of them.</param>
+/// <param name="DefaultWords">The default in words, where it is another on each machine.</param>
+/// <param name="IsHidden">Understood, and in no list: what is refused with a better sentence than that nobody knows it.</param>
 internal sealed record OptionDeclaration(
-    string Name, string? Placeholder, string? Default, string Help, bool Repeats = false, bool SplitsAtCommas = false)
+    string Name, string? Placeholder, string? Default, string Help, bool Repeats = false, bool SplitsAtCommas = false,
+    string? DefaultWords = null, bool IsHidden = false)
 {
     public const string EnvironmentPrefix = "REMOTEEXEC__";
 

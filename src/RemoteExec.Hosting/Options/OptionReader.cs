@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
 
 namespace RemoteExec.Hosting;
@@ -31,8 +32,9 @@ public sealed partial class OptionReader
 
     internal IReadOnlyList<string> Errors => _errors;
 
-    public string Text(string name, string defaultText, string help, string placeholder = "TEXT") =>
-        One<string>(new(name, placeholder, defaultText, help), "a text", TryParseText)!;
+    /// <param name="defaultWords">The default in words, where it is another on each machine.</param>
+    public string Text(string name, string defaultText, string help, string placeholder = "TEXT", string? defaultWords = null) =>
+        One<string>(new(name, placeholder, defaultText, help, DefaultWords: defaultWords), "a text", TryParseText)!;
 
     /// <summary>Null when it is not set.</summary>
     public string? OptionalText(string name, string help, string placeholder = "TEXT") =>
@@ -49,10 +51,11 @@ public sealed partial class OptionReader
     public TimeSpan Duration(string name, string defaultText, string help) => One<TimeSpan>(
         new(name, "TIME", defaultText, help), "a duration; write a number and a unit, such as 100ms, 30s or 5m", UnitText.TryParseDuration);
 
-    public int Count(string name, int defaultValue, string help, int min = 0, int max = int.MaxValue)
+    /// <param name="defaultWords">The default in words, where it is another on each machine.</param>
+    public int Count(string name, int defaultValue, string help, int min = 0, int max = int.MaxValue, string? defaultWords = null)
     {
         string range = max == int.MaxValue ? $"a whole number of at least {min}" : $"a whole number from {min} to {max}";
-        return One(new(name, "N", defaultValue.ToString(CultureInfo.InvariantCulture), help), range, (string text, out int value) =>
+        return One(new(name, "N", defaultValue.ToString(CultureInfo.InvariantCulture), help, DefaultWords: defaultWords), range, (string text, out int value) =>
             int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max);
     }
 
@@ -63,13 +66,22 @@ public sealed partial class OptionReader
         One<HostPort>(new(name, "HOST:PORT", defaultText, help), HostPortForm, Core.HostPort.TryParse);
 
     /// <summary>Several, separated by commas or by repeating the option; none when it is not set and has no default.</summary>
-    public IReadOnlyList<HostPort> HostPorts(string name, string? defaultText, string help) =>
-        Read<HostPort>(new(name, "HOST:PORT", defaultText, help, Repeats: true, SplitsAtCommas: true), HostPortForm, Core.HostPort.TryParse);
+    /// <param name="isHidden">Whether no list of options has it.</param>
+    public IReadOnlyList<HostPort> HostPorts(string name, string? defaultText, string help, bool isHidden = false) =>
+        Read<HostPort>(new(name, "HOST:PORT", defaultText, help, Repeats: true, SplitsAtCommas: true, IsHidden: isHidden), HostPortForm, Core.HostPort.TryParse);
+
+    /// <summary>Null when it is not set.</summary>
+    public HostPort? OptionalHostPort(string name, string help) =>
+        Read<HostPort>(new(name, "HOST:PORT", null, help), HostPortForm, Core.HostPort.TryParse) is [var address, ..] ? address : null;
 
     /// <summary>Platform properties. Repeat the option for several: a value may contain commas.</summary>
     public IReadOnlyList<PlatformProperty> Properties(string name, string help) => Read(
         new(name, "NAME=VALUE", null, help, Repeats: true), "NAME=VALUE, such as OSFamily=linux",
         (string text, out PlatformProperty value) => PlatformProperty.TryParse(text, out value, out _));
+
+    /// <summary>The least important log line that is written, in the words of the log itself or in .NET's.</summary>
+    public LogLevel LogLevel(string name, LogLevel defaultValue, string help) => One<LogLevel>(
+        new(name, string.Join('|', LogLevels.Words), LogLevels.WordOf(defaultValue), help), $"one of {string.Join(", ", LogLevels.Words)}", LogLevels.TryParse);
 
     /// <summary>One of the enum's names, written in kebab-case.</summary>
     public TEnum Choice<TEnum>(string name, TEnum defaultValue, string help)

@@ -51,6 +51,9 @@ public sealed class OptionTable<T>(
         return flags.Keys.Contains(OptionReader.PrintConfig) ? Answer(OptionsText.Values(reader)) : new(options, null, []);
     }
 
+    /// <summary>The table as a part of a page: what <c>--help</c> says, the same on every machine.</summary>
+    public string Page => OptionsText.Page(program, summary, Declare());
+
     private static string VersionText => typeof(T).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion; // the SDK writes it
 
     private static OptionsOutcome<T> Answer(string text) => new(null, text, []);

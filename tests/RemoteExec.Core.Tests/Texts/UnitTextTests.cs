@@ -67,7 +67,13 @@ public sealed class UnitTextTests
         Assert.That(address.ToString(), Is.EqualTo(text));
     }
 
+    [Test]
+    public void An_address_may_have_its_scheme_in_front() =>
+        Assert.That((HostPort.TryParse("grpc://builder:8980", out var address), address), Is.EqualTo((true, new HostPort("builder", 8980))));
+
     [TestCase("")]
+    [TestCase("grpc://")]
+    [TestCase("grpcs://host:8980")]
     [TestCase("8980")]
     [TestCase(":8980")]
     [TestCase("host:")]

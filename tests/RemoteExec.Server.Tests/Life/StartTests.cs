@@ -44,7 +44,7 @@ public sealed class StartTests
         // In a mount namespace of its own, which ends with the process. What fits is filled; a read-only disk takes nothing anyway.
         const string Script = """
             mount -t tmpfs -o "$1" tmpfs "$2" || exit 99
-            dd if=/dev/zero of="$2/filler" bs=4096 count=1024 2>/dev/null
+            dd if=/dev/zero of="$2/.filler" bs=4096 count=1024 2>/dev/null
             shift 2
             exec "$@"
             """;
