@@ -64,6 +64,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         Health.Ready(() => _scheduler?.Fault);
         ShowHealth();
         Ready(Environment.ProcessId);
+        foreach (string danger in Health.Warnings) Dangerous(danger);
 
         var stopped = Task.Delay(Timeout.InfiniteTimeSpan, time, stopping);
         // Without a worker here there is nothing to watch but the request to stop.
@@ -126,6 +127,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "ready", Message = "ready, process {Process}")]
     private partial void Ready(int process);
+
+    [LoggerMessage(Level = LogLevel.Warning, EventName = "dangerous_setting", Message = "{Danger}")]
+    private partial void Dangerous(string danger);
 
     [LoggerMessage(Level = LogLevel.Error, EventName = "not_ready", Message = "not ready: {Reason}")]
     private partial void NotReady(string reason);

@@ -84,7 +84,7 @@ internal static class ServerComposition
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
             var rpc = new RpcPort(services.Methods, new RpcServerOptions
             {
-                Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{http.Address}; Bazel wants --remote_executor=grpc://{grpc.Address}.",
+                Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{ReachableAs(http.Address)}; Bazel wants --remote_executor=grpc://{ReachableAs(grpc.Address)}.",
                 Failures = ServicesComposition.ToRpc,
                 Leaving = () => RpcErrors.Unavailable("the coordinator is shutting down"),
                 Observers = [metrics.Rpc],
@@ -113,9 +113,9 @@ internal static class ServerComposition
                 : null;
 
             var ports = new ServerPorts(rpc, grpc, web, http, run, running);
-            bool isPrivate = grpc.IsLoopback && http.IsLoopback;
+            running.Health.Warnings = Dangers.Of(grpc, http, options);
             running.Take(scheduler, services, ports, worker, () => Welcome.Text(
-                serving.Version, $"grpc://{rpc.EndPoint}", web.Address, isPrivate, options, blobs.Usage, worker));
+                serving.Version, $"grpc://{ReachableAs(rpc.EndPoint)}", new Uri($"http://{ReachableAs(IPEndPoint.Parse(web.Address.Authority))}"), running.Health.Warnings, options, blobs.Usage, worker));
             return ports;
         }
         catch
@@ -133,10 +133,8 @@ internal static class ServerComposition
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.
         CompleteTreeMemory = new[] { options.Retention / 2, new ServicesOptions().CompleteTreeMemory }.Min(),
-        // A port that is not known yet and an address that is nobody's own (0.0.0.0) make no link; a machine has a name.
-        WebAddress = http.Port == 0 ? null : http.Address.Equals(IPAddress.Any) || http.Address.Equals(IPAddress.IPv6Any)
-            ? new Uri($"http://{Dns.GetHostName()}:{http.Port}")
-            : new Uri($"http://{http}"),
+        // A port that is not known yet makes no link.
+        WebAddress = http.Port == 0 ? null : new Uri($"http://{ReachableAs(http)}"),
     };
 
     private static SchedulerOptions SchedulerOptionsOf(ServerOptions options) => new()
@@ -163,6 +161,10 @@ internal static class ServerComposition
         ActionScratchBytesMax = options.ActionScratchBytesMax,
         DrainMax = DrainTimes.WorkMaxOf(options.DrainMax),
     };
+
+    // An address that is nobody's own (0.0.0.0) is where to listen, and not what a client is told; a machine has a name.
+    private static HostPort ReachableAs(IPEndPoint address) =>
+        new(address.Address.Equals(IPAddress.Any) || address.Address.Equals(IPAddress.IPv6Any) ? Dns.GetHostName() : address.Address.ToString(), address.Port);
 
     private static void RefuseStrange(IReadOnlyList<InheritedSocket> inherited)
     {

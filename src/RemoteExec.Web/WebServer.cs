@@ -166,9 +166,9 @@ public sealed class WebServer(WebSources sources) : IDisposable
 
     private static Stream Asset(string name) => typeof(WebServer).Assembly.GetManifestResourceStream(name)!; // embedded by the project file
 
-    private Task ReadyAsync(HttpContext context) => sources.Health.IsReady
-        ? TextAsync(context, StatusCodes.Status200OK, "ready\n")
-        : TextAsync(context, StatusCodes.Status503ServiceUnavailable, (sources.Health.Fault ?? sources.Health.Phase.ToString().ToLowerInvariant()) + "\n");
+    private Task ReadyAsync(HttpContext context) => TextAsync(
+        context, sources.Health.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
+        string.Concat(sources.Health.Detail.Select(line => line + "\n")));
 
     private async Task LiveAsync(HttpContext context)
     {

@@ -17,6 +17,15 @@ public sealed class ServerHealthTests
     }
 
     [Test]
+    public void A_server_with_dangerous_settings_is_ready_and_says_what_is_dangerous()
+    {
+        var health = new ServerHealth(TimeProvider.System) { Warnings = ["anybody may come in"] };
+        health.Ready(() => null);
+
+        Assert.That((health.IsReady, health.Detail), Is.EqualTo((true, new[] { "ready", "warning: anybody may come in" })));
+    }
+
+    [Test]
     public void What_fails_later_ends_readiness_and_says_why()
     {
         string? fault = null;
@@ -26,6 +35,6 @@ public sealed class ServerHealthTests
         fault = "the disk is on fire";
 
         Assert.That(health.IsReady, Is.False);
-        Assert.That(health.Fault, Is.EqualTo("the disk is on fire"));
+        Assert.That(health.Detail, Is.EqualTo(new[] { "the disk is on fire" }));
     }
 }
