@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
@@ -150,7 +151,15 @@ public sealed class FramedLog : IDisposable
 
         // On a full disk it would keep the room that is missing.
         _isUnfinished = false;
-        File.Delete(Path + UnfinishedSuffix);
+        try
+        {
+            File.Delete(Path + UnfinishedSuffix);
+        }
+        catch (Exception refused)
+        {
+            // Whoever disposes of it has a failure of its own to tell. What stays is written over by the next that is begun.
+            Trace.TraceWarning($"{Path + UnfinishedSuffix} was not deleted: {refused.Message}");
+        }
     }
 
     internal int Read(long offset, Span<byte> buffer)

@@ -212,6 +212,18 @@ internal sealed class FramedLogTests(FrameFormat format)
     }
 
     [Test]
+    public void An_unfinished_log_that_cannot_be_deleted_fails_nobody()
+    {
+        var log = FramedLog.Begin(LogPath, format, new Disk(), isAlone: false);
+        // A directory in its place is what unlink(2) refuses root, too.
+        File.Delete(LogPath + FramedLog.UnfinishedSuffix);
+        Directory.CreateDirectory(LogPath + FramedLog.UnfinishedSuffix);
+
+        Assert.DoesNotThrow(log.Dispose);
+        Assert.DoesNotThrow(log.Dispose);
+    }
+
+    [Test]
     public void Only_one_has_a_log_that_is_opened_alone()
     {
         using var log = FramedLog.Begin(LogPath, format, new Disk(), isAlone: true);
