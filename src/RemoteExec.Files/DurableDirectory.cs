@@ -4,40 +4,44 @@ namespace RemoteExec.Files;
 public static class DurableDirectory
 {
     /// <summary>
-    /// Makes what is missing of each path, parents included, and flushes every directory that got a new name in it, once. What is
-    /// there already costs nothing, and works on a full or read-only disk.
+    /// Makes what is missing of each path, parents included, and flushes every directory that has one of the names in it, once: what is
+    /// there already may be from a process that was killed before it came to that. Where nothing is new, a full or read-only disk
+    /// and a parent that is not ours to read are no obstacle.
     /// </summary>
     public static void Create(IDisk disk, params IEnumerable<string> paths)
     {
-        var touched = new HashSet<string>();
-        foreach (string path in paths) Make(Path.GetFullPath(path), touched);
-        foreach (string parent in touched) Flush(disk, parent);
+        var parents = new Dictionary<string, bool>(); // whether something in it is new
+        foreach (string path in paths) Make(Path.GetFullPath(path), parents);
+        foreach (var (parent, isChanged) in parents)
+        {
+            int errno = TryFlush(disk, parent);
+            if (errno != 0 && (isChanged || Errno.IsUnreadable(errno))) throw new FileSystemException($"flushing the directory {parent}", errno);
+        }
     }
 
     /// <summary>Makes the names that are in a directory now durable.</summary>
     public static void Flush(IDisk disk, string directory)
     {
-        // NTFS journals names by itself, and has no such call.
-        if (OperatingSystem.IsWindows()) return;
-
-        int errno = Posix.OpenDirectory(directory, out var handle);
-        using (handle)
-        {
-            if (errno == 0) errno = disk.Flush(handle);
-        }
-
+        int errno = TryFlush(disk, directory);
         if (errno != 0) throw new FileSystemException($"flushing the directory {directory}", errno);
     }
 
-    private static void Make(string path, HashSet<string> touched)
+    private static int TryFlush(IDisk disk, string directory)
     {
-        if (Directory.Exists(path)) return;
-        if (Path.GetDirectoryName(path) is { } parent)
-        {
-            Make(parent, touched);
-            touched.Add(parent);
-        }
+        // NTFS journals names by itself, and has no such call.
+        if (OperatingSystem.IsWindows()) return 0;
 
-        Directory.CreateDirectory(path);
+        int errno = Posix.OpenDirectory(directory, out var handle);
+        using (handle) return errno == 0 ? disk.Flush(handle) : errno;
+    }
+
+    private static void Make(string path, Dictionary<string, bool> parents)
+    {
+        if (Path.GetDirectoryName(path) is not { } parent) return;
+
+        Make(parent, parents);
+        bool isNew = !Directory.Exists(path);
+        if (isNew) Directory.CreateDirectory(path);
+        parents[parent] = isNew || parents.GetValueOrDefault(parent);
     }
 }
