@@ -6,6 +6,7 @@ namespace RemoteExec.Storage.Tests;
 public sealed class DiskActionCacheTests : ActionCacheContract
 {
     private readonly ManualTime _time = new();
+    private SteppedTime _wall = null!;
     private readonly List<DiskActionCache> _opened = [];
     private Scratch _scratch = null!;
 
@@ -67,6 +68,23 @@ public sealed class DiskActionCacheTests : ActionCacheContract
         Assert.That(await again.GetAsync(Key("", 1), default), Is.Null);
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_wall_clock_that_is_set_back_makes_no_use_forgotten(bool isRestarted)
+    {
+        for (int i = 0; i < 100; i++) await Cache.PutAsync(Key("", i), new ActionResult { ExitCode = i }, default);
+        _wall.Step(TimeSpan.FromHours(-5));
+        var cache = isRestarted ? Open() : Cache;
+        _time.Advance(TimeSpan.FromMinutes(11));
+
+        await cache.GetAsync(Key("", 0), default);
+        var again = Open();
+        await again.PutAsync(Key("", 100), new ActionResult { ExitCode = 100 }, default);
+
+        Assert.That(await again.GetAsync(Key("", 0), default), Is.Not.Null);
+        Assert.That(await again.GetAsync(Key("", 1), default), Is.Null);
+    }
+
     [Test]
     public async Task What_was_evicted_stays_so_after_a_restart()
     {
@@ -110,12 +128,13 @@ public sealed class DiskActionCacheTests : ActionCacheContract
     private protected override IActionCache CreateCache()
     {
         _scratch = new Scratch();
+        _wall = new SteppedTime(_time);
         return Open();
     }
 
     private DiskActionCache Open()
     {
-        var cache = DiskActionCache.Open(new DiskActionCacheOptions { Directory = _scratch.Path, EntriesMax = 100 }, _time);
+        var cache = DiskActionCache.Open(new DiskActionCacheOptions { Directory = _scratch.Path, EntriesMax = 100 }, _wall);
         _opened.Add(cache);
         return cache;
     }

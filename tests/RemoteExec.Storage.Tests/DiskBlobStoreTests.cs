@@ -130,6 +130,51 @@ public sealed class DiskBlobStoreTests : DiskFixture
         await store.PutAsync(Blobs.Of(2, 1000));
     }
 
+    [TestCase(-5, false)]
+    [TestCase(+5, false)]
+    [TestCase(-5, true)]
+    [TestCase(+5, true)]
+    public async Task A_wall_clock_that_was_set_before_a_restart_breaks_no_promise_and_keeps_nothing_from_ageing(int hours, bool isKilled)
+    {
+        var wall = new SteppedTime(Time);
+        string uses = Path.Combine(StoreDirectory, "uses"), killed = Scratch.Sub("killed");
+        await using (var store = await OpenAsync(limitBytes: 1000, time: wall))
+        {
+            await store.PutAsync(Blobs.Of(1, 1000));
+            Time.Advance(Retention - TimeSpan.FromSeconds(1));
+            wall.Step(TimeSpan.FromHours(hours));
+            File.Copy(uses, killed);
+        }
+
+        if (isKilled) File.Move(killed, uses, overwrite: true);
+        wall.Step(TimeSpan.FromHours(hours));
+        await using var again = await OpenAsync(limitBytes: 1000, time: wall);
+
+        Assert.ThrowsAsync<RpcException>(async () => await again.PutAsync(Blobs.Of(2, 1000)));
+        Time.Advance(TimeSpan.FromSeconds(1) + (isKilled ? new DiskBlobStoreOptions { Directory = "", LimitBytes = 0 }.UseGranularity : TimeSpan.Zero));
+        await again.PutAsync(Blobs.Of(2, 1000));
+    }
+
+    [Test]
+    public async Task A_log_of_another_boot_that_was_closed_is_read_by_the_wall_clock()
+    {
+        await using (var store = await OpenAsync(limitBytes: 1000)) await store.PutAsync(Blobs.Of(1, 1000));
+        string uses = Path.Combine(StoreDirectory, "uses");
+        byte[] log = File.ReadAllBytes(uses);
+        var frame = new byte[UseRecords.ThisBoot.Length];
+        System.Text.Encoding.ASCII.GetBytes("another boot's id").CopyTo(frame, UseRecords.Frames.HeadBytes);
+        UseRecords.Frames.Seal(frame);
+        frame.CopyTo(log, 0);
+        File.WriteAllBytes(uses, log);
+        Time.Advance(Retention - TimeSpan.FromSeconds(1));
+
+        await using var again = await OpenAsync(limitBytes: 1000, time: new LaterBoot(Time));
+
+        Assert.ThrowsAsync<RpcException>(async () => await again.PutAsync(Blobs.Of(2, 1000)));
+        Time.Advance(TimeSpan.FromSeconds(1));
+        await again.PutAsync(Blobs.Of(2, 1000));
+    }
+
     [Test]
     public async Task Without_its_log_of_uses_a_store_renews_every_promise()
     {
@@ -392,6 +437,18 @@ public sealed class DiskBlobStoreTests : DiskFixture
         {
             // The limit is part of the game.
         }
+    }
+
+    /// <summary>A machine that was started anew: its monotonic clock begins again.</summary>
+    private sealed class LaterBoot(TimeProvider time) : TimeProvider
+    {
+        private readonly long _boot = time.GetTimestamp();
+
+        public override long TimestampFrequency => time.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => time.GetUtcNow();
+
+        public override long GetTimestamp() => time.GetTimestamp() - _boot;
     }
 
     private sealed class CountingDisk : IDisk

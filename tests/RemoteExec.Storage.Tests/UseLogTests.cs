@@ -35,6 +35,7 @@ public sealed class UseLogTests
     public void A_file_is_as_it_always_was()
     {
         // frame: payload length (4) | CRC-32C of payload (4) | payload; the first one is the boot id, a closing one 0xFF;
+        // the second since uses have a clock of their own: 0xFE | wall, that clock (Unix ms, 8 each), monotonic clock (ms, 8);
         // record: function (1) | hash | size (8) | use, Unix ms (8)
         var (first, second) = (Digest.Of(DigestFunction.Sha256, "a"u8), Digest.Of(DigestFunction.Blake3, "bc"u8));
         byte[] boot = Encoding.ASCII.GetBytes(File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim());
@@ -49,13 +50,16 @@ public sealed class UseLogTests
         var uses = new Dictionary<Digest, long> { [first] = 1500, [second] = 2000 };
         Assert.That((killed.LastUseMs, killed.Ending), Is.EqualTo((uses, UseLogEnding.Killed)));
         Assert.That((closed.LastUseMs, closed.Ending), Is.EqualTo((uses, UseLogEnding.Closed)));
+        Assert.That((killed.Clock, closed.Clock), Is.EqualTo(((ClockReading?)null, (ClockReading?)null)), "a log without one is as good as ever");
 
         File.WriteAllBytes(LogPath, []);
         using var log = OpenLog();
         var index = IndexOf(log);
         index.Restore(first, 1, hasVariant: false, 1500, _time.GetUtcNow());
         Assert.That(log.TryRewrite(index), Is.True);
-        Assert.That(File.ReadAllBytes(LogPath), Is.EqualTo((byte[])[.. Frame(boot), .. Frame(Record(first, 1500))]));
+        long nowMs = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        byte[] clock = [0xFE, .. BitConverter.GetBytes(nowMs), .. BitConverter.GetBytes(nowMs), .. BitConverter.GetBytes(_time.GetTimestamp() / TimeSpan.TicksPerMillisecond)];
+        Assert.That(File.ReadAllBytes(LogPath), Is.EqualTo((byte[])[.. Frame(boot), .. Frame(clock), .. Frame(Record(first, 1500))]));
         log.Close(index);
         Assert.That(File.ReadAllBytes(LogPath)[^9..], Is.EqualTo(Frame([0xFF])));
 
@@ -202,7 +206,7 @@ public sealed class UseLogTests
 
     private UseHistory Read() => UseRecords.Read(LogPath, new Disk());
 
-    private UseLog OpenLog() => UseLog.Open(LogPath, Read(), new Disk(), _time, _refusals.Add);
+    private UseLog OpenLog() => UseLog.Open(LogPath, Read(), new Disk(), new SteadyTime(_time), _refusals.Add);
 
     private static BlobIndex IndexOf(UseLog log) => new(long.MaxValue / 2, TimeSpan.FromHours(4), Granularity, log);
 }

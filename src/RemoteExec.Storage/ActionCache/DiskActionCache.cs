@@ -23,19 +23,22 @@ public sealed class DiskActionCache : IActionCache, IDisposable
     private const long SegmentBytesMax = 64 << 20;
 
     private readonly DiskActionCacheOptions _options;
-    private readonly TimeProvider _time;
+    private readonly SteadyTime _time;
     private readonly Lock _gate = new();
     private readonly ResultIndex _index;
     private readonly CacheLog _log;
     private readonly LogCompaction _compaction;
+    private DateTimeOffset _newestFound;
 
     private DiskActionCache(DiskActionCacheOptions options, TimeProvider time)
     {
         _options = options;
-        _time = time;
         _index = new ResultIndex(options.EntriesMax, options.LimitBytes);
         long segmentBytes = Math.Clamp(options.LimitBytes / SegmentsPerLimit, SegmentBytesMin, SegmentBytesMax);
         _log = CacheLog.Open(options.Directory, segmentBytes, options.Disk, Found);
+        // Never behind what the log says: by a wall clock that was set back, what is used from now on would be older than everything.
+        var now = time.GetUtcNow();
+        _time = new SteadyTime(time, now > _newestFound ? now : _newestFound);
         _compaction = new LogCompaction(_log, _index, segmentBytes);
         _index.SortByUse();
         _index.EvictSurplus();
@@ -135,6 +138,8 @@ public sealed class DiskActionCache : IActionCache, IDisposable
 
     private void Found(RecordHead head, RecordPlace place)
     {
+        var use = new DateTimeOffset(head.LastUse);
+        if (use > _newestFound) _newestFound = use;
         if (head.Kind == RecordKind.Result) _index.Set(head.Name, place, head.LastUse);
         else if (_index.Use(head.Name) is { } used) used.LastUse = head.LastUse;
     }

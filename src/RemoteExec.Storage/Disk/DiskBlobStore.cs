@@ -24,14 +24,14 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     private const int SetsKeptMax = 4;
     private const int SetKeptMax = 16 * 1024;
 
-    private readonly TimeProvider _time;
+    private readonly SteadyTime _time;
     private readonly ConcurrentBag<HashSet<Digest>> _sets = [];
     private readonly FileImporter _importer;
     private readonly FileLinker _linker;
     private readonly Lock _rewriteGate = new();
     private Task _rewriting = Task.CompletedTask;
 
-    private DiskBlobStore(DiskBlobStoreOptions options, TimeProvider time, BlobFiles files, BlobIndex index, UseLog uses, DiskWriteHealth health)
+    private DiskBlobStore(DiskBlobStoreOptions options, SteadyTime time, BlobFiles files, BlobIndex index, UseLog uses, DiskWriteHealth health)
     {
         _time = time;
         Files = files;
@@ -45,9 +45,14 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         _linker = new FileLinker(this);
     }
 
-    public BlobStoreUsage Usage => Index.Usage(Commits.IsSuspect);
-
-    internal DateTimeOffset Now => _time.GetUtcNow();
+    public BlobStoreUsage Usage
+    {
+        get
+        {
+            var usage = Index.Usage(Commits.IsSuspect);
+            return usage with { OldestUse = usage.OldestUse + _time.WallAhead }; // for people, who have a wall clock
+        }
+    }
 
     internal IDisk Disk { get; }
 
@@ -66,14 +71,14 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>Takes the directory for this process and finds what is there.</summary>
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
     public static async Task<DiskBlobStore> OpenAsync(
-        DiskBlobStoreOptions options, TimeProvider time, CancellationToken cancellationToken)
+        DiskBlobStoreOptions options, TimeProvider clock, CancellationToken cancellationToken)
     {
-        time = new SteadyTime(time);
         var files = BlobFiles.Open(options.Directory, options.Disk);
         try
         {
-            var health = new DiskWriteHealth(options.WriteFaultChanged, time);
             var history = UseRecords.Read(files.UseLogPath, options.Disk);
+            var time = history.Continue(clock);
+            var health = new DiskWriteHealth(options.WriteFaultChanged, time);
             var found = await files.ScanAsync(keepVariants: history.Ending != UseLogEnding.Unknown, cancellationToken);
 
             var uses = UseLog.Open(

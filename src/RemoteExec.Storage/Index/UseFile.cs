@@ -17,12 +17,13 @@ internal sealed class UseFile : IDisposable
     public bool HasGaps { get; private set; }
 
     /// <summary>Begins a file that takes the place of the present one with <see cref="Publish"/>.</summary>
-    public static UseFile Begin(string path, IDisk disk)
+    public static UseFile Begin(string path, in ClockReading clock, IDisk disk)
     {
         var log = FramedLog.Begin(path, UseRecords.Frames, disk, isAlone: false);
         try
         {
             log.Append(UseRecords.ThisBoot);
+            log.Append(UseRecords.FrameOf(clock));
             return new UseFile(log, isTrusted: true);
         }
         catch

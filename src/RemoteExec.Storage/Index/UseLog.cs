@@ -24,7 +24,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
 
     private readonly string _path;
     private readonly IDisk _disk;
-    private readonly TimeProvider _time;
+    private readonly SteadyTime _time;
     private readonly Action<Exception> _refused;
     private readonly Lock _gate = new();
     private readonly FrameBuffer _uses = new(UseRecords.Frames, 4096);
@@ -34,7 +34,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     private long? _rewriteFailedAt;
     private long _compactedBytes;
 
-    private UseLog(string path, UseFile? file, IDisk disk, TimeProvider time, Action<Exception> refused) =>
+    private UseLog(string path, UseFile? file, IDisk disk, SteadyTime time, Action<Exception> refused) =>
         (_path, _file, _disk, _time, _refused) = (path, file, disk, time, refused);
 
     /// <summary>More was appended than a fresh log would hold, or something is missing: call <see cref="TryRewrite"/>, away from whoever waits.</summary>
@@ -51,8 +51,9 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     }
 
     /// <summary>Goes on with the log that <paramref name="history"/> was read from; a full disk is no obstacle.</summary>
+    /// <param name="time">Uses are by this clock, of this run and of those before (<see cref="UseHistory.Continue"/>).</param>
     /// <param name="refused">Told why the disk does not take uses.</param>
-    public static UseLog Open(string path, UseHistory history, IDisk disk, TimeProvider time, Action<Exception> refused) =>
+    public static UseLog Open(string path, UseHistory history, IDisk disk, SteadyTime time, Action<Exception> refused) =>
         new(path, UseFile.TryContinue(path, history, disk), disk, time, refused);
 
     public void Record(in Digest digest, long useMs)
@@ -120,7 +121,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
 
     private void Rewrite(BlobIndex index)
     {
-        var next = UseFile.Begin(_path, _disk);
+        var next = UseFile.Begin(_path, _time.Read(), _disk);
         lock (_gate) _next = next;
 
         var frame = new FrameBuffer(UseRecords.Frames, 4096);

@@ -9,8 +9,10 @@ namespace RemoteExec.Storage;
 /// The bytes of a use log: a <see cref="FramedLog"/> without markers, whose bodies are
 /// <code>
 /// first frame: the kernel's boot id, or as many zeros when some use is not in the log; closing frame: one byte 0xFF
+/// second frame: one byte 0xFE | wall clock, Unix ms (8) | the clock of uses, Unix ms (8) | monotonic clock, ms (8)
 /// else records:  function (1) | hash | size (8) | use, Unix ms (8)        all little-endian
 /// </code>
+/// The second frame says how old a use is, whatever was done to the wall clock since; in a log without it uses are by the wall clock.
 /// </summary>
 internal static class UseRecords
 {
@@ -19,6 +21,8 @@ internal static class UseRecords
     public static readonly FrameFormat Frames = new() { BodyBytesMax = 64 << 20 };
 
     private const byte ClosingMark = 0xFF;
+    private const byte ClockMark = 0xFE;
+    private const int ClockBytes = 1 + (3 * sizeof(long));
 
     public static byte[] ThisBoot { get; } = FrameOf(BootId());
 
@@ -26,6 +30,16 @@ internal static class UseRecords
     public static byte[] NoBoot { get; } = FrameOf([.. BootId().Select(_ => (byte)'0')]);
 
     public static byte[] Closing { get; } = FrameOf([ClosingMark]);
+
+    public static byte[] FrameOf(in ClockReading clock)
+    {
+        Span<byte> body = stackalloc byte[ClockBytes];
+        body[0] = ClockMark;
+        BinaryPrimitives.WriteInt64LittleEndian(body[1..], clock.WallMs);
+        BinaryPrimitives.WriteInt64LittleEndian(body[9..], clock.SteadyMs);
+        BinaryPrimitives.WriteInt64LittleEndian(body[17..], clock.MonotonicMs);
+        return FrameOf(body);
+    }
 
     public static void Write(FrameBuffer frame, in BlobUse use)
     {
@@ -43,10 +57,11 @@ internal static class UseRecords
     {
         var uses = new Dictionary<Digest, long>();
         bool isWhole = true, isFirst = true, isClosed = false, isThisBoot = false, isKnown = true;
+        ClockReading? clock = null;
         long end = 0;
         try
         {
-            if (!File.Exists(path)) return new UseHistory(uses, UseLogEnding.Unknown, IsOfThisBoot: false, EndBytes: 0);
+            if (!File.Exists(path)) return new UseHistory(uses, UseLogEnding.Unknown, IsOfThisBoot: false, Clock: null, EndBytes: 0);
 
             using var log = FramedLog.TryOpen(path, Frames, disk, isAlone: false, out _)!; // without a header every file is one
             var frames = log.ReadAll();
@@ -58,6 +73,13 @@ internal static class UseRecords
                 {
                     isThisBoot = frame.SequenceEqual(ThisBoot);
                     isKnown = !frame.SequenceEqual(NoBoot);
+                }
+                else if (body is [ClockMark, ..] && body.Length == ClockBytes)
+                {
+                    clock = new ClockReading(
+                        BinaryPrimitives.ReadInt64LittleEndian(body[1..]),
+                        BinaryPrimitives.ReadInt64LittleEndian(body[9..]),
+                        BinaryPrimitives.ReadInt64LittleEndian(body[17..]));
                 }
                 else if (!isClosed)
                 {
@@ -80,7 +102,7 @@ internal static class UseRecords
             : isClosed && isWhole ? UseLogEnding.Closed
             : isThisBoot ? UseLogEnding.Killed
             : UseLogEnding.Unknown;
-        return new UseHistory(uses, ending, isThisBoot && isKnown, end);
+        return new UseHistory(uses, ending, isThisBoot && isKnown, clock, end);
     }
 
     private static bool TryRead(ReadOnlySpan<byte> body, Dictionary<Digest, long> uses)
