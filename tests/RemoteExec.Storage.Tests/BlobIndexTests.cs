@@ -90,6 +90,32 @@ public sealed class BlobIndexTests
         Assert.That(index.Touch(fresh, _time.GetUtcNow()), Is.False);
     }
 
+    [Test]
+    public void A_large_eviction_holds_the_lock_for_a_slice_at_a_time()
+    {
+        const int blobs = (10 * BlobIndex.EvictionsPerHold) + 1;
+        var now = _time.GetUtcNow();
+        var index = new BlobIndex(blobs * 10, TimeSpan.Zero, Granularity, recorder: null);
+        for (int i = 0; i < blobs; i++) index.Restore(DigestOf(i), 10, hasVariant: false, now.ToUnixTimeMilliseconds(), now);
+        int evicted = 0, slice = 0, pauses = 0;
+
+        var reservation = index.Reserve(blobs * 10, now, Evict, Pause);
+
+        Assert.That((reservation.Result, evicted, pauses), Is.EqualTo((ReservationResult.Granted, blobs, 10)));
+
+        void Evict(BlobEntry entry)
+        {
+            evicted++;
+            Assert.That(++slice, Is.LessThanOrEqualTo(BlobIndex.EvictionsPerHold));
+        }
+
+        void Pause()
+        {
+            Assert.That(index.Gate.IsHeldByCurrentThread, Is.False);
+            (slice, pauses) = (0, pauses + 1);
+        }
+    }
+
     private static Digest DigestOf(int number)
     {
         byte[] hash = new byte[32];

@@ -262,6 +262,49 @@ public sealed class DiskBlobStoreTests : DiskFixture
         AssertConsistent(store);
     }
 
+    [TestCase(Errno.EMFILE)]
+    [TestCase(Errno.EACCES)]
+    public async Task A_read_that_fails_for_another_reason_than_the_disk_is_UNAVAILABLE_and_costs_no_blob(int errno)
+    {
+        var disk = new FaultyDisk();
+        using var elsewhere = Mount.Tmpfs(Scratch.Sub("elsewhere"), "size=1m");
+        await using var store = await OpenAsync(disk: disk);
+        byte[] data = Blobs.Of(1, 10_000);
+        var digest = await store.PutAsync(data);
+        await using var begun = await store.OpenReadAsync(digest, 0, default);
+        (disk.ReadFault, disk.FaultyFile) = (errno, BlobFiles.NameOf(digest));
+
+        var atOpening = Assert.ThrowsAsync<RpcException>(async () => await store.OpenReadAsync(digest, 0, default));
+        var later = Assert.ThrowsAsync<RpcException>(async () => await begun!.ReadAsync(new byte[8192], default));
+
+        Assert.That((atOpening!.StatusCode, later!.StatusCode), Is.EqualTo((StatusCode.Unavailable, StatusCode.Unavailable)));
+        Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Is.Empty);
+        disk.ReadFault = 0;
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task What_cannot_be_opened_gives_the_directory_back()
+    {
+        Directory.CreateDirectory(StoreDirectory);
+        File.WriteAllText(Path.Combine(StoreDirectory, "quarantine"), "a stranger's");
+        Assert.ThrowsAsync<StorageDirectoryException>(() => OpenAsync());
+
+        File.Delete(Path.Combine(StoreDirectory, "quarantine"));
+
+        await using var again = await OpenAsync();
+    }
+
+    [Test]
+    public async Task A_large_input_root_is_promised_in_slices()
+    {
+        await using var store = await OpenAsync();
+        var links = Enumerable.Range(0, (2 * BlobIndex.EntriesPerHold) + 1)
+            .Select(i => new BlobLink(Blobs.DigestOf(BitConverter.GetBytes(i)), Executable: false, Scratch.Sub($"{i}"))).ToArray();
+
+        Assert.That(await store.LinkManyAsync(links, default), Has.Count.EqualTo(links.Length));
+    }
+
     [Test]
     public async Task A_blob_that_the_disk_cannot_give_back_is_missing_for_who_copies_it()
     {

@@ -20,7 +20,8 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
     {
         cancellationToken.ThrowIfCancellationRequested();
         var missing = new List<Digest>();
-        _index.TouchMany(digests, 0, digests.Count, Now, missing);
+        for (int start = 0; start < digests.Count; start += BlobIndex.EntriesPerHold)
+            _index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), Now, missing);
         return ValueTask.FromResult<IReadOnlyList<Digest>>([.. missing.Distinct()]);
     }
 

@@ -61,15 +61,23 @@ internal sealed class BlobFiles : IDisposable
         {
             DurableDirectory.Create(disk, root);
             var held = TakeLock(root);
-            // Their names must last as long as those of the blobs in them. In a directory that was used before this writes nothing.
-            DurableDirectory.Create(
-                disk,
-                [
-                    .. Enumerable.Range(0, ShardCount).Select(shard => Path.Combine(root, "blobs", ShardName(shard))),
-                    Path.Combine(root, "temp"),
-                    Path.Combine(root, "quarantine"),
-                ]);
-            return new BlobFiles(root, held);
+            try
+            {
+                // Their names must last as long as those of the blobs in them. In a directory that was used before this writes nothing.
+                DurableDirectory.Create(
+                    disk,
+                    [
+                        .. Enumerable.Range(0, ShardCount).Select(shard => Path.Combine(root, "blobs", ShardName(shard))),
+                        Path.Combine(root, "temp"),
+                        Path.Combine(root, "quarantine"),
+                    ]);
+                return new BlobFiles(root, held);
+            }
+            catch
+            {
+                held.Dispose(); // whoever sets it right may try again
+                throw;
+            }
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {

@@ -49,6 +49,11 @@ internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, D
             int read = store.Disk.Read(file, buffer, _offset);
             if (read > 0) return read;
         }
+        catch (IOException refused) when (!Errno.IsUnreadable(refused.HResult))
+        {
+            // Too little memory or too many files are no fault of the blob, which others will read.
+            throw StorageErrors.FromErrno(refused.HResult, "reading a blob", store.Files.Root);
+        }
         catch (IOException unreadable)
         {
             fault = $"cannot be read from disk ({Errno.Describe(unreadable.HResult)})";

@@ -14,9 +14,6 @@ namespace RemoteExec.Storage;
 /// </remarks>
 public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 {
-    // A lookup of 10,000 digests must not keep every upload waiting.
-    private const int DigestsAtOnce = 1024;
-
     // Larger files are flushed by themselves before they queue: small ones should not wait for them.
     private const long FlushAheadBytesMin = 1 << 20;
 
@@ -106,13 +103,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         Observer.Asked(digests.Count);
         var missing = new List<Digest>();
-        for (int start = 0; start < digests.Count; start += DigestsAtOnce)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            Index.TouchMany(digests, start, Math.Min(DigestsAtOnce, digests.Count - start), _time.GetUtcNow(), missing);
-        }
-
-        RememberUses();
+        PromiseMany(digests, missing, cancellationToken);
         return ValueTask.FromResult<IReadOnlyList<Digest>>(OnceEach(missing));
     }
 
@@ -164,6 +155,18 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         return true;
     }
 
+    /// <summary>The same for many; between two slices of them others may have the index.</summary>
+    internal void PromiseMany(IReadOnlyList<Digest> digests, ICollection<Digest> missing, CancellationToken cancellationToken)
+    {
+        for (int start = 0; start < digests.Count; start += BlobIndex.EntriesPerHold)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), _time.GetUtcNow(), missing);
+        }
+
+        RememberUses();
+    }
+
     /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not, a set is lent.</summary>
     private List<Digest> OnceEach(List<Digest> digests)
     {
@@ -207,10 +210,16 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         if (TryOpen(digest) is not { } file) return null;
 
         var reader = new DiskBlobReader(this, file, digest, offset);
-        if (reader.CanBegin()) return reader;
-
-        file.Dispose();
-        return null;
+        bool canBegin = false;
+        try
+        {
+            canBegin = reader.CanBegin();
+            return canBegin ? reader : null;
+        }
+        finally
+        {
+            if (!canBegin) file.Dispose();
+        }
     }
 
     /// <summary>A blob that is not what its name says, or cannot be read, becomes a miss: whoever needs it makes it again.</summary>
@@ -257,17 +266,25 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         long evictedBytes = 0;
         try
         {
-            return Index.Reserve(bytes, _time.GetUtcNow(), entry =>
-            {
-                Files.Hide(entry, hidden);
-                evictedBytes += entry.AccountedBytes;
-            });
+            return Index.Reserve(bytes, _time.GetUtcNow(), Evict, DeleteHidden);
         }
         finally
         {
-            // Freeing the blocks of a large file takes a while, so it happens after the lock.
-            foreach (string name in hidden) Files.DeleteTemp(name);
+            DeleteHidden();
             if (evictedBytes > 0) Observer.Evicted(evictedBytes);
+        }
+
+        void Evict(BlobEntry entry)
+        {
+            Files.Hide(entry, hidden);
+            evictedBytes += entry.AccountedBytes;
+        }
+
+        // Freeing the blocks of a large file takes a while, so it happens without the lock.
+        void DeleteHidden()
+        {
+            foreach (string name in hidden) Files.DeleteTemp(name);
+            hidden.Clear();
         }
     }
 

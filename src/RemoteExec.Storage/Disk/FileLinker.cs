@@ -12,8 +12,7 @@ internal sealed class FileLinker(DiskBlobStore store)
     {
         var missing = new HashSet<Digest>();
         // First the promise for all: from here on nothing of this input root can be evicted.
-        store.Index.TouchMany(links.Select(link => link.Digest).ToArray(), 0, links.Count, store.Now, missing);
-        store.RememberUses();
+        store.PromiseMany(links.Select(link => link.Digest).ToArray(), missing, cancellationToken);
 
         SafeFileHandle? directory = null;
         try
@@ -186,9 +185,14 @@ internal sealed class FileLinker(DiskBlobStore store)
         {
             return store.Disk.Read(file, piece, offset);
         }
-        catch (IOException)
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
         {
             return 0;
+        }
+        catch (IOException refused)
+        {
+            // Too little memory or too many files are no fault of the blob.
+            throw StorageErrors.FromErrno(refused.HResult, "reading a blob", store.Files.Root);
         }
     }
 }

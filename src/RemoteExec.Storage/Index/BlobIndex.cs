@@ -16,6 +16,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>So many entries are looked at, at most, before the lock is free for others: some fifty microseconds' worth.</summary>
     internal const int EntriesPerHold = 1024;
 
+    /// <summary>So many are evicted, at most, before the lock is free: each costs the file system a rename or two, some ten microseconds.</summary>
+    internal const int EvictionsPerHold = 128;
+
     private readonly Dictionary<Digest, BlobEntry> _entries = [];
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
     private readonly long _granularityMs = (long)useGranularity.TotalMilliseconds;
@@ -47,8 +50,10 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     }
 
     /// <summary>Extends the promises of <paramref name="digests"/> from <paramref name="start"/> on, and adds those that are absent to <paramref name="missing"/>.</summary>
+    /// <param name="count">At most <see cref="EntriesPerHold"/>.</param>
     public void TouchMany(IReadOnlyList<Digest> digests, int start, int count, DateTimeOffset now, ICollection<Digest> missing)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, EntriesPerHold);
         lock (Gate)
         {
             long nowMs = Clock(now);
@@ -64,17 +69,29 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
     /// <summary>
     /// Sets room aside, evicting the least recently used blobs whose promise has ended. <paramref name="evict"/> runs
-    /// under the lock and takes the blob's name away: from then on nobody can find it.
+    /// under the lock and takes the blob's name away: from then on nobody can find it. <paramref name="pause"/> runs without the lock,
+    /// which others may have between two slices; they may also take the room that was made.
     /// </summary>
-    public Reservation Reserve(long bytes, DateTimeOffset now, Action<BlobEntry> evict)
+    public Reservation Reserve(long bytes, DateTimeOffset now, Action<BlobEntry> evict, Action? pause = null)
+    {
+        while (true)
+        {
+            if (TryReserve(bytes, now, evict) is { } answer) return answer;
+            pause?.Invoke();
+        }
+    }
+
+    /// <summary>Null: there is more to evict.</summary>
+    private Reservation? TryReserve(long bytes, DateTimeOffset now, Action<BlobEntry> evict)
     {
         lock (Gate)
         {
             if (bytes > limitBytes) return Reservation.NeverFits;
 
             long nowMs = Clock(now);
-            while (_usedBytes + _reservedBytes > limitBytes - bytes)
+            for (int evictions = 0; _usedBytes + _reservedBytes > limitBytes - bytes; evictions++)
             {
+                if (evictions == EvictionsPerHold) return null;
                 if (_oldest is not { } victim) return Reservation.Refused(TimeSpan.Zero);
 
                 long promisedMs = victim.LastUseMs + _retentionMs - nowMs;
