@@ -11,22 +11,22 @@ internal static class BinaryMetadata
 {
     private const string Suffix = "-bin";
 
-    /// <summary>Keeps the first of joined values. The name of a header that is no base64, or null.</summary>
+    /// <summary>Keeps the last of several values: a proxy adds its own behind the client's. The name of a header that is no base64, or null.</summary>
     public static string? FindBroken(IHeaderDictionary headers)
     {
-        List<(string Name, string First)>? joined = null;
+        List<(string Name, string Last)>? joined = null;
         foreach (var (name, values) in headers)
         {
             if (!name.EndsWith(Suffix, StringComparison.OrdinalIgnoreCase)) continue;
 
             string all = values.ToString();
-            int comma = all.IndexOf(',', StringComparison.Ordinal);
-            string first = comma < 0 ? all : all[..comma];
-            if (!IsBase64(first)) return name;
-            if (comma >= 0) (joined ??= []).Add((name, first));
+            int comma = all.LastIndexOf(',');
+            string last = all[(comma + 1)..].Trim();
+            if (!IsBase64(last)) return name;
+            if (comma >= 0) (joined ??= []).Add((name, last));
         }
 
-        foreach (var (name, first) in joined ?? []) headers[name] = first;
+        foreach (var (name, last) in joined ?? []) headers[name] = last;
         return null;
     }
 
