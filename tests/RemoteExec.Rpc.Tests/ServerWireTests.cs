@@ -220,6 +220,20 @@ public sealed class ServerWireTests : ServerWireFixture
     }
 
     [Test]
+    public async Task A_client_that_takes_nothing_of_a_whole_answer_is_reset_after_the_stall_limit()
+    {
+        Echo.Unary = (_, _) => Task.FromResult(new string('x', 4 << 20));
+        using var peer = await ConnectAsync((0x4, 0)); // INITIAL_WINDOW_SIZE: room for nothing
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Headers);
+        await Time.WaitForTimerAsync(new RpcServerOptions().SendStallMax);
+        Time.Advance(new RpcServerOptions().SendStallMax);
+        Assert.That(await peer.ReadResetAsync(1), Is.EqualTo(Http2Error.Cancel));
+        await peer.PingAsync(); // the connection lives on
+    }
+
+    [Test]
     public async Task A_request_that_is_never_whole_is_refused_after_the_idle_limit()
     {
         using var peer = await ConnectAsync();

@@ -13,6 +13,9 @@ internal sealed class RpcCall : IDisposable
     private const int Http2InternalError = 0x2;
     private const int Http2Cancel = 0x8;
 
+    // One frame: what is smaller is not worth a flush of its own, and little to hold.
+    private const int RestBytesMin = 16 << 10;
+
     private readonly HttpContext _context;
     private readonly RequestBody _body;
     private readonly ResponseBody _response;
@@ -86,6 +89,30 @@ internal sealed class RpcCall : IDisposable
         headers.GrpcMessage = StatusText.Encode(mended.Status.Detail);
         foreach (var entry in mended.Trailers)
             headers[entry.Key] = entry.IsBinary ? Convert.ToBase64String(entry.ValueBytes) : entry.Value;
+    }
+
+    /// <summary>
+    /// The package leaves an answer of one message to be sent behind the call, where nothing would ever take it from a client that does not
+    /// read. The frames are the same as without the flush.
+    /// </summary>
+    public async ValueTask SendRestAsync()
+    {
+        var output = _context.Response.BodyWriter;
+        if (!output.CanGetUnflushedBytes || output.UnflushedBytes < RestBytesMin) return;
+
+        SendStall.Arm();
+        try
+        {
+            await output.FlushAsync(_aborted);
+        }
+        catch (Exception)
+        {
+            // The stream is gone, which its handler has not lived to see: Kestrel throws whatever has ended it.
+        }
+        finally
+        {
+            SendStall.Disarm();
+        }
     }
 
     /// <summary>How the call ended, for those who count: whatever its handler made of it, nobody has read a status after a reset.</summary>
