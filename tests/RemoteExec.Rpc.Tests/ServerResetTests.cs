@@ -10,6 +10,14 @@ public sealed class ServerResetTests : ServerWireFixture
     // The package's clock is the system's.
     private static readonly (string, string) Soon = ("grpc-timeout", "50m");
 
+    private RecordedCalls Calls { get; set; } = new();
+
+    protected override RpcServerOptions Configure(RpcServerOptions options)
+    {
+        Calls = new RecordedCalls();
+        return base.Configure(options) with { Observers = [Calls] };
+    }
+
     internal override void AddMethods(RpcMethods methods)
     {
         methods.Add<ServerResetTests>(new RpcLimits { ReceiveIdleMax = Limit }, Echo.Bind, EchoService.BytesMethod.Name);
@@ -83,6 +91,32 @@ public sealed class ServerResetTests : ServerWireFixture
         await AssertServesAsync(peer, 3);
         Assert.That(peer.Unread.Where(frame => frame.StreamId == 1), Is.Empty);
         Assert.That(Log.RpcErrors, Is.Empty, "cancellation by the client is not an error");
+    }
+
+    [TestCase(typeof(NullReferenceException), true)]
+    [TestCase(typeof(InvalidOperationException), true)]
+    [TestCase(typeof(IOException), false)]
+    [TestCase(typeof(OperationCanceledException), false)]
+    public async Task A_bug_is_logged_though_its_client_has_left(Type type, bool isBug)
+    {
+        var isRunning = NewEvent();
+        var hasLeft = NewEvent();
+        Echo.Unary = async (_, context) =>
+        {
+            context.CancellationToken.Register(hasLeft.SetResult);
+            isRunning.SetResult();
+            await hasLeft.Task;
+            throw (Exception)Activator.CreateInstance(type)!;
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, UnaryPath);
+        await peer.SendDataAsync(1, isEnd: true, FramedHi);
+        await isRunning.Task.WaitAsync(Patience);
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+
+        await Calls.NextAsync();
+
+        Assert.That(Log.RpcErrors.Select(error => error!.GetType()), Is.EqualTo(isBug ? [type] : Type.EmptyTypes));
     }
 
     [Test]

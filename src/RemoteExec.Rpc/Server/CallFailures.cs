@@ -9,8 +9,7 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
     /// <summary>What a handler threw.</summary>
     public RpcException ToRpc(Exception exception, RpcCall call)
     {
-        // Once the stream is gone, whatever broke inside broke because of it.
-        if (call.HasClientLeft) return Failure(StatusCode.Cancelled, "the client has left", exception);
+        if (call.HasClientLeft) return OfLeft(exception, call);
         if (exception is MessageCutShortException { InnerException: { } reason })
         {
             call.ResetBroken();
@@ -37,7 +36,7 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
     /// <summary>What reading a request threw, in Grpc.AspNetCore or in a marshaller.</summary>
     public RpcException OfRequest(Exception exception, RpcCall call)
     {
-        if (call.HasClientLeft) return Failure(StatusCode.Cancelled, "the client has left", exception);
+        if (call.HasClientLeft) return OfLeft(exception, call);
         return exception switch
         {
             // The package's refusal of a size; with 2 GiB and more it is another type.
@@ -49,6 +48,33 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
             _ => Failure(StatusCode.Internal, "the request is not a valid message", exception),
         };
     }
+
+    /// <summary>What the end of its stream did to somebody who waited for it.</summary>
+    public void OfEnding(Exception exception) => LogEnding(log, exception);
+
+    /// <summary>Nobody reads the answer any more. What broke because the stream is gone is no news; a bug is one all the same.</summary>
+    private RpcException OfLeft(Exception exception, RpcCall call)
+    {
+        if (IsOfLeaving(exception) || options.Failures(exception) is not null) LogLeft(log, call.Method.FullName, exception);
+        else LogBug(log, call.Method.FullName, exception);
+        return Failure(StatusCode.Cancelled, "the client has left", exception);
+    }
+
+    /// <summary>
+    /// What a stream that is gone is told by. InvalidOperationException, with ObjectDisposedException below it, is also the mark of many a
+    /// mistake: it counts as the stream's where the transport or the package has thrown it.
+    /// </summary>
+    private static bool IsOfLeaving(Exception exception) => exception switch
+    {
+        OperationCanceledException or RpcException or IOException => true,
+        MessageCutShortException { InnerException: { } reason } => IsOfLeaving(reason),
+        AggregateException several => several.InnerExceptions.All(IsOfLeaving),
+        InvalidOperationException { Source: { } thrower } =>
+            thrower.StartsWith("Grpc.", StringComparison.Ordinal)
+            || thrower.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal)
+            || thrower is "System.IO.Pipelines",
+        _ => false,
+    };
 
     private static RpcException Failure(StatusCode code, string detail, Exception reason) => new(new Status(code, detail, reason));
 
@@ -66,6 +92,12 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
 
     [LoggerMessage(1, LogLevel.Error, "rpc failed unexpectedly: {Method}")]
     private static partial void LogBug(ILogger log, string method, Exception exception);
+
+    [LoggerMessage(3, LogLevel.Debug, "rpc left by its client: {Method}")]
+    private static partial void LogLeft(ILogger log, string method, Exception exception);
+
+    [LoggerMessage(4, LogLevel.Error, "rpc streams ended with a failure")]
+    private static partial void LogEnding(ILogger log, Exception exception);
 
     [LoggerMessage(2, LogLevel.Debug, "rpc refused: {Method} {StatusCode}")]
     private static partial void LogRefused(ILogger log, string method, StatusCode statusCode, Exception exception);
