@@ -100,6 +100,35 @@ public sealed class ServerDrainTests : ServerWireFixture
     }
 
     [Test]
+    public async Task A_stream_that_fails_at_its_end_keeps_no_other_from_ending()
+    {
+        using var peer = await ConnectAsync();
+        var bug = new InvalidTimeZoneException("odd");
+        int handlers = 0;
+        Echo.Duplex = async (requests, responses, context) =>
+        {
+            if (Interlocked.Increment(ref handlers) == 2) context.CancellationToken.Register(() => throw bug);
+            await responses.WriteAsync("here");
+            await requests.MoveNext();
+        };
+        for (int stream = 1; stream <= 5; stream += 2)
+        {
+            await peer.StartCallAsync(stream, DuplexPath);
+            await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data && frame.StreamId == stream);
+        }
+
+        Assert.DoesNotThrow(Server.Port.EndStreams);
+
+        for (int stream = 1; stream <= 5; stream += 2)
+        {
+            var trailers = await peer.ReadAsync(frame => frame is { Type: Http2FrameType.Headers, IsEndStream: true } && frame.StreamId == stream);
+            Assert.That(Hpack.Decode(trailers.Payload), Does.Contain(("grpc-status", "14")));
+        }
+
+        Assert.That(((AggregateException)Log.RpcErrors.Single()!).Flatten().InnerExceptions, Is.EqualTo(new[] { bug }));
+    }
+
+    [Test]
     public async Task A_call_that_crosses_the_goaway_is_served_or_refused_and_never_left_alone()
     {
         var isRunning = NewEvent();

@@ -26,6 +26,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
     private readonly OpenConnections _connections = new();
     private EndPoint? _asked;
     private ListenOptions? _listen;
+    private CallFailures? _failures;
 
     /// <summary>Where it listens, once the application is started.</summary>
     public IPEndPoint EndPoint => _listen?.IPEndPoint ?? throw new InvalidOperationException("the port was not added to an application");
@@ -56,15 +57,30 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
         }));
     }
 
-    public void UseOn(WebApplication app) => app.MapWhen(context => context.Features.Get<RpcPort>() == this, port =>
+    public void UseOn(WebApplication app)
     {
-        port.UseRouting();
-        port.Use(next => new CallMiddleware(next, options, app.Services.GetRequiredService<CallFailures>(), _leaving.Token).InvokeAsync);
-        port.UseEndpoints(methods.MapTo);
-    });
+        var failures = _failures = app.Services.GetRequiredService<CallFailures>();
+        app.MapWhen(context => context.Features.Get<RpcPort>() == this, port =>
+        {
+            port.UseRouting();
+            port.Use(next => new CallMiddleware(next, options, failures, _leaving.Token).InvokeAsync);
+            port.UseEndpoints(methods.MapTo);
+        });
+    }
 
     /// <summary>Ends the streams that have no end of their own (<see cref="RpcLimits.EndsWithServer"/>), those to come included.</summary>
-    public void EndStreams() => _leaving.Cancel();
+    public void EndStreams()
+    {
+        try
+        {
+            _leaving.Cancel();
+        }
+        catch (Exception failures)
+        {
+            // What handlers do when their streams end. All were told, and the rest of the drain is owed to the others.
+            _failures?.OfEnding(failures);
+        }
+    }
 
     /// <summary>
     /// GOAWAY on every connection there is and will be (RFC 9113 section 6.8); completes when the last of them has ended, which it does
