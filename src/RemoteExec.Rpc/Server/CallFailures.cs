@@ -53,7 +53,7 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
     public void OfEnding(Exception exception) => LogEnding(log, exception);
 
     /// <summary>Nobody reads the answer any more. What broke because the stream is gone is no news; a bug is one all the same.</summary>
-    private RpcException OfLeft(Exception exception, RpcCall call)
+    public RpcException OfLeft(Exception exception, RpcCall call)
     {
         if (IsOfLeaving(exception) || options.Failures(exception) is not null) LogLeft(log, call.Method.FullName, exception);
         else LogBug(log, call.Method.FullName, exception);

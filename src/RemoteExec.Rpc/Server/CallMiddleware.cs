@@ -63,7 +63,7 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
         {
             await next(context);
             call.MendRefusal(failures);
-            await call.SendRestAsync();
+            await call.SendRestAsync(failures);
         }
         finally
         {

@@ -95,7 +95,7 @@ internal sealed class RpcCall : IDisposable
     /// The package leaves an answer of one message to be sent behind the call, where nothing would ever take it from a client that does not
     /// read. The frames are the same as without the flush.
     /// </summary>
-    public async ValueTask SendRestAsync()
+    public async ValueTask SendRestAsync(CallFailures failures)
     {
         var output = _context.Response.BodyWriter;
         if (!output.CanGetUnflushedBytes || output.UnflushedBytes < RestBytesMin) return;
@@ -103,11 +103,11 @@ internal sealed class RpcCall : IDisposable
         SendStall.Arm();
         try
         {
-            await output.FlushAsync(_aborted);
+            await output.FlushAsync();
         }
-        catch (Exception)
+        catch (Exception failure)
         {
-            // The stream is gone, which its handler has not lived to see: Kestrel throws whatever has ended it.
+            failures.OfLeft(failure, this); // the stream is gone, which its handler has not lived to see
         }
         finally
         {
