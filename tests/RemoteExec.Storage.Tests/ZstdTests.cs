@@ -201,10 +201,11 @@ public sealed class ZstdTests
     [Test]
     public async Task Who_waits_too_long_for_a_decoder_is_told_to_come_back_and_holds_nothing()
     {
-        byte[] data = Blobs.Of(1, 600_000);
+        byte[] data = Blobs.Of(1, 3_000_000);
         var store = NewStore();
         using var decoders = new ZstdDecoders(inUseMax: 1, TimeSpan.FromSeconds(20), _time);
         await using var first = await OpenAsync(decoders, store, data);
+        await first.AppendAsync(Zstd.Compress(data).AsMemory(0, 1_500_000), default); // as fast as it has to be
         long reservedBytes = store.Usage.ReservedBytes;
         var second = OpenAsync(decoders, store, data);
         await _time.WaitForTimerAsync(TimeSpan.FromSeconds(20));
@@ -212,6 +213,74 @@ public sealed class ZstdTests
 
         Assert.That(await CodeOfAsync(() => second), Is.EqualTo(StatusCode.ResourceExhausted));
         Assert.That(store.Usage.ReservedBytes, Is.EqualTo(reservedBytes));
+    }
+
+    [TestCase(10, 0, TestName = "Whoever_waits_takes_the_decoder_of_a_client_that_was_slow_before")]
+    [TestCase(5, 4, TestName = "Whoever_waits_takes_the_decoder_of_a_client_that_becomes_slow_meanwhile")]
+    public async Task Whoever_waits_takes_the_decoder_of_a_client_that_sends_next_to_nothing(int secondsBefore, int secondsAfter)
+    {
+        byte[] slow = Blobs.Of(1, 600_000), other = Blobs.Of(2, 600_000);
+        byte[] slowly = Zstd.Compress(slow);
+        var store = NewStore();
+        using var decoders = new ZstdDecoders(inUseMax: 1, TimeSpan.FromSeconds(20), _time);
+        await using var first = await OpenAsync(decoders, store, slow);
+        int sent = 0;
+        for (int i = 0; i < secondsBefore; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await first.AppendAsync(slowly.AsMemory(sent++, 1), default); // alive, at a byte each second
+        }
+
+        var waiting = OpenAsync(decoders, store, other);
+        for (int i = 0; i < secondsAfter; i++)
+        {
+            Assert.That(waiting.IsCompleted, Is.False, "nobody is judged by the first seconds");
+            await first.AppendAsync(slowly.AsMemory(sent++, 1), default);
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        await using (var second = await waiting)
+        {
+            await second.AppendAsync(Zstd.Compress(other), default);
+            await second.CommitAsync(default);
+        }
+
+        Assert.That(await CodeOfAsync(async () => await first.AppendAsync(slowly.AsMemory(sent), default)), Is.EqualTo(StatusCode.ResourceExhausted));
+        await first.DisposeAsync();
+        await UploadAsync(decoders, store, slow, slowly); // the place was given back once
+        Assert.That(await store.GetAsync(Blobs.DigestOf(slow)), Is.EqualTo(slow));
+    }
+
+    [Test]
+    public async Task A_slow_client_keeps_its_decoder_while_nobody_waits()
+    {
+        byte[] data = Blobs.Of(1, 600_000);
+        byte[] compressed = Zstd.Compress(data);
+        var store = NewStore();
+        await using var writer = await WriterAsync(store, data);
+        await writer.AppendAsync(compressed.AsMemory(0, 1), default);
+        _time.Advance(TimeSpan.FromHours(1));
+        await writer.AppendAsync(compressed.AsMemory(1), default);
+        await writer.CommitAsync(default);
+
+        Assert.That(await store.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task A_decoder_that_cannot_be_made_costs_no_place()
+    {
+        byte[] data = Blobs.Of(1, 600_000);
+        var store = NewStore();
+        bool isShort = true;
+        using var decoders = new ZstdDecoders(
+            inUseMax: 1, TimeSpan.FromSeconds(20), _time, () => isShort ? throw new InsufficientMemoryException() : new ZstdDecoder());
+        Assert.ThrowsAsync<InsufficientMemoryException>(() => OpenAsync(decoders, store, data));
+        Assert.That(store.Usage.ReservedBytes, Is.Zero);
+
+        isShort = false;
+        await UploadAsync(decoders, store, data, Zstd.Compress(data));
+
+        Assert.That(await store.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
     }
 
     [Test]
@@ -250,9 +319,11 @@ public sealed class ZstdTests
 
     private Task<IBlobWriter> WriterAsync(IBlobStore store, byte[] data) => OpenAsync(_decoders, store, data);
 
-    private async Task UploadAsync(IBlobStore store, byte[] data, byte[] compressed)
+    private Task UploadAsync(IBlobStore store, byte[] data, byte[] compressed) => UploadAsync(_decoders, store, data, compressed);
+
+    private static async Task UploadAsync(ZstdDecoders decoders, IBlobStore store, byte[] data, byte[] compressed)
     {
-        await using var writer = await WriterAsync(store, data);
+        await using var writer = await OpenAsync(decoders, store, data);
         await writer.AppendAsync(compressed, default);
         await writer.CommitAsync(default);
     }

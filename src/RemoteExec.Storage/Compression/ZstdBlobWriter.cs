@@ -8,7 +8,7 @@ namespace RemoteExec.Storage;
 /// Takes a compressed upload: what is appended is zstd, what reaches the store is not. The store stops it at the first byte beyond
 /// the blob's size (REAPI BW10), so a bomb costs one buffer.
 /// </summary>
-internal sealed class ZstdBlobWriter(ZstdDecoders decoders, ZstdDecoder decoder, bool isCounted, IBlobWriter inner, long sizeBytes) : IBlobWriter
+internal sealed class ZstdBlobWriter(DecoderPlace place, IBlobWriter inner, long sizeBytes) : IBlobWriter
 {
     private const int PieceBytes = 256 << 10;
 
@@ -24,28 +24,34 @@ internal sealed class ZstdBlobWriter(ZstdDecoders decoders, ZstdDecoder decoder,
     public async ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_piece is null, this);
-        decoder.Push(data);
+        var decoder = place.Take(data.Length);
         try
         {
+            decoder.Push(data);
             while (true)
             {
                 _filled += decoder.Read(_piece.AsSpan(_filled));
                 if (_filled < _piece.Length) break;
                 await HandOverAsync(cancellationToken);
             }
+
+            // The end of the blob, or more: the store should see it as soon as it is known.
+            if (WrittenBytes >= sizeBytes) await HandOverAsync(cancellationToken);
         }
         catch (ZstdException broken)
         {
             throw Zstd.Broken(broken, sizeBytes);
         }
-
-        // The end of the blob, or more: the store should see it as soon as it is known.
-        if (WrittenBytes >= sizeBytes) await HandOverAsync(cancellationToken);
+        finally
+        {
+            place.Rest();
+        }
     }
 
     public async ValueTask CommitAsync(CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_piece is null, this);
+        var decoder = place.Take(0); // for good: what is left is ours to do
         await HandOverAsync(cancellationToken);
         _isClean = decoder.IsBetweenFrames();
         if (!_isClean && !AlreadyPresent)
@@ -57,7 +63,7 @@ internal sealed class ZstdBlobWriter(ZstdDecoders decoders, ZstdDecoder decoder,
     {
         if (Interlocked.Exchange(ref _piece, null) is { } piece)
         {
-            decoders.Return(decoder, _isClean, isCounted);
+            place.Leave(_isClean);
             ArrayPool<byte>.Shared.Return(piece);
         }
 
