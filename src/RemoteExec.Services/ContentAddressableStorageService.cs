@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Grpc.Core;
@@ -46,9 +47,9 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
                 accepted.Add((digest, data));
                 pending.Add(answer);
             }
-            catch (RpcException refused)
+            catch (Exception failure)
             {
-                answer.Status = room.Fit(refused.ToStatus());
+                answer.Status = room.Fit(StatusOf(failure, item.Digest));
             }
         }
 
@@ -99,12 +100,21 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
             else
                 answer.Status = RpcErrors.NotFound("blob", digest.ToString()).ToStatus();
         }
-        catch (RpcException refused)
+        catch (Exception failure) when (failure is RpcException || !cancellationToken.IsCancellationRequested)
         {
-            answer.Status = refused.ToStatus();
+            answer.Status = StatusOf(failure, wire);
         }
 
         return answer;
+    }
+
+    /// <summary>Whatever it is, it is the failure of one blob; the text of one that nobody expects may hold paths, and goes to the log only.</summary>
+    private static RpcStatus StatusOf(Exception failure, WireDigest? digest)
+    {
+        if (failure is RpcException refused) return refused.ToStatus();
+
+        Trace.TraceError($"blob {digest} of a batch was not served: {failure}");
+        return new RpcStatus { Code = (int)StatusCode.Internal, Message = "internal error; the server's log has more" };
     }
 
     /// <summary>What is compressed without getting smaller goes as it is: IDENTITY is always acceptable (REAPI C3).</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 
 namespace RemoteExec.Storage;
@@ -83,6 +84,12 @@ public static class BlobStoreExtensions
         catch (RpcException failure)
         {
             return failure.Status;
+        }
+        catch (Exception bug) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Of whatever type, it is the failure of this blob: the others of the batch are stored. Its text may hold paths, and goes to the log only.
+            Trace.TraceError($"blob {digest} of a batch was not stored: {bug}");
+            return new Status(StatusCode.Internal, "internal error; the server's log has more", bug);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using RemoteExec.Protocol;
@@ -62,12 +63,20 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
             file.Contents = ByteString.Empty;
     }
 
-    /// <summary>Empty when it does not fit or is not there: inlining is a favour, never a reason to fail.</summary>
+    /// <summary>Empty when it does not fit, is not there or cannot be read: inlining is a favour, never a reason to fail.</summary>
     private async ValueTask<ByteString> ReadAsync(WireDigest wire, DigestFunction function, long room, CancellationToken cancellationToken)
     {
         if (!WireDigests.TryFromWire(wire, function, out var digest, out _) || digest.SizeBytes > room) return ByteString.Empty;
-        return await store.ReadAllAsync(digest, (int)digest.SizeBytes, cancellationToken) is { } data
-            ? UnsafeByteOperations.UnsafeWrap(data) // read for this message alone
-            : ByteString.Empty;
+        try
+        {
+            return await store.ReadAllAsync(digest, (int)digest.SizeBytes, cancellationToken) is { } data
+                ? UnsafeByteOperations.UnsafeWrap(data) // read for this message alone
+                : ByteString.Empty;
+        }
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
+        {
+            Trace.TraceWarning($"blob {digest} was not inlined: {failure.Message}");
+            return ByteString.Empty; // the client fetches it, and meets what is wrong with it there
+        }
     }
 }
