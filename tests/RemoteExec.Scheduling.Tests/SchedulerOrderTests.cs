@@ -137,6 +137,31 @@ internal sealed class SchedulerOrderTests
     }
 
     [Test]
+    public async Task An_offer_that_waits_to_be_sent_is_not_missing_and_one_that_was_sent_is()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        using var feed = await _scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = (await NextLease(worker)).Id;
+
+        // The socket takes nothing meanwhile; what comes up it is heard.
+        Beat();
+        Assert.That(_scheduler.FindLease(lease), Is.Not.Null, "it would have cost an attempt");
+
+        worker.Sent(lease);
+        Beat();
+        Assert.That(_scheduler.FindLease(lease), Is.Null);
+
+        void Beat()
+        {
+            for (int second = 0; second < 8; second++)
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+                worker.Heartbeat([]);
+            }
+        }
+    }
+
+    [Test]
     public async Task A_report_is_not_called_stale_before_that_is_durable()
     {
         await using var worker = _scheduler.Join(Build.Worker());

@@ -63,8 +63,7 @@ internal sealed class Audience(ISchedulingObserver observer)
                 break;
 
             case Effect.WorkerTold { Session: var number, Command: var command, Offered: var holding }:
-                if (_sessions.TryGetValue(number, out var session)) session.Tell(command);
-                if (holding is not null) holding.IsOffered = true;
+                if (_sessions.TryGetValue(number, out var session)) session.Tell(command, holding);
                 break;
 
             case Effect.ExecutionEnded { Execution: var execution }:

@@ -6,8 +6,8 @@ internal sealed class Holding
     private volatile bool _isOffered;
 
     /// <summary>
-    /// The worker has been told. Before that, which a slow disk may make long, it cannot name the lease and has not lost it.
-    /// Set by whoever tells, outside of the scheduler's lock.
+    /// The worker has been told. Before that, which a slow disk or a slow connection may make long, it cannot name the lease and has
+    /// not lost it. Set by whoever sends, outside of the scheduler's lock.
     /// </summary>
     public bool IsOffered
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 
 namespace RemoteExec.Scheduling;
@@ -15,6 +16,9 @@ public sealed class WorkerSession : IAsyncDisposable
     private readonly Channel<WorkerCommand> _commands =
         Channel.CreateUnbounded<WorkerCommand>(new UnboundedChannelOptions { SingleReader = true });
 
+    // Offers that are on their way to the worker: until they have left it cannot name them.
+    private readonly ConcurrentDictionary<LeaseId, Holding> _unsent = new();
+
     internal WorkerSession(Scheduler scheduler, WorkerDescription worker, long number) =>
         (_scheduler, WorkerId, Pool, Number) = (scheduler, worker.Id, worker.Pool, number);
 
@@ -26,6 +30,12 @@ public sealed class WorkerSession : IAsyncDisposable
     internal long Number { get; }
 
     internal string Pool { get; }
+
+    /// <summary>The offer of this lease has been handed to the connection: from now on the worker has to name it.</summary>
+    public void Sent(LeaseId lease)
+    {
+        if (_unsent.TryRemove(lease, out var holding)) holding.IsOffered = true;
+    }
 
     /// <summary>The command is about to run.</summary>
     public void Started(LeaseId lease) => _scheduler.Hear((queue, now) => queue.Started(WorkerId, Number, lease, now));
@@ -53,8 +63,9 @@ public sealed class WorkerSession : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    internal void Tell(WorkerCommand command)
+    internal void Tell(WorkerCommand command, Holding? offered = null)
     {
+        if (offered is not null && command is WorkerCommand.OfferLease offer) _unsent[offer.Lease.Id] = offered;
         // False when the connection is gone already: then its leases are the queue's worry.
         _commands.Writer.TryWrite(command);
         if (command is WorkerCommand.End) _commands.Writer.TryComplete();

@@ -104,6 +104,7 @@ public sealed class WorkerConversation
             {
                 case WorkerCommand.OfferLease { Lease: var lease }:
                     await commands.WriteAsync(WorkerMessages.Offer(lease), cancellationToken);
+                    session.Sent(lease.Id);
                     break;
                 case WorkerCommand.CancelLease { Lease: var lease, Reason: var reason }:
                     await commands.WriteAsync(WorkerMessages.Cancel(lease, reason), cancellationToken);
