@@ -162,6 +162,18 @@ internal sealed class SchedulerOrderTests
     }
 
     [Test]
+    public async Task A_commit_that_fails_behind_the_journal_is_the_end_and_not_a_silence()
+    {
+        await using var scheduler = new Scheduler(new SchedulerOptions(), new OddJournal(), _time);
+        await scheduler.StartAsync(default);
+        using var told = await scheduler.SubmitAsync(Build.Request(1), default);
+
+        var refused = Assert.ThrowsAsync<SchedulingException>(
+            async () => await scheduler.SubmitAsync(Build.Request(2), default).AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.That((refused!.Code, scheduler.Fault is null), Is.EqualTo((OutcomeCode.Unavailable, false)));
+    }
+
+    [Test]
     public async Task A_report_is_not_called_stale_before_that_is_durable()
     {
         await using var worker = _scheduler.Join(Build.Worker());
@@ -193,4 +205,24 @@ internal sealed class SchedulerOrderTests
 
     private static async Task<Lease> NextLease(WorkerSession worker) =>
         ((WorkerCommand.OfferLease)await worker.Commands.ReadAsync()).Lease;
+
+    /// <summary>Keeps everything, and fails where nobody thought of it.</summary>
+    private sealed class OddJournal : IOperationJournal
+    {
+        public event Action<string?>? StallChanged
+        {
+            add { }
+            remove { }
+        }
+
+        public bool WantsCompaction => throw new TimeZoneNotFoundException("no one thought of this");
+
+        public ValueTask<IReadOnlyList<JournalRecord>> RecoverAsync(CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<JournalRecord>>([]);
+
+        public ValueTask AppendAsync(IReadOnlyList<JournalRecord> records, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public ValueTask<bool> CompactAsync(IEnumerable<JournalRecord> state, CancellationToken cancellationToken) => ValueTask.FromResult(false);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 }

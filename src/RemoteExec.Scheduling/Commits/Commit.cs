@@ -16,9 +16,10 @@ internal sealed class Commit : Transitions
 
     public void Succeed() => _done.SetResult();
 
+    /// <summary>Nothing, if it has succeeded: then it is what comes after it that failed.</summary>
     public void Fail(Exception fault)
     {
-        _done.SetException(fault);
+        _done.TrySetException(fault);
         // Nobody need be waiting.
         _ = _done.Task.Exception;
     }

@@ -56,29 +56,40 @@ internal sealed class CommitPipeline(
     {
         while (Next() is { } commit)
         {
-            var endings = completions.Begin(commit);
-            OfferNewWork(commit);
-            // Whatever the journal throws, we do not know what reached the disk.
+            // All of it, whatever it is that fails: a commit without an end would be waited for for ever, and every later one with it.
             if (!await ServingLoop.ServeAsync(
                 (Pipeline: this, Commit: commit),
-                static appending => appending.Pipeline.AppendAsync(appending.Commit),
-                static (appending, failure) => appending.Pipeline.Fail(appending.Commit, failure)))
-            {
-                // Nobody hears of these ends, but whoever owns what the hooks write to closes it after us.
-                completions.Abandon(endings);
-                return;
-            }
-
-            foreach (var record in commit.Records)
-            {
-                if (record is JournalRecord.ExecutionRequeued) observer.Requeued();
-            }
-
-            foreach (var effect in commit.Effects) audience.Tell(effect);
-            completions.Publish(endings);
-            commit.Succeed();
-            compaction.BeginIfWanted();
+                static committing => committing.Pipeline.CommitAsync(committing.Commit),
+                static (committing, failure) => committing.Pipeline.Fail(committing.Commit, failure))) return;
         }
+    }
+
+    private async ValueTask CommitAsync(Commit commit)
+    {
+        var endings = completions.Begin(commit);
+        bool isDurable = false;
+        try
+        {
+            OfferNewWork(commit);
+            // Whatever the journal throws, we do not know what reached the disk.
+            await AppendAsync(commit);
+            isDurable = true;
+        }
+        finally
+        {
+            // Nobody hears of these ends, but whoever owns what the hooks write to closes it after us.
+            if (!isDurable) completions.Abandon(endings);
+        }
+
+        foreach (var record in commit.Records)
+        {
+            if (record is JournalRecord.ExecutionRequeued) observer.Requeued();
+        }
+
+        foreach (var effect in commit.Effects) audience.Tell(effect);
+        completions.Publish(endings);
+        commit.Succeed();
+        compaction.BeginIfWanted();
     }
 
     private Commit? Next()
