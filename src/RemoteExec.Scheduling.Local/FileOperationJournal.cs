@@ -19,6 +19,9 @@ public sealed class FileOperationJournal : IOperationJournal
 
     private const int GroupBytesMin = 4096;
 
+    // A disk under load takes a second; one that takes longer does not answer at all.
+    private static readonly TimeSpan CloseMax = TimeSpan.FromSeconds(5);
+
     // A burst's buffer is not kept.
     private const int GroupBytesKeptMax = 1 << 20;
 
@@ -98,7 +101,7 @@ public sealed class FileOperationJournal : IOperationJournal
             }
 
             var group = _open;
-            foreach (var record in records) JournalCodec.Write(record, group.Frame);
+            Write(records, group.Frame);
             if (group.Frame.BodyBytes > GroupBytesMax) _open = null;
             Monitor.Pulse(_gate);
             return new ValueTask(group.Done.Task);
@@ -121,7 +124,7 @@ public sealed class FileOperationJournal : IOperationJournal
         }
     }
 
-    /// <summary>Makes durable what was accepted, then closes.</summary>
+    /// <summary>Makes durable what was accepted, then closes; unless the disk has not answered for <see cref="CloseMax"/>.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (_gate)
@@ -130,8 +133,29 @@ public sealed class FileOperationJournal : IOperationJournal
             Monitor.Pulse(_gate);
         }
 
-        if (_flusher is not null) await _flusherEnded.Task;
+        if (_flusher is not null)
+        {
+            await _flusherEnded.Task.WaitAsync(CloseMax, _options.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // The file is the flusher's, whom no power of ours gets back from the disk. The end of the process closes it.
+            if (!_flusherEnded.Task.IsCompleted) return;
+        }
+
         _segments.Dispose();
+    }
+
+    /// <summary>All of them, or none: half a record would make the frame unreadable, with what others have in it.</summary>
+    private static void Write(IReadOnlyList<JournalRecord> records, FrameBuffer frame)
+    {
+        int before = frame.BodyBytes;
+        try
+        {
+            foreach (var record in records) JournalCodec.Write(record, frame);
+        }
+        catch
+        {
+            frame.CutBack(before);
+            throw;
+        }
     }
 
     private void ThrowIfUnusable()
@@ -159,7 +183,7 @@ public sealed class FileOperationJournal : IOperationJournal
 
         if (_compaction is { } unfinished)
         {
-            unfinished.GiveUp();
+            GiveUp(unfinished);
             EndCompaction(unfinished, isDone: false, long.MaxValue);
         }
 
@@ -264,11 +288,15 @@ public sealed class FileOperationJournal : IOperationJournal
     private void GiveUpCompaction(Exception failure)
     {
         var compaction = _compaction!; // asked for while there is one
-        compaction.GiveUp();
+        GiveUp(compaction);
         if (failure is JournalException) Fail(failure);
         else Warn($"the operation journal in {_options.Directory} could not be written anew, it grows until that is done: {failure.Message}");
         EndCompaction(compaction, isDone: false, LengthBytes + _options.CompactAfterBytes);
     }
+
+    /// <summary>What it leaves behind takes room and changes nothing: the next start removes it.</summary>
+    private void GiveUp(JournalCompaction compaction) => ServingLoop.Serve(
+        compaction.GiveUp, left => Warn($"an unfinished file of the operation journal in {_options.Directory} is not removed: {left.Message}"));
 
     private void EndCompaction(JournalCompaction compaction, bool isDone, long nextFromBytes)
     {

@@ -67,8 +67,9 @@ internal sealed class JournalCompaction(IEnumerable<JournalRecord> state)
     {
         _isGivenUp = true;
         _writer?.Join();
-        _next?.Dispose();
+        var next = _next;
         _next = null;
+        next?.Dispose();
     }
 
     /// <summary>Tells whoever asked for it, last of all: they may ask for the next one at once.</summary>
@@ -100,8 +101,18 @@ internal sealed class JournalCompaction(IEnumerable<JournalRecord> state)
 
     private void CopyAppended(FramedLog live, FramedLog next)
     {
-        var appended = live.ReadBetween(_copiedTo, live.LengthBytes);
-        while (!_isGivenUp && appended.TryNext(out _, out var frame)) next.Append(frame);
-        _copiedTo = appended.End;
+        long end = live.LengthBytes;
+        var appended = live.ReadBetween(_copiedTo, end);
+        while (!_isGivenUp && appended.TryNext(out long offset, out var frame))
+        {
+            if (offset != _copiedTo) throw Damaged(live, offset);
+            next.Append(frame);
+            _copiedTo = appended.End;
+        }
+
+        if (!_isGivenUp && _copiedTo != end) throw Damaged(live, end);
     }
+
+    // A reader skips what it cannot read. Here that would be lost without a word: all of it is acknowledged, or about to be.
+    private InvalidDataException Damaged(FramedLog live, long to) => new($"{live.Path} is damaged from byte {_copiedTo} to {to}");
 }

@@ -25,6 +25,9 @@ public sealed class FrameBuffer(FrameFormat format, int capacity) : IBufferWrite
         return _bytes.AsMemory(_written);
     }
 
+    /// <summary>Takes back what was written beyond so many bytes.</summary>
+    public void CutBack(int bodyBytes) => _written = format.HeadBytes + bodyBytes;
+
     public void Clear() => _written = format.HeadBytes;
 
     /// <summary>The frame as a log takes it.</summary>

@@ -278,6 +278,22 @@ internal sealed class FileOperationJournalTests
     }
 
     [Test]
+    public async Task A_record_that_cannot_be_written_takes_nothing_with_it()
+    {
+        await using (var journal = await OpenAsync())
+        {
+            var first = journal.AppendAsync([JournalVictim.Record(1)], default);
+            Assert.Throws<ArgumentNullException>(
+                () => journal.AppendAsync([JournalVictim.Record(7), new JournalRecord.ExecutionLeased(default, 1, null!, Build.Start)], default).AsTask());
+            var last = journal.AppendAsync([JournalVictim.Record(2)], default);
+            await first;
+            await last;
+        }
+
+        Assert.That(await RecoverAsync(), Is.EqualTo(new[] { 1, 2 }.Select(JournalVictim.Record)));
+    }
+
+    [Test]
     public async Task A_compaction_whose_name_may_not_last_is_the_end_of_the_journal()
     {
         // Whichever of the two files a restart found, the other might have what was appended since.
