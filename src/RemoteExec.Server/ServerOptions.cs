@@ -29,13 +29,16 @@ internal sealed class ServerOptions(OptionReader options)
     public long? ActionMemoryBytesMax { get; } = options.OptionalSize("action-memory", "memory that one action may use; no limit but the machine's when 0 or left out");
     public long? ActionScratchBytesMax { get; } = options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; when 0 or left out, a quarter of its slot's share of the memory, or of --action-memory");
 
-    public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say");
-    public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused");
+    public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say", TimerDaysMax);
+    public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused", TimerDaysMax);
     public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "30s", "how long an action waits for a worker that offers its properties");
     public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when its last client is gone");
-    public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM");
+    public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM", TimerDaysMax);
 
     public LogLevel LogLevel { get; } = options.LogLevel("log-level", LogLevel.Information, "least important log line that is written");
+
+    // What a timer is set for: it takes 49 at most.
+    private const int TimerDaysMax = 30;
 
     // Clients upload blobs of megabytes at once; below this they would evict each other while a build runs.
     private const long CasSizeBytesMin = 64 << 20;

@@ -109,7 +109,7 @@ public sealed class OptionTableTests
     [TestCase("--something-else", "--something-else: rexec-test has no such option. See rexec-test --help")]
     [TestCase("serve", "'serve': rexec-test takes options only, as --name VALUE; see rexec-test --help")]
     [TestCase("--max-cas-size 10parsecs", "--max-cas-size: '10parsecs' is not a size; write a number and a unit, such as 10GB or 10GiB")]
-    [TestCase("--drain-max 30", "--drain-max: '30' is not a duration; write a number and a unit, such as 100ms, 30s or 5m")]
+    [TestCase("--drain-max 30", "--drain-max: '30' is not a duration of no more than 3650d; write a number and a unit, such as 100ms, 30s or 5m")]
     [TestCase("--slots 0", "--slots: '0' is not a whole number from 1 to 64")]
     [TestCase("--slots -1", "--slots: '-1' is not a whole number from 1 to 64")]
     [TestCase("--slots", "--slots: its value is missing; write --slots N")]

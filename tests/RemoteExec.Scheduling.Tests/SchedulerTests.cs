@@ -391,6 +391,30 @@ internal sealed class SchedulerTests
     }
 
     [Test]
+    public async Task A_wait_of_years_is_one()
+    {
+        await using var scheduler = new Scheduler(new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromDays(3650) }, new StallingJournal(), _time);
+        await scheduler.StartAsync(default);
+        using var feed = await scheduler.SubmitAsync(Build.Request(1, "OSFamily=plan9"), default);
+
+        _time.Advance(TimeSpan.FromDays(3649));
+        Assert.That(feed.Current.IsDone, Is.False);
+        _time.Advance(TimeSpan.FromDays(1));
+        Assert.That((await feed.WaitAsync(default)).Outcome?.Code, Is.EqualTo(OutcomeCode.Unavailable), "there is no worker at all");
+    }
+
+    [Test]
+    public async Task A_wait_of_years_is_more_than_a_timer_takes_at_once()
+    {
+        await using var scheduler = new Scheduler(
+            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromDays(3650) }, new StallingJournal(), TimeProvider.System);
+        await scheduler.StartAsync(default);
+
+        using var feed = await scheduler.SubmitAsync(Build.Request(1, "OSFamily=plan9"), default);
+        Assert.That(feed.Current.IsDone, Is.False);
+    }
+
+    [Test]
     public async Task What_was_acknowledged_is_there_after_a_restart()
     {
         var journal = new MemoryOperationJournal();

@@ -72,6 +72,10 @@ public sealed class WorkerFlagsTests
     }
 
     [Test]
+    public void A_drain_is_not_longer_than_a_timer_takes() =>
+        Assert.That(WorkerFlags.Table.Read(["--drain-limit", "60d"], new Hashtable()).Errors.Single(), Does.Contain("of no more than 30d"));
+
+    [Test]
     public void An_unknown_flag_is_refused_with_the_nearest_known_one()
     {
         var outcome = WorkerFlags.Table.Read(["--slot", "2"], new Hashtable());

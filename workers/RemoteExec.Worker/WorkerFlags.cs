@@ -40,7 +40,7 @@ internal sealed class WorkerFlags(OptionReader options)
     public long? ActionScratchBytes { get; } =
         options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; when 0 or left out, a quarter of its slot's share of the memory, or of --action-memory");
 
-    public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM");
+    public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "5m", "how long running actions may go on after SIGTERM", daysMax: 30);
 
     public string? WorkerId { get; } = options.OptionalText(
         "worker-id", "the name in results and on the workers page; the machine's and one that is kept in the data directory, when left out", "NAME");

@@ -48,8 +48,10 @@ public sealed partial class OptionReader
     public long? OptionalSize(string name, string help) =>
         Read<long>(new(name, "SIZE", null, help), SizeForm, UnitText.TryParseSize) is [var bytes, ..] ? bytes : null;
 
-    public TimeSpan Duration(string name, string defaultText, string help) => One<TimeSpan>(
-        new(name, "TIME", defaultText, help), "a duration; write a number and a unit, such as 100ms, 30s or 5m", UnitText.TryParseDuration);
+    /// <param name="daysMax">Ten years unless less is said: a date that they are added to is still one.</param>
+    public TimeSpan Duration(string name, string defaultText, string help, int daysMax = 3650) => One(
+        new(name, "TIME", defaultText, help), $"a duration of no more than {daysMax}d; write a number and a unit, such as 100ms, 30s or 5m",
+        (string text, out TimeSpan value) => UnitText.TryParseDuration(text, out value) && value <= TimeSpan.FromDays(daysMax));
 
     /// <param name="defaultWords">The default in words, where it is another on each machine.</param>
     public int Count(string name, int defaultValue, string help, int min = 0, int max = int.MaxValue, string? defaultWords = null)
