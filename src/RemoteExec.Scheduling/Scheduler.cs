@@ -228,34 +228,42 @@ public sealed class Scheduler : IAsyncDisposable
     }
 
     /// <summary>
-    /// Ends all feeds and sessions and awaits what is under way. The journal stays open: it belongs to whoever opened it. What
-    /// runs on workers that outlive this process is not lost: they rejoin.
+    /// Ends all feeds and sessions and awaits what is under way, as long as there is patience: then hooks are asked to give up, and
+    /// nothing more is waited for. The journal stays open: it belongs to whoever opened it. What runs on workers that outlive this
+    /// process is not lost: they rejoin.
     /// </summary>
-    public async ValueTask DisposeAsync()
+    /// <param name="outOfPatience">Cancelled when it has taken long enough.</param>
+    public async Task StopAsync(CancellationToken outOfPatience)
     {
+        lock (_gate)
+        {
+            if (_state.IsStopped) return;
+        }
+
         BeginDrain();
         EndFeeds();
         lock (_gate) _state.Stop();
 
         await _alarm.DisposeAsync();
         _audience.EndSessions("the coordinator shuts down");
-        var outOfPatience = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using (var patience = new CancellationTokenSource(HookPatience, _time))
-        await using (patience.Token.Register(_completions.GiveUp))
-        await using (patience.Token.Register(outOfPatience.SetResult))
+        await using (outOfPatience.Register(_completions.GiveUp))
         {
-            // A compaction that is under way is the journal's, which ends it or drops it when it is closed.
-            while ((_pipeline.UnderWay() ?? _completions.UnderWay()) is { } task)
-            {
-                // A full disk may stay full. What waits for it is not acknowledged: whoever asked will ask again.
-                if (await Task.WhenAny(task, outOfPatience.Task) == outOfPatience.Task && _state.IsStalled) break;
-                await task;
-            }
+            // A compaction that is under way is the journal's, which ends it or drops it when it is closed. A full disk may stay full and
+            // a broken one silent: what waits for it is not acknowledged, and whoever asked will ask again.
+            while ((_pipeline.UnderWay() ?? _completions.UnderWay()) is { } task && !outOfPatience.IsCancellationRequested)
+                await task.WaitAsync(outOfPatience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         _journal.StallChanged -= OnStallChanged;
         _completions.Dispose();
         _idle.TrySetResult();
+    }
+
+    /// <summary><see cref="StopAsync"/> with a patience of its own, for who has no limit to keep.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(HookPatience, _time);
+        await StopAsync(patience.Token);
     }
 
     /// <summary>What a worker says on its stream. Nobody waits for what comes of it: the next word must be heard at once.</summary>

@@ -8,4 +8,7 @@ internal static class DrainTimes
 
     /// <summary>How long running actions may go on.</summary>
     public static TimeSpan WorkMaxOf(TimeSpan drainMax) => drainMax - (drainMax / 4 < GoodbyeMax ? drainMax / 4 : GoodbyeMax);
+
+    /// <summary>When nothing is waited for any more: at the limit, or the time of a goodbye after the work, where the limit leaves less.</summary>
+    public static TimeSpan EndMaxOf(TimeSpan drainMax) => WorkMaxOf(drainMax) + GoodbyeMax > drainMax ? WorkMaxOf(drainMax) + GoodbyeMax : drainMax;
 }

@@ -35,7 +35,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     /// <summary>All is composed.</summary>
     /// <param name="welcome">Asked when the ports are open.</param>
-    public void Take(Scheduler? scheduler, ServicesComposition services, ServerPorts ports, LocalWorker? worker, Func<string> welcome) =>
+    public void Take(Scheduler? scheduler, ServicesComposition? services, ServerPorts? ports, LocalWorker? worker, Func<string> welcome) =>
         (_scheduler, _services, _ports, _worker, _welcome) = (scheduler, services, ports, worker, welcome);
 
     /// <summary>The scheduler has begun to refuse work, with its reason, or takes it again: one line each, and gRPC health follows readiness.</summary>
@@ -96,6 +96,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     {
         // One limit for all of it. A part is kept for saying goodbye to who is still there when it is over.
         using var limit = new CancellationTokenSource(options.DrainMax, time);
+        using var ending = new CancellationTokenSource(DrainTimes.EndMaxOf(options.DrainMax), time);
         using var lastCall = new CancellationTokenSource(DrainTimes.WorkMaxOf(options.DrainMax), time);
         Draining(options.DrainMax.TotalSeconds);
 
@@ -112,11 +113,13 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         _services?.LiveLogs?.Close();
         if (_ports is not null) await _ports.CloseAsync(limit.Token);
 
-        // What the local worker had to stop is handed back before the journal and the store go. It was told in good time.
-        await _working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_scheduler is not null) await _scheduler.DisposeAsync();
+        // What the local worker had to stop is handed back before the journal and the store go. It was told in good time; what does
+        // not die all the same, and a disk that does not answer, are not waited for: nothing that was acknowledged hangs on them.
+        await _working.WaitAsync(ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_scheduler is not null) await _scheduler.StopAsync(ending.Token);
         Stopped();
-        await _working; // shows why it failed, if it did
+        if (_working.IsCompleted) await _working; // shows why it failed, if it did
+        else WorkerLeftBehind();
     }
 
     // What is shown last must be what was read last.
@@ -148,6 +151,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "draining", Message = "draining for at most {Seconds} s")]
     private partial void Draining(double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, EventName = "worker_left_behind", Message = "the local worker did not end within the drain limit; what it runs ends with this process and is queued again by the next")]
+    private partial void WorkerLeftBehind();
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "stopped", Message = "stopped; everything acknowledged is on disk")]
     private partial void Stopped();

@@ -391,6 +391,27 @@ internal sealed class SchedulerTests
     }
 
     [Test]
+    public async Task A_shutdown_waits_for_a_disk_that_does_not_answer_as_long_as_it_is_told_and_no_longer()
+    {
+        var journal = new StallingJournal();
+        var scheduler = new Scheduler(new SchedulerOptions(), journal, _time);
+        await scheduler.StartAsync(default);
+        await using var worker = scheduler.Join(Build.Worker());
+        using var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+        var lease = await NextLease(worker);
+        journal.Wait(); // and nobody says why
+        var waiting = scheduler.ReportAsync(worker.WorkerId, lease.Id, Build.Ok(), default).AsTask();
+        using var patience = new CancellationTokenSource();
+
+        var ending = scheduler.StopAsync(patience.Token);
+        Assert.That(ending.IsCompleted, Is.False);
+        await patience.CancelAsync();
+
+        await ending.WaitAsync(TimeSpan.FromMinutes(1)); // a hang becomes a failure
+        Assert.That(waiting.IsCompleted, Is.False, "what is not durable is not acknowledged");
+    }
+
+    [Test]
     public async Task A_wait_of_years_is_one()
     {
         await using var scheduler = new Scheduler(new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromDays(3650) }, new StallingJournal(), _time);
