@@ -38,6 +38,7 @@ public static partial class InheritedSockets
         return new InheritedSocket(name, (ulong)descriptor, socket.LocalEndPoint as IPEndPoint);
     }
 
+    // Its own, beside those of the native room of files: what is under every host knows none of the rooms.
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     private static partial int SetFlags(int descriptor, int command, int flags);
 }
