@@ -1,3 +1,3 @@
 using RemoteExec.Cli;
 
-return await Rexec.RunAsync(args, new CliConsole(Console.OpenStandardOutput(), Console.OpenStandardError(), Console.IsErrorRedirected));
+return await Rexec.RunAsync(args, CliConsole.OfProcess());

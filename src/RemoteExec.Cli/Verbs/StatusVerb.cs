@@ -1,7 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
-using RemoteExec.Client;
+using System.Text;
+using System.Text.Json.Nodes;
+using RemoteExec.Core;
 using RemoteExec.Hosting;
 
 namespace RemoteExec.Cli;
@@ -9,75 +10,67 @@ namespace RemoteExec.Cli;
 /// <summary><c>rexec status</c>: queue, workers and storage of a server at a glance.</summary>
 internal static class StatusVerb
 {
-    private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(10);
-
-    public static Command Create(ServerOptions server, CliConsole console)
+    public static Command Create(Cli cli)
     {
-        var http = new Option<string?>("--http") { Description = "the server's HTTP address; the gRPC port plus one when left out", HelpName = "URL" };
-        var json = new Option<bool>("--json") { Description = "print the JSON as the server sent it" };
-        var verb = new Command("status", "Shows the queue, the workers and the storage.") { http, json };
+        var verb = new Command("status", "Shows the queue, the workers and the storage.");
         verb.SetAction(async (parsed, cancellationToken) =>
         {
-            using var remote = server.Connect(parsed);
-            var address = parsed.GetValue(http) is { } given ? Parse(given) : new Uri($"http://{remote.Address.Host}:{remote.Address.Port + 1}");
-            string text;
+            var format = cli.Output.Of(parsed);
+            using var remote = cli.Server.Connect(parsed);
+            // First the address that somebody wrote: a sentence about another port helps nobody.
+            if (parsed.GetValue(cli.Server.Http) is null) await remote.AskCapabilitiesAsync(cancellationToken);
             try
             {
-                using var client = new HttpClient { Timeout = AnswerMax };
-                text = await client.GetStringAsync(new Uri(address, "/api/v1/status"), cancellationToken);
-            }
-            catch (HttpRequestException unreachable)
-            {
-                console.Say($"{address} does not answer: {unreachable.Message}. Is the server running? Name its HTTP address with --http");
-                return ExitCode.Unavailable;
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                console.Say($"{address} did not answer within {AnswerMax.TotalSeconds} s. Name the server's HTTP address with --http");
-                return ExitCode.Unavailable;
-            }
-
-            if (parsed.GetValue(json))
-            {
-                console.Print(text);
+                var status = await new StatusPage(remote.Http).ReadAsync(cancellationToken);
+                cli.Console.Write(format == OutputFormat.Text ? Text(status) : Report.Of(format, Row(status)));
                 return ExitCode.Done;
             }
-
-            try
+            catch (PageException unread)
             {
-                using var status = JsonDocument.Parse(text);
-                Print(status.RootElement, console);
-                return ExitCode.Done;
-            }
-            catch (Exception strange) when (strange is JsonException or KeyNotFoundException or InvalidOperationException)
-            {
-                console.Say($"{address} answers, but not as this version of rexec understands it; see its answer with --json");
+                cli.Console.Say($"{unread.Message}. The server's status is on its web port; name that with --http http://HOST:PORT");
                 return ExitCode.Unavailable;
             }
         });
         return verb;
     }
 
-    private static Uri Parse(string text) => Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
-        ? address
-        : throw new ClientException($"--http {text} is not an address; write http://HOST:PORT");
-
-    private static void Print(JsonElement status, CliConsole console)
+    private static string Text(ServerStatus status)
     {
-        var storage = status.GetProperty("storage");
-        console.Print($"version   {status.GetProperty("version")}, up {TimeSpan.FromSeconds(Math.Floor(status.GetProperty("uptimeSeconds").GetDouble())):c}");
-        console.Print($"queue     {status.GetProperty("queued")} queued, {status.GetProperty("running")} running, {status.GetProperty("operationsCompleted")} completed");
-        console.Print($"storage   {Bytes(storage.GetProperty("bytes"))} of {Bytes(storage.GetProperty("limitBytes"))} in {storage.GetProperty("blobs")} blobs");
-        foreach (var worker in status.GetProperty("workers").EnumerateArray())
+        var text = new StringBuilder()
+            .AppendLine(CultureInfo.InvariantCulture, $"version   {status.Version}, up {TimeSpan.FromSeconds(Math.Floor(status.UptimeSeconds)):c}{(status.IsReady ? "" : ", not ready")}")
+            .AppendLine(CultureInfo.InvariantCulture, $"queue     {status.Queued} queued, {status.Running} running, {status.Completed} completed")
+            .AppendLine(CultureInfo.InvariantCulture, $"storage   {UnitText.FormatSize(status.Bytes)} of {UnitText.FormatSize(status.LimitBytes)} in {status.Blobs} blobs");
+        int idColumns = status.Workers.Select(worker => worker.Id.Length).DefaultIfEmpty().Max();
+        int stateColumns = status.Workers.Select(worker => worker.State.Length).DefaultIfEmpty().Max();
+        foreach (var worker in status.Workers)
         {
-            var open = worker.GetProperty("walls").EnumerateArray().Where(wall => !wall.GetProperty("enforced").GetBoolean())
-                .Select(wall => wall.GetProperty("name").GetString());
-            string walls = string.Join(",", open);
-            console.Print($"worker    {worker.GetProperty("id")}  {worker.GetProperty("state")}  {worker.GetProperty("slotsUsed")}/{worker.GetProperty("slots")} slots"
-                + (walls.Length > 0 ? $"  without walls: {walls}" : ""));
+            text.Append(CultureInfo.InvariantCulture, $"worker    {worker.Id.PadRight(idColumns)}  {worker.State.PadRight(stateColumns)}  {$"{worker.SlotsUsed}/{worker.Slots}",7} slots");
+            if (worker.Pool.Length > 0) text.Append(CultureInfo.InvariantCulture, $"  pool {worker.Pool}");
+            if (worker.Missing.Count > 0) text.Append(CultureInfo.InvariantCulture, $"  sandbox without {string.Join(", ", worker.Missing)}");
+            text.AppendLine();
         }
+
+        return text.ToString();
     }
 
-    private static string Bytes(JsonElement count) =>
-        string.Create(CultureInfo.InvariantCulture, $"{count.GetInt64() / (1024.0 * 1024):N1} MiB");
+    private static JsonObject Row(ServerStatus status) => new()
+    {
+        ["version"] = status.Version,
+        ["uptimeSeconds"] = status.UptimeSeconds,
+        ["ready"] = status.IsReady,
+        ["queued"] = status.Queued,
+        ["running"] = status.Running,
+        ["completed"] = status.Completed,
+        ["storageBytes"] = status.Bytes,
+        ["storageLimitBytes"] = status.LimitBytes,
+        ["storageBlobs"] = status.Blobs,
+        ["workers"] = new JsonArray([.. status.Workers.Select(worker => new JsonObject
+        {
+            ["id"] = worker.Id,
+            ["pool"] = worker.Pool,
+            ["state"] = worker.State,
+            ["slots"] = worker.Slots,
+            ["slotsUsed"] = worker.SlotsUsed,
+        })]),
+    };
 }

@@ -19,6 +19,12 @@ public sealed class ExecutionFollower(CallInvoker invoker, string instanceName, 
 
     private readonly Execution.ExecutionClient _client = new(invoker);
 
+    /// <summary>Called once when the stream is lost, with the failure; null when it ended in peace before the operation did.</summary>
+    public System.Action<RpcException?>? Lost { get; init; }
+
+    /// <summary>Called with the first message after that.</summary>
+    public System.Action? Found { get; init; }
+
     /// <param name="onUpdate">Called for each message of the operation, the last one included.</param>
     /// <exception cref="RpcException">The call was refused, or the server stayed away.</exception>
     public async Task<ExecuteResponse> ExecuteAsync(
@@ -34,6 +40,7 @@ public sealed class ExecutionFollower(CallInvoker invoker, string instanceName, 
         };
 
         string? operationName = null;
+        bool isLost = false;
         for (int failuresInARow = 0; ; failuresInARow++)
         {
             try
@@ -45,6 +52,8 @@ public sealed class ExecutionFollower(CallInvoker invoker, string instanceName, 
                 {
                     var operation = call.ResponseStream.Current;
                     operationName = operation.Name;
+                    if (isLost) Found?.Invoke();
+                    isLost = false;
                     failuresInARow = 0;
                     onUpdate?.Invoke(operation);
                     if (operation.Done)
@@ -54,12 +63,16 @@ public sealed class ExecutionFollower(CallInvoker invoker, string instanceName, 
                 // A server that drains ends its streams in peace; one that only ever does so is as good as away.
                 if (failuresInARow >= FailuresInARowMax)
                     throw new RpcException(new Status(StatusCode.Unavailable, "the server ends the stream of the execution again and again without a word"));
+                if (!isLost) Lost?.Invoke(null);
+                isLost = true;
             }
             catch (RpcException failure) when (failuresInARow < FailuresInARowMax && MayPass(failure.StatusCode, operationName))
             {
                 // The server lost its memory, not the action's result: asking again may even hit its cache.
                 if (failure.StatusCode == StatusCode.NotFound)
                     operationName = null;
+                if (!isLost) Lost?.Invoke(failure);
+                isLost = true;
             }
 
             var delay = DelayFirst * Math.Pow(2, failuresInARow);

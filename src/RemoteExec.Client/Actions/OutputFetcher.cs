@@ -19,6 +19,9 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
     /// <summary>The folders of a Tree may share children, so that few bytes describe more files than a disk holds.</summary>
     internal int EntriesMax { init => _limits = _limits with { EntriesMax = value }; }
 
+    /// <summary>Called with the bytes of each piece that was written.</summary>
+    public Action<long>? Moved { get; init; }
+
     /// <summary>Answers the number of files written.</summary>
     /// <exception cref="RpcException">DATA_LOSS for an answer that cannot be true, NOT_FOUND for outputs that are no longer stored.</exception>
     /// <exception cref="ClientException">The folder is not fit to be written to.</exception>
@@ -54,6 +57,15 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         return written;
     }
 
+    /// <summary>Writes a stored folder into one of this machine; answers the number of files.</summary>
+    /// <exception cref="RpcException">NOT_FOUND for files that are not stored.</exception>
+    public Task<int> FetchFolderAsync(StoredFolder folder, string path, CancellationToken cancellationToken)
+    {
+        // A link that the caller named is followed; one below it is not.
+        var place = System.IO.Directory.CreateDirectory(Path.GetFullPath(path));
+        return FetchAsync(folder.Walk, folder.Root, place.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? place.FullName, cancellationToken);
+    }
+
     /// <summary>Writes one blob to a file that appears whole or not at all; false is a miss.</summary>
     public async Task<bool> FetchFileAsync(string path, Digest digest, bool executable, CancellationToken cancellationToken)
     {
@@ -66,7 +78,7 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
         try
         {
             await using (var file = new FileStream(temporary, Options(executable)))
-                await ReadAsync(reader, file, digest, cancellationToken);
+                await ReadAsync(reader, Moved is null ? file : new CountingStream(file, Moved), digest, cancellationToken);
             File.Move(temporary, full, overwrite: true);
             return true;
         }

@@ -15,6 +15,12 @@ public sealed class BlobUploader(IBlobStore blobs)
     // Large uploads share one connection; more at a time only share its bandwidth.
     private const int StreamsAtOnce = 4;
 
+    /// <summary>Called when it is known what will be sent.</summary>
+    public Action<UploadSummary>? Planned { get; init; }
+
+    /// <summary>Called with the bytes of each piece that is on its way; those of a stream that broke count again.</summary>
+    public Action<long>? Moved { get; init; }
+
     /// <summary>Answers what was sent; the rest was there already.</summary>
     /// <exception cref="RpcException">The first upload that was refused.</exception>
     public async Task<UploadSummary> UploadAsync(IReadOnlyCollection<LocalBlob> all, CancellationToken cancellationToken)
@@ -22,6 +28,8 @@ public sealed class BlobUploader(IBlobStore blobs)
         var distinct = all.DistinctBy(b => b.Digest).ToList();
         var missing = (await blobs.FindMissingAsync([.. distinct.Select(b => b.Digest)], cancellationToken)).ToHashSet();
         var lacking = distinct.Where(b => missing.Contains(b.Digest)).ToList();
+        var plan = new UploadSummary(lacking.Count, lacking.Sum(b => b.Digest.SizeBytes));
+        Planned?.Invoke(plan);
 
         var round = new List<(Digest, ReadOnlyMemory<byte>)>();
         long roundBytes = 0;
@@ -40,7 +48,7 @@ public sealed class BlobUploader(IBlobStore blobs)
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = StreamsAtOnce, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(lacking.Where(b => b.Digest.SizeBytes > BatchedBytesMax), parallel,
             async (blob, cancellation) => await StreamAsync(blob, cancellation));
-        return new UploadSummary(lacking.Count, lacking.Sum(b => b.Digest.SizeBytes));
+        return plan;
     }
 
     private async ValueTask WriteAsync(List<(Digest, ReadOnlyMemory<byte>)> round, CancellationToken cancellationToken)
@@ -50,6 +58,8 @@ public sealed class BlobUploader(IBlobStore blobs)
             if (status.StatusCode != StatusCode.OK)
                 throw new RpcException(status);
         }
+
+        Moved?.Invoke(round.Sum(blob => blob.Item1.SizeBytes));
     }
 
     private static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(LocalBlob blob, CancellationToken cancellationToken)
@@ -64,5 +74,5 @@ public sealed class BlobUploader(IBlobStore blobs)
     }
 
     private async ValueTask StreamAsync(LocalBlob blob, CancellationToken cancellationToken) =>
-        await blobs.WriteFromAsync(blob.Digest, (offset, _) => ValueTask.FromResult<IBlobReader?>(LocalBlobReader.Open(blob, offset)), cancellationToken);
+        await blobs.WriteFromAsync(blob.Digest, (offset, _) => ValueTask.FromResult<IBlobReader?>(LocalBlobReader.Open(blob, offset, Moved)), cancellationToken);
 }
