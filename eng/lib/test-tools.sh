@@ -6,7 +6,7 @@ install_test_tools() {
         python3:python3 file:/usr/lib/python3/dist-packages/grpc:python3-grpcio \
         file:/usr/include/grpcpp/grpcpp.h:libgrpc++-dev b3sum:b3sum file:/bin/kill:procps \
         systemd-socket-activate:systemd file:/sbin/mkfs.ext4:e2fsprogs mount:mount chromium:chromium \
-        file:/usr/bin/bazel-4:bazel-bootstrap npm:npm
+        file:/usr/bin/bazel-4:bazel-bootstrap npm:npm promtool:prometheus
     install_bazel_2
 }
 

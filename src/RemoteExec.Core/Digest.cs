@@ -116,12 +116,24 @@ public readonly struct Digest : IEquatable<Digest>
             return Refuse(
                 isEmptyHash
                     ? $"the hash is that of the empty blob, but size_bytes is {sizeBytes}"
-                    : "size_bytes is 0, but the hash is not that of the empty blob",
+                    : $"size_bytes is 0, but the hash is not that of the empty blob by {function.WireName()}{OtherFunctionOf(hash, function)}",
                 out digest, out error);
         }
 
         error = null;
         return true;
+    }
+
+    // What a client of BLAKE3 meets first: its hashes look like those of SHA-256.
+    private static string OtherFunctionOf(ReadOnlySpan<byte> hash, DigestFunction function)
+    {
+        foreach (var other in DigestFunctions.Supported)
+        {
+            if (other != function && hash.SequenceEqual(Empty(other).HashSpan))
+                return $", it is that by {other.WireName()}: a client of that function says so, with digest_function and in resource names";
+        }
+
+        return "";
     }
 
     /// <summary>Copies the raw hash to the start of <paramref name="destination"/>.</summary>

@@ -1,3 +1,4 @@
+using RemoteExec.Core;
 using RemoteExec.Files;
 using RemoteExec.Hosting;
 
@@ -26,11 +27,23 @@ internal static class DataDirectory
         }
     }
 
+    public static long FreeBytes(string path) => new DriveInfo(path).AvailableFreeSpace;
+
+    /// <summary>What the store may hold.</summary>
+    /// <exception cref="ServerRefusedException">The disk can never hold that much.</exception>
+    public static long LimitBytes(SizeOrShare? wanted, string path, string blobs) =>
+        wanted is { } size ? LimitOf(size, new DriveInfo(path).TotalSize, path) : DefaultLimitBytes(path, blobs);
+
+    internal static long LimitOf(SizeOrShare wanted, long diskBytes, string path) => wanted.Of(diskBytes) <= diskBytes
+        ? wanted.Of(diskBytes)
+        : throw new ServerRefusedException(
+            $"--max-cas-size: {UnitText.FormatSize(wanted.Bytes)} is more than the whole disk of {path}, which has {UnitText.FormatSize(diskBytes)}; write less, or a share of it, such as 60%");
+
     /// <summary>
     /// Half of what is free, between 1 and 50 GB. What <paramref name="blobs"/> holds already counts as free: without it,
     /// every restart would shrink the store and evict what the last run kept.
     /// </summary>
-    public static long DefaultLimitBytes(string path, string blobs) =>
+    private static long DefaultLimitBytes(string path, string blobs) =>
         LimitOf(new DriveInfo(path).AvailableFreeSpace, HeldBytes(blobs));
 
     internal static long LimitOf(long freeBytes, long heldBytes) => Math.Clamp((freeBytes + heldBytes) / 2, LimitMin, LimitMax);

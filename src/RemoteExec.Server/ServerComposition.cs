@@ -48,13 +48,14 @@ internal static class ServerComposition
                 new DiskBlobStoreOptions
                 {
                     Directory = paths.Blobs,
-                    LimitBytes = options.MaxCasSizeBytes ?? DataDirectory.DefaultLimitBytes(paths.DataDirectory, paths.Blobs),
+                    LimitBytes = DataDirectory.LimitBytes(options.MaxCasSize, paths.DataDirectory, paths.Blobs),
                     Retention = options.Retention,
                     WriteFaultChanged = running.StoreFaultChanged,
                     Observer = metrics.Blobs,
                 },
                 time, cancellationToken));
             metrics.WatchBlobs(() => blobs.Usage);
+            metrics.WatchDisk(() => DataDirectory.FreeBytes(paths.DataDirectory));
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
             var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
 
@@ -82,6 +83,7 @@ internal static class ServerComposition
 
             // Services and ports.
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
+            metrics.WatchUploads(() => services.UnfinishedUploads);
             var rpc = new RpcPort(services.Methods, new RpcServerOptions
             {
                 Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{ReachableAs(http.Address)}; Bazel wants --remote_executor=grpc://{ReachableAs(grpc.Address)}.",
@@ -129,6 +131,7 @@ internal static class ServerComposition
     {
         ExecutionEnabled = options.Plays(ServerRole.Coordinator),
         ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
+        IncompleteResults = options.IncompleteResults,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.

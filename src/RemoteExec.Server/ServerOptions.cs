@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
 using RemoteExec.Hosting;
+using RemoteExec.Services;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server;
@@ -18,9 +19,11 @@ internal sealed class ServerOptions(OptionReader options)
     public IReadOnlyList<ServerRole> Roles { get; } = options.Choices<ServerRole>("roles", "all", "parts that this process plays");
     public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)", isHidden: true);
 
-    public long? MaxCasSizeBytes { get; } = options.OptionalSize("max-cas-size", "disk space for blobs; half of what is free, at most 50GB, when left out");
+    public SizeOrShare? MaxCasSize { get; } = options.OptionalSizeOrShare("max-cas-size", "disk space for blobs, or its share of the disk, such as 60%; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse action results from clients; only own workers write them");
+
+    public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");
 
     public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax, defaultWords: "the number of processors");
     public string Pool { get; } = options.Text("pool", Pools.Default, "pool of the local worker", "NAME");
@@ -57,7 +60,7 @@ internal sealed class ServerOptions(OptionReader options)
             yield return "--roles: a coordinator or worker without storage in the same process is not in this version; add storage, or run rexec-worker";
         if (options.Plays(ServerRole.Worker) && !options.Plays(ServerRole.Coordinator))
             yield return "--roles: a local worker needs the coordinator in the same process; add coordinator, or run rexec-worker --coordinator HOST:PORT";
-        if (options.MaxCasSizeBytes < CasSizeBytesMin)
+        if (options.MaxCasSize is { Percent: null, Bytes: < CasSizeBytesMin })
             yield return "--max-cas-size: is smaller than 64MiB, which one large output fills; write a larger size, such as 10GB";
         if (options.Retention < RetentionMin)
             yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 4h suits most";

@@ -11,6 +11,9 @@ public sealed record ServicesOptions
     /// <summary>Whether clients may write action results themselves (REAPI A3). Announced per caller.</summary>
     public bool ActionCacheUpdateEnabled { get; init; } = true;
 
+    /// <summary>Which successes are cached although they lack outputs that their commands announced.</summary>
+    public IncompleteResults IncompleteResults { get; init; } = IncompleteResults.Some;
+
     /// <summary>
     /// Sum of blob sizes in one batch call, as announced (REAPI C4). Up to twice that is accepted.
     /// </summary>

@@ -2,7 +2,8 @@ namespace RemoteExec.Storage;
 
 /// <summary>How full a store is, at one instant.</summary>
 /// <param name="UsedBytes">Sum of the sizes of the stored files, second variants included.</param>
-/// <param name="ReservedBytes">Promised to uploads under way.</param>
+/// <param name="ReservedBytes">Set aside for uploads under way.</param>
+/// <param name="PromisedBytes">Of <paramref name="UsedBytes"/>, what may not be evicted yet. When it comes near the limit, uploads are refused.</param>
 /// <param name="LimitBytes">Used and reserved together never exceed it.</param>
 /// <param name="Blobs">Number of distinct digests.</param>
 /// <param name="OldestUse">Last use of the blob that would be evicted first; null when the store is empty.</param>
@@ -12,6 +13,7 @@ namespace RemoteExec.Storage;
 public sealed record BlobStoreUsage(
     long UsedBytes,
     long ReservedBytes,
+    long PromisedBytes,
     long LimitBytes,
     long Blobs,
     DateTimeOffset? OldestUse,

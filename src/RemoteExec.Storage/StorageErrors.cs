@@ -22,13 +22,15 @@ internal static class StorageErrors
     }
 
     /// <summary>Refuses what found no room.</summary>
-    public static RpcException NoRoom(Reservation reservation, long bytes, long limitBytes) =>
+    public static RpcException NoRoom(Reservation reservation, long bytes, long limitBytes, TimeSpan retention) =>
         reservation.Result == ReservationResult.NeverFits
-            ? Create(StatusCode.ResourceExhausted, $"a blob of {bytes} bytes cannot fit, the store holds {limitBytes} bytes; raise its limit")
+            ? Create(StatusCode.ResourceExhausted, $"a blob of {bytes} bytes cannot fit, the store holds {limitBytes} bytes; --max-cas-size allows more")
             : Retriable(
                 StatusCode.ResourceExhausted,
-                $"the blob store is full: no room for {bytes} bytes, because everything in its {limitBytes} bytes is still promised to builds; raise its limit or lower its retention",
+                $"the blob store is full: no room for {bytes} bytes, because everything in its {limitBytes} bytes is still promised to builds; a larger --max-cas-size gives it more, a shorter --retention (at present {Text(retention)}) frees some earlier",
                 reservation.RetryAfter);
+
+    private static string Text(TimeSpan time) => time.TotalHours >= 1 ? FormattableString.Invariant($"{time.TotalHours:0.#} h") : FormattableString.Invariant($"{time.TotalSeconds:0.#} s");
 
     /// <summary>A refusal with the RetryInfo detail that makes clients wait and try again.</summary>
     public static RpcException Retriable(StatusCode code, string detail, TimeSpan retryAfter)

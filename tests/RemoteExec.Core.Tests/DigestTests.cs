@@ -62,6 +62,15 @@ public sealed class DigestTests
     }
 
     [Test]
+    public void F28_the_empty_blob_of_another_function_is_refused_with_the_name_of_that_one()
+    {
+        string blake = Digest.Empty(DigestFunction.Blake3).Hash;
+
+        Assert.That(Digest.TryParse(DigestFunction.Sha256, blake, 0, out _, out string? error), Is.False);
+        Assert.That(error, Does.Contain("not that of the empty blob by sha256, it is that by blake3").And.Contain("digest_function"));
+    }
+
+    [Test]
     public void A_hash_that_is_longer_than_any_function_is_refused() =>
         Assert.That(Digest.TryParse(DigestFunction.Sha256, new string('a', 1_000_000), 5, out _, out _), Is.False);
 

@@ -155,7 +155,7 @@ public sealed class ServerMetricsTests
     [Test]
     public async Task How_long_an_evicted_blob_had_not_been_used_is_unknown_until_one_was()
     {
-        var usage = new BlobStoreUsage(10, 0, 100, 1, null, 0, EvictedAge: null, IsSuspect: false);
+        var usage = new BlobStoreUsage(10, 0, 5, 100, 1, null, 0, EvictedAge: null, IsSuspect: false);
         _metrics.WatchBlobs(() => usage);
         string before = await ScrapeAsync();
         usage = usage with { EvictedAge = TimeSpan.FromSeconds(90) };

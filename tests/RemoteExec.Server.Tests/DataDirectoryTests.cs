@@ -1,3 +1,4 @@
+using RemoteExec.Core;
 namespace RemoteExec.Server.Tests;
 
 public sealed class DataDirectoryTests
@@ -47,5 +48,24 @@ public sealed class DataDirectoryTests
 
         Assert.That(() => DataDirectory.Create(folder.Combine("file/below")),
             Throws.TypeOf<ServerRefusedException>().With.Message.Contains(folder.Combine("file/below")).And.Message.Contains("--data-dir"));
+    }
+
+    [TestCase("60%", 600)]
+    [TestCase("100%", 1000)]
+    [TestCase("70", 70)]
+    public void A_limit_may_be_a_share_of_the_disk(string wanted, long bytes)
+    {
+        Assert.That(SizeOrShare.TryParse(wanted, out var size));
+        Assert.That(DataDirectory.LimitOf(size, diskBytes: 1000, "/data"), Is.EqualTo(bytes));
+    }
+
+    [Test]
+    public void A_limit_beyond_the_whole_disk_is_refused_with_both_sizes()
+    {
+        Assert.That(SizeOrShare.TryParse("100PB", out var size));
+
+        var refusal = Assert.Throws<ServerRefusedException>(() => DataDirectory.LimitOf(size, diskBytes: 75_000_000_000, "/data"));
+
+        Assert.That(refusal!.Message, Does.Contain("100PB").And.Contain("75GB").And.Contain("/data").And.Contain("60%"));
     }
 }

@@ -20,7 +20,7 @@ public sealed class ServerOptionsTests
             Assert.That(options.Roles, Is.EqualTo(new[] { ServerRole.Coordinator, ServerRole.Storage }));
             Assert.That((options.Grpc.ToString(), options.Http.ToString()), Is.EqualTo(("0.0.0.0:1", "[::1]:2")));
             Assert.That(options.DataDirectory, Is.EqualTo("/tmp/data"));
-            Assert.That(options.MaxCasSizeBytes, Is.EqualTo(10_000_000_000));
+            Assert.That(options.MaxCasSize?.Bytes, Is.EqualTo(10_000_000_000));
             Assert.That(options.Slots, Is.EqualTo(3));
             Assert.That(options.Retention, Is.EqualTo(TimeSpan.FromMinutes(90)));
             Assert.That(options.Pool, Is.EqualTo("gpu"));
@@ -52,6 +52,8 @@ public sealed class ServerOptionsTests
     [TestCase("--grpc 127.0.0.1:99999", "HOST:PORT")]
     [TestCase("--max-cas-size 10XB", "such as 10GB")]
     [TestCase("--max-cas-size 1MB", "is smaller than")]
+    [TestCase("--max-cas-size 101%", "a share such as 50%")]
+    [TestCase("--max-cas-size 0%", "a share such as 50%")]
     [TestCase("--drain-limit 31d", "a duration of no more than 30d", Description = "longer than a timer takes would be")]
     [TestCase("--action-timeout-max 60d", "a duration of no more than 30d")]
     [TestCase("--retention 9999999d", "a duration of no more than 3650d")]
@@ -88,7 +90,7 @@ public sealed class ServerOptionsTests
 
         var options = ServerOptions.Table.Read(["--slots", "6"], environment).Options;
 
-        Assert.That((options?.Slots, options?.MaxCasSizeBytes), Is.EqualTo(((int?)6, (long?)2_000_000_000)));
+        Assert.That((options?.Slots, options?.MaxCasSize?.Bytes), Is.EqualTo(((int?)6, (long?)2_000_000_000)));
     }
 
     [Test]

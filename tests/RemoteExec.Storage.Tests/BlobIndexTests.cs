@@ -78,14 +78,14 @@ public sealed class BlobIndexTests
         var index = IndexOf(1, recorder);
         var fresh = DigestOf(5);
         index.Reserve(10, _time.GetUtcNow(), _ => { });
-        var before = index.Usage(isSuspect: false);
+        var before = index.Usage(isSuspect: false, _time.GetUtcNow());
         recorder.Fault = new InvalidTimeZoneException("odd");
         _time.Advance(Granularity);
 
         Assert.Throws<InvalidTimeZoneException>(() => index.Add(fresh, 10, _time.GetUtcNow()));
         Assert.Throws<InvalidTimeZoneException>(() => index.Touch(DigestOf(0), _time.GetUtcNow()));
 
-        Assert.That(index.Usage(isSuspect: false), Is.EqualTo(before));
+        Assert.That(index.Usage(isSuspect: false, _time.GetUtcNow()), Is.EqualTo(before));
         recorder.Fault = null;
         Assert.That(index.Touch(fresh, _time.GetUtcNow()), Is.False);
     }
@@ -114,6 +114,35 @@ public sealed class BlobIndexTests
             Assert.That(index.Gate.IsHeldByCurrentThread, Is.False);
             (slice, pauses) = (0, pauses + 1);
         }
+    }
+
+    [Test]
+    public void What_is_promised_is_what_was_used_within_the_retention()
+    {
+        var retention = TimeSpan.FromHours(4);
+        int blobs = (2 * BlobIndex.EntriesPerHold) + 5;
+        var index = IndexOf(blobs, recorder: null);
+        long Promised() => index.Usage(isSuspect: false, _time.GetUtcNow()).PromisedBytes;
+        Assert.That(Promised(), Is.EqualTo(blobs * 10));
+
+        _time.Advance(retention / 2);
+        for (int i = 0; i < 3; i++) index.Touch(DigestOf(i), _time.GetUtcNow());
+        _time.Advance(retention / 2);
+        Assert.That(Promised(), Is.EqualTo(30));
+
+        index.Touch(DigestOf(blobs - 1), _time.GetUtcNow());
+        Assert.That(Promised(), Is.EqualTo(40), "used again, promised again");
+        index.Remove(DigestOf(4), _ => { });
+        index.Remove(DigestOf(0), _ => { });
+        Assert.That(Promised(), Is.EqualTo(30), "only what was promised counts");
+        index.Reserve(10, _time.GetUtcNow(), _ => { }, () => { });
+        Assert.That(index.AddVariant(DigestOf(5), 10), "one that is promised to nobody");
+        Assert.That(Promised(), Is.EqualTo(30));
+
+        _time.Advance(retention);
+        Assert.That(Promised(), Is.Zero);
+        index.Touch(DigestOf(blobs - 1), _time.GetUtcNow());
+        Assert.That(Promised(), Is.EqualTo(10), "also when it was the newest already");
     }
 
     private static Digest DigestOf(int number)

@@ -134,7 +134,7 @@ public sealed class GroupCommitTests
             Assert.That(file is null, Is.EqualTo(i == except), $"{i}");
         }
 
-        var usage = _index.Usage(isSuspect: false);
+        var usage = _index.Usage(isSuspect: false, DateTimeOffset.UnixEpoch);
         Assert.That((usage.Blobs, usage.UsedBytes, usage.ReservedBytes), Is.EqualTo((Uploads, Uploads * 100L, 0L)), "all but one, and the first");
     }
 

@@ -36,6 +36,7 @@ public abstract class RetentionContract : BlobStoreContract
         var refused = Assert.ThrowsAsync<RpcException>(async () => await Store.PutAsync(Blobs.Of(100, MebiByte)));
 
         Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+        Assert.That(refused.Status.Detail, Does.Contain("--max-cas-size").And.Contain("--retention"), "F28: both flags");
         var details = Google.Rpc.Status.Parser.ParseFrom(refused.Trailers.Single(entry => entry.Key == "grpc-status-details-bin").ValueBytes);
         Assert.That(details.Details.Single().Unpack<Google.Rpc.RetryInfo>().RetryDelay.ToTimeSpan(), Is.EqualTo(TimeSpan.FromSeconds(10)));
         Assert.That(await Store.FindMissingAsync(digests, default), Is.Empty);

@@ -12,7 +12,7 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
     private readonly ConcurrentDictionary<Digest, byte[]> _blobs = new();
     private readonly SteadyTime _time = new(time);
 
-    public BlobStoreUsage Usage => _index.Usage(isSuspect: false);
+    public BlobStoreUsage Usage => _index.Usage(isSuspect: false, _time.GetUtcNow());
 
     private DateTimeOffset Now => _time.GetUtcNow();
 
@@ -44,7 +44,7 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
         var reservation = digest.SizeBytes > Array.MaxLength
             ? Reservation.NeverFits
             : _index.Reserve(digest.SizeBytes, Now, victim => _blobs.TryRemove(victim.Digest, out _));
-        if (reservation.Result != ReservationResult.Granted) throw StorageErrors.NoRoom(reservation, digest.SizeBytes, limitBytes);
+        if (reservation.Result != ReservationResult.Granted) throw StorageErrors.NoRoom(reservation, digest.SizeBytes, limitBytes, retention);
         return ValueTask.FromResult<IBlobWriter>(new Writer(this, digest));
     }
 

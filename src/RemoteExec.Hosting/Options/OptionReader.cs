@@ -18,6 +18,7 @@ public sealed partial class OptionReader
     internal const string Version = "version";
 
     private const string SizeForm = "a size; write a number and a unit, such as 10GB or 10GiB";
+    private const string SizeOrShareForm = "a size; write a number and a unit, such as 10GB or 10GiB, or a share such as 50%";
     private const string HostPortForm = "an address; write HOST:PORT, such as 127.0.0.1:8980 or [::1]:8980";
 
     private readonly IReadOnlyList<OptionSource> _sources; // strongest first
@@ -47,6 +48,10 @@ public sealed partial class OptionReader
     /// <summary>Bytes; null when it is not set.</summary>
     public long? OptionalSize(string name, string help) =>
         Read<long>(new(name, "SIZE", null, help), SizeForm, UnitText.TryParseSize) is [var bytes, ..] ? bytes : null;
+
+    /// <summary>Bytes, or percent of something; null when it is not set.</summary>
+    public SizeOrShare? OptionalSizeOrShare(string name, string help) =>
+        Read<SizeOrShare>(new(name, "SIZE", null, help), SizeOrShareForm, SizeOrShare.TryParse) is [var size, ..] ? size : null;
 
     /// <param name="daysMax">Ten years unless less is said: a date that they are added to is still one.</param>
     public TimeSpan Duration(string name, string defaultText, string help, int daysMax = 3650) => One(

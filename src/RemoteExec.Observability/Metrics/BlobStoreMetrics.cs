@@ -28,6 +28,12 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier) : I
         "remoteexec_cas_corruption_total", "Blobs that were not what their name says.", "tier").WithLabels(tier);
     private readonly ShiftingGauge _size = new(instruments.Gauge("remoteexec_cas_size_bytes", "Bytes of stored blobs.", "tier"));
     private readonly ShiftingGauge _limit = new(instruments.Gauge("remoteexec_cas_limit_bytes", "What the store may hold.", "tier"));
+    private readonly ShiftingGauge _promised = new(instruments.Gauge(
+        "remoteexec_cas_promised_bytes", "Bytes that may not be evicted yet.", "tier"));
+    private readonly ShiftingGauge _reserved = new(instruments.Gauge(
+        "remoteexec_cas_reserved_bytes", "Room set aside for uploads under way.", "tier"));
+    private readonly ShiftingGauge _free = new(instruments.Gauge(
+        "remoteexec_cas_disk_free_bytes", "What is free on the disk of the blobs.", "tier"));
     private readonly ShiftingGauge _blobs = new(instruments.Gauge("remoteexec_cas_blobs", "Distinct blobs.", "tier"));
     private readonly ShiftingGauge _retention = new(instruments.Gauge(
         "remoteexec_cas_retention_seconds", "How long the blob that was evicted last had not been used.", "tier"));
@@ -62,10 +68,14 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier) : I
     {
         _size.Show([(usage.UsedBytes, _tier)]);
         _limit.Show([(usage.LimitBytes, _tier)]);
+        _promised.Show([(usage.PromisedBytes, _tier)]);
+        _reserved.Show([(usage.ReservedBytes, _tier)]);
         _blobs.Show([(usage.Blobs, _tier)]);
         _suspect.Show([(usage.IsSuspect ? 1 : 0, _tier)]);
         _retention.Show(usage.EvictedAge is { } age ? [(age.TotalSeconds, _tier)] : []);
     }
+
+    public void ShowFree(long bytes) => _free.Show([(bytes, _tier)]);
 
     private static Counter Requests(Instruments instruments) =>
         instruments.Counter("remoteexec_cas_requests_total", "Reads and writes of blobs, by result.", "op", "result", "tier");

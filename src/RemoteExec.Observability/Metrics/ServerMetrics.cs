@@ -22,6 +22,7 @@ public sealed class ServerMetrics : IDisposable
     private readonly JournalMetrics _journal;
     private readonly BlobStoreMetrics _blobs;
     private readonly ActionCacheMetrics _actionCache;
+    private readonly ServicesMetrics _services;
     private readonly RuntimeMetrics _runtime;
 
     /// <param name="roles">The parts that this process plays.</param>
@@ -34,7 +35,7 @@ public sealed class ServerMetrics : IDisposable
         _journal = new JournalMetrics(_instruments);
         _blobs = new BlobStoreMetrics(_instruments, tier: "disk");
         _actionCache = new ActionCacheMetrics(_instruments);
-        Services = new ServicesMetrics(_instruments);
+        _services = new ServicesMetrics(_instruments);
         Rpc = new RpcMetrics(_instruments);
         _runtime = new RuntimeMetrics(_instruments);
         _instruments.BeforeScrape(_runtime.Show);
@@ -50,7 +51,7 @@ public sealed class ServerMetrics : IDisposable
 
     public IActionCacheObserver ActionCache => _actionCache;
 
-    public IServicesObserver Services { get; }
+    public IServicesObserver Services => _services;
 
     public ServerTotals Totals => new(_scheduling.Ended, _actionCache.Hits, _actionCache.Misses);
 
@@ -60,6 +61,11 @@ public sealed class ServerMetrics : IDisposable
     public void WatchJournal(Func<long> lengthBytes) => _instruments.BeforeScrape(() => _journal.Show(lengthBytes()));
 
     public void WatchBlobs(Func<BlobStoreUsage> usage) => _instruments.BeforeScrape(() => _blobs.Show(usage()));
+
+    /// <param name="freeBytes">Of the disk that holds the blobs.</param>
+    public void WatchDisk(Func<long> freeBytes) => _instruments.BeforeScrape(() => _blobs.ShowFree(freeBytes()));
+
+    public void WatchUploads(Func<int> unfinished) => _instruments.BeforeScrape(() => _services.ShowUploads(unfinished()));
 
     /// <summary>The page for Prometheus: its text format, and OpenMetrics with exemplars for who accepts that.</summary>
     public void MapTo(IEndpointRouteBuilder endpoints, string pattern) => endpoints

@@ -22,6 +22,10 @@ internal sealed class ServicesMetrics(Instruments instruments) : IServicesObserv
         "remoteexec_operation_peak_memory_bytes", "Most memory that one run held.",
         [1 << 20, 16 << 20, 64 << 20, 256 << 20, 1L << 30, 2L << 30, 4L << 30, 8L << 30, 16L << 30, 64L << 30]);
 
+    private readonly Gauge _uploads = instruments.Gauge("remoteexec_cas_uploads", "Uploads that have begun and are not finished.");
+
+    public void ShowUploads(int count) => _uploads.Set(count);
+
     public void BlobReceived(long bytes, bool isCompressed) => (isCompressed ? _receivedZstd : _received).Inc(bytes);
 
     public void BlobSent(long bytes, bool isCompressed) => (isCompressed ? _sentZstd : _sent).Inc(bytes);

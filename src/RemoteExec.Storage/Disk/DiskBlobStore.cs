@@ -46,7 +46,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         get
         {
-            var usage = Index.Usage(Commits.IsSuspect);
+            var usage = Index.Usage(Commits.IsSuspect, _time.GetUtcNow());
             return usage with { OldestUse = usage.OldestUse + _time.WallAhead }; // for people, who have a wall clock
         }
     }
@@ -232,7 +232,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>Refuses a blob that would not fit into an empty store.</summary>
     internal void CheckFits(long bytes)
     {
-        if (bytes > Index.LimitBytes) throw StorageErrors.NoRoom(Reservation.NeverFits, bytes, Index.LimitBytes);
+        if (bytes > Index.LimitBytes) throw StorageErrors.NoRoom(Reservation.NeverFits, bytes, Index.LimitBytes, Index.Retention);
     }
 
     internal void Reserve(long bytes)
@@ -241,7 +241,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         if (reservation.Result == ReservationResult.Granted) return;
 
         Observer.Refused();
-        throw StorageErrors.NoRoom(reservation, bytes, Index.LimitBytes);
+        throw StorageErrors.NoRoom(reservation, bytes, Index.LimitBytes, Index.Retention);
     }
 
     /// <summary>For what is only a convenience: no room is no failure.</summary>

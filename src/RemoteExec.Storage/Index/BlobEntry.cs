@@ -19,6 +19,9 @@ internal sealed class BlobEntry(Digest digest, long accountedBytes)
     /// <summary>The log that was told of it last while it was written anew.</summary>
     public int Generation { get; set; }
 
+    /// <summary>Its promise was found to have ended, and it was not used since.</summary>
+    public bool IsExpired { get; set; }
+
     public BlobEntry? Older { get; set; }
 
     public BlobEntry? Newer { get; set; }

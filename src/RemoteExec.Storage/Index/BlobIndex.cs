@@ -32,11 +32,15 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     private BlobEntry? _walkedTo;
     private bool _isWalking;
     private int _generation;
+    private BlobEntry? _promised; // the oldest that is not known to be out of its promise
+    private long _expiredBytes; // of those before it
 
     /// <summary>Held around every change; a store takes it to make a file operation and its entry one step.</summary>
     public Lock Gate { get; } = new();
 
     public long LimitBytes => limitBytes;
+
+    public TimeSpan Retention => retention;
 
     /// <summary>Extends the promise; false is a miss.</summary>
     public bool Touch(in Digest digest, DateTimeOffset now)
@@ -163,6 +167,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
             entry.HasVariant = true;
             entry.AccountedBytes += reservedBytes;
+            if (entry.IsExpired) _expiredBytes += reservedBytes;
             _usedBytes += reservedBytes;
             _reservedBytes -= reservedBytes;
             return true;
@@ -186,13 +191,16 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
-    public BlobStoreUsage Usage(bool isSuspect)
+    public BlobStoreUsage Usage(bool isSuspect, DateTimeOffset now)
     {
+        while (!TryExpire(now)) { }
+
         lock (Gate)
         {
             return new BlobStoreUsage(
                 _usedBytes,
                 _reservedBytes,
+                _usedBytes - _expiredBytes,
                 limitBytes,
                 _entries.Count,
                 _oldest is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(_oldest.LastUseMs),
@@ -234,6 +242,25 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
+    /// <summary>Leaves those behind whose promise has ended meanwhile; each is left once after each use. False when there are more.</summary>
+    private bool TryExpire(DateTimeOffset now)
+    {
+        lock (Gate)
+        {
+            long nowMs = Clock(now);
+            for (int i = 0; i < EntriesPerHold; i++)
+            {
+                if (_promised is not { } entry || entry.LastUseMs + _retentionMs > nowMs) return true;
+
+                entry.IsExpired = true;
+                _expiredBytes += entry.AccountedBytes;
+                _promised = entry.Newer;
+            }
+
+            return false;
+        }
+    }
+
     private bool TryWalk(List<BlobUse> slice)
     {
         slice.Clear();
@@ -265,7 +292,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     private void Use(BlobEntry entry, long nowMs)
     {
         Note(entry, nowMs);
-        if (entry == _newest) return;
+        if (entry == _newest && !entry.IsExpired) return;
         Unlink(entry);
         Append(entry);
     }
@@ -284,11 +311,15 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         if (_newest is null) _oldest = entry;
         else _newest.Newer = entry;
         _newest = entry;
+        _promised ??= entry;
     }
 
     private void Unlink(BlobEntry entry)
     {
         if (entry == _walkedTo) _walkedTo = entry.Newer;
+        if (entry == _promised) _promised = entry.Newer;
+        if (entry.IsExpired) _expiredBytes -= entry.AccountedBytes;
+        entry.IsExpired = false;
         if (entry.Older is null) _oldest = entry.Newer;
         else entry.Older.Newer = entry.Newer;
         if (entry.Newer is null) _newest = entry.Older;

@@ -1,9 +1,12 @@
+using System.Diagnostics;
+
 namespace RemoteExec.Server.Tests;
 
 /// <summary>What /metrics says, held against the table of metrics in RemoteExec.Observability's README, both ways.</summary>
 public sealed class MetricsTests
 {
     private readonly TemporaryFolder _data = new();
+    private string _text = "";
     private MetricsPage _page = MetricsPage.Parse("");
     private IReadOnlyDictionary<string, DocumentedMetric> _documented = new Dictionary<string, DocumentedMetric>();
 
@@ -17,7 +20,8 @@ public sealed class MetricsTests
         await client.RunAsync("echo once > out.txt");
         await client.RunAsync("exit 3");
         using var http = new HttpClient { BaseAddress = server.HttpAddress };
-        _page = MetricsPage.Parse(await http.GetStringAsync("metrics"));
+        _text = await http.GetStringAsync("metrics");
+        _page = MetricsPage.Parse(_text);
         _documented = DocumentedMetric.ReadTable(Path.Combine(AppContext.BaseDirectory, "Observability.md"));
         server.Terminate();
         await server.ExitedAsync();
@@ -77,6 +81,23 @@ public sealed class MetricsTests
     public void Every_family_explains_itself()
     {
         Assert.That(_page.Families.Keys.Where(family => _page.HelpOf(family).Length == 0), Is.Empty);
+    }
+
+    [Test] // Debian's package prometheus
+    public async Task Promtool_finds_nothing_to_say_about_the_page()
+    {
+        using var promtool = Process.Start(new ProcessStartInfo("promtool", ["check", "metrics"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!; // no shell
+        await promtool.StandardInput.WriteAsync(_text);
+        promtool.StandardInput.Close();
+        string[] said = await Task.WhenAll(promtool.StandardOutput.ReadToEndAsync(), promtool.StandardError.ReadToEndAsync());
+        await promtool.WaitForExitAsync();
+
+        Assert.That((promtool.ExitCode, string.Concat(said)), Is.EqualTo((0, "")));
     }
 
     [Test]
