@@ -10,6 +10,11 @@ internal sealed class CollectedLog : ILoggerFactory
     private readonly ConcurrentQueue<(LogLevel Level, string Category, Exception? Exception)> _entries = new();
     private readonly Channel<Exception?> _rpcErrors = Channel.CreateUnbounded<Exception?>();
 
+    private readonly Channel<string> _warnings = Channel.CreateUnbounded<string>();
+
+    /// <summary>Warnings of ours, in the order in which they came.</summary>
+    public ChannelReader<string> Warnings => _warnings.Reader;
+
     /// <summary>What an operator would read: ours above debug, the web server's above news, and nothing of the package's, which is off.</summary>
     public IEnumerable<string> Told => _entries
         .Where(entry => !entry.Category.StartsWith("Grpc", StringComparison.Ordinal)
@@ -38,6 +43,7 @@ internal sealed class CollectedLog : ILoggerFactory
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             log._entries.Enqueue((logLevel, category, exception));
+            if (logLevel == LogLevel.Warning && category == "RemoteExec.Rpc") log._warnings.Writer.TryWrite(formatter(state, exception));
             if (logLevel == LogLevel.Error && category == "RemoteExec.Rpc") log._rpcErrors.Writer.TryWrite(exception);
         }
     }

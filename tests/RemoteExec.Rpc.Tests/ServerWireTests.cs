@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Grpc.Core;
@@ -382,6 +383,33 @@ public sealed class ServerWireTests : ServerWireFixture
         await peer.SendDataAsync(1, isEnd: true, [1, 0, 0, 0, (byte)half.Length, .. half]);
         // .NET's streams do not tell. Who cuts a message could as well send a whole one of the same bytes.
         AssertStatus(await peer.ReadAnswerAsync(1), StatusCode.OK);
+    }
+
+    [Test]
+    public async Task F27_a_client_that_speaks_TLS_is_told_at_once_and_the_log_names_it_and_the_remedy()
+    {
+        async Task<byte[]> GreetAsync(Action<EndPoint?> connected)
+        {
+            using var client = new TcpClient(AddressFamily.InterNetwork);
+            await client.ConnectAsync(Server.EndPoint);
+            connected(client.Client.LocalEndPoint);
+            await client.GetStream().WriteAsync(new byte[] { 22, 3, 1, 0, 4, 1, 0, 0, 0 }); // the beginning of a ClientHello
+            using var answer = new MemoryStream();
+            await client.GetStream().CopyToAsync(answer).WaitAsync(Patience);
+            return answer.ToArray();
+        }
+
+        EndPoint? peer = null;
+        byte[] alert = await GreetAsync(local => peer = local);
+        Assert.That(alert, Is.EqualTo(new byte[] { 21, 3, 1, 0, 2, 2, 40 }), "a fatal alert, and the end");
+        string line = await Log.Warnings.ReadAsync().AsTask().WaitAsync(Patience);
+        Assert.That(line, Does.StartWith($"{peer} speaks TLS").And.Contain("grpc://").And.Contain("tls = false"));
+
+        await GreetAsync(_ => { });
+        Assert.That(Log.Warnings.TryRead(out _), Is.False, "a client that comes again and again is one line in a while");
+        Time.Advance(TimeSpan.FromMinutes(1));
+        await GreetAsync(_ => { });
+        await Log.Warnings.ReadAsync().AsTask().WaitAsync(Patience);
     }
 
     [Test]

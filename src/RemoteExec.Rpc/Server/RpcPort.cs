@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace RemoteExec.Rpc;
 
@@ -33,6 +34,9 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
 
     /// <summary>Whether it listens. An application opens its ports in the order in which they were added.</summary>
     public bool IsOpen => _listen is not null && !ReferenceEquals(_listen.EndPoint, _asked); // Kestrel puts there what it has bound
+
+    /// <summary>For what happens to connections before they are calls; they know their port.</summary>
+    internal ILogger Log { get; private set; } = NullLogger.Instance;
 
     /// <param name="endPoint">An address, or a socket that listens already (<see cref="FileHandleEndPoint"/>).</param>
     public void AddTo(WebApplicationBuilder builder, EndPoint endPoint)
@@ -94,6 +98,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
     private void Configure(ListenOptions listen)
     {
         _listen = listen;
+        Log = listen.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger("RemoteExec.Rpc");
         listen.Protocols = HttpProtocols.Http2;
         listen.Use(next => connection =>
         {
