@@ -20,6 +20,7 @@ public sealed class ActionCacheService(IActionCache cache, IBlobStore store, Ser
         var result = await cache.GetAsync(new ActionCacheKey(instance, action), context.CancellationToken);
         if (result is null) throw RpcErrors.NotFound("action result", action.ToString());
 
+        PublicUsage.MakePublic(result);
         if (Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles))
         {
             await _inlining.ApplyAsync(

@@ -36,8 +36,9 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         MaxCasBlobSizeBytes = options.BlobBytesMax,
         SymlinkAbsolutePathStrategy = SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
         // Only what we read and write both ways: Buck2 takes the best one listed without asking anyone (REAPI K4).
-        SupportedCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
-        SupportedBatchUpdateCompressors = { WireCompressor.Identity, WireCompressor.Zstd },
+        // Identity needs no announcing, and some clients look at the first only (siso).
+        SupportedCompressors = { WireCompressor.Zstd },
+        SupportedBatchUpdateCompressors = { WireCompressor.Zstd },
     };
 
     private static ExecutionCapabilities ForExecution() => new()

@@ -57,7 +57,7 @@ public sealed class ExecutionService(
         }
         catch (MissingInputsException inputs)
         {
-            await AnswerMissingAsync(action, inputs.Missing, stream, context.CancellationToken);
+            await AnswerMissingAsync(action, inputs, stream, context.CancellationToken);
             return;
         }
 
@@ -71,8 +71,8 @@ public sealed class ExecutionService(
     {
         await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
         {
-            var wire = OperationMessages.ToWire(operation);
-            if (operation.IsDone && request is not null) await InlineAsync(wire, operation.Outcome!, request, function, cancellationToken); // done has an outcome
+            var wire = OperationMessages.ToWire(operation, options.WebAddress);
+            if (operation.IsDone && request is not null) await InlineAsync(wire, operation, request, function, cancellationToken);
             await stream.SendAsync(wire, cancellationToken);
         }
     }
@@ -81,7 +81,10 @@ public sealed class ExecutionService(
     {
         var result = await cache.GetAsync(new ActionCacheKey(instance, action), cancellationToken);
         // A failure is never served as a hit (REAPI A7); the client asks in order to see it run.
-        return result is { ExitCode: 0 } ? result : null;
+        if (result is not { ExitCode: 0 }) return null;
+
+        PublicUsage.MakePublic(result);
+        return result;
     }
 
     private ExecuteResponse CachedResponse(Digest action, ActionResult result) => new()
@@ -97,11 +100,11 @@ public sealed class ExecutionService(
     /// for many more (REAPI E2 allows both).
     /// </summary>
     private static async ValueTask AnswerMissingAsync(
-        Digest action, IReadOnlyList<Digest> missing, OperationStream stream, CancellationToken cancellationToken)
+        Digest action, MissingInputsException inputs, OperationStream stream, CancellationToken cancellationToken)
     {
-        if (RpcErrors.FitsTrailer(missing)) throw RpcErrors.MissingBlobs(missing);
+        if (RpcErrors.FitsTrailer(inputs.Missing)) throw RpcErrors.MissingBlobs(inputs.Missing, inputs.First);
 
-        var status = RpcErrors.MissingBlobsStatus(missing);
+        var status = RpcErrors.MissingBlobsStatus(inputs.Missing, inputs.First);
         await stream.SendAsync(
             OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), cancellationToken);
     }
@@ -141,11 +144,11 @@ public sealed class ExecutionService(
             : ValueTask.FromResult(false);
 
     private async ValueTask InlineAsync(
-        Operation wire, ExecutionOutcome outcome, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken)
+        Operation wire, OperationSnapshot done, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken)
     {
         if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return;
 
-        var response = OperationMessages.ParseResponse(outcome);
+        var response = OperationMessages.ParseResponse(done, options.WebAddress);
         if (response.Result is { } result && await InlineAsync(result, request, function, cancellationToken))
             wire.Response = Any.Pack(response);
     }

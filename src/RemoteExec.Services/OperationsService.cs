@@ -7,7 +7,7 @@ using RemoteExec.Scheduling;
 namespace RemoteExec.Services;
 
 /// <summary>google.longrunning.Operations over executions (REAPI E20): look, list, wait, cancel, forget.</summary>
-public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) : Operations.OperationsBase
+public sealed class OperationsService(Scheduler scheduler, ServicesOptions options, TimeProvider clock) : Operations.OperationsBase
 {
     private const int PageMax = 1000;
     private const int PageDefault = 100;
@@ -19,7 +19,7 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
     private static readonly TimeSpan WaitMax = TimeSpan.FromMinutes(10);
 
     public override Task<Operation> GetOperation(GetOperationRequest request, ServerCallContext context) =>
-        Task.FromResult(OperationMessages.ToWire(scheduler.Find(request.Name) ?? throw Unknown(request.Name)));
+        Task.FromResult(OperationMessages.ToWire(scheduler.Find(request.Name) ?? throw Unknown(request.Name), options.WebAddress));
 
     /// <summary>
     /// The operations of one instance, which <c>name</c> tells: a name is the right to watch and to cancel. By name, so that pages are
@@ -28,6 +28,9 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
     public override Task<ListOperationsResponse> ListOperations(ListOperationsRequest request, ServerCallContext context)
     {
         if (request.PageSize < 0) throw RpcErrors.InvalidField("page_size", $"page_size is {request.PageSize}");
+        // The name of an operation and nothing else: what is none would silently list from somewhere.
+        if (request.PageToken.Length > 0 && !OperationMessages.IsName(request.PageToken))
+            throw RpcErrors.InvalidField("page_token", $"'{RequestOrigins.Clean(request.PageToken)}' is no page_token of this list");
         var filter = OperationFilter.Parse(request.Filter);
         int pageSize = request.PageSize == 0 ? PageDefault : Math.Min(request.PageSize, PageMax);
 
@@ -39,13 +42,13 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
         return Task.FromResult(Page(operations, pageSize));
     }
 
-    private static ListOperationsResponse Page(IEnumerable<OperationSnapshot> operations, int pageSize)
+    private ListOperationsResponse Page(IEnumerable<OperationSnapshot> operations, int pageSize)
     {
         var page = new ListOperationsResponse();
         long bytes = 0;
         foreach (var operation in operations)
         {
-            var wire = OperationMessages.ToWire(operation);
+            var wire = OperationMessages.ToWire(operation, options.WebAddress);
             bytes += wire.CalculateSize() + FramingBytes;
             // A finished one brings its whole response. A page has one at least, or nobody would get any further.
             if (page.Operations.Count > 0 && (page.Operations.Count == pageSize || bytes > Limits.AnswerBytesMax))
@@ -71,7 +74,7 @@ public sealed class OperationsService(Scheduler scheduler, TimeProvider clock) :
         }
 
         using var feed = scheduler.Watch(request.Name) ?? throw Unknown(request.Name);
-        return OperationMessages.ToWire(await WaitAsync(feed, patience, context.CancellationToken));
+        return OperationMessages.ToWire(await WaitAsync(feed, patience, context.CancellationToken), options.WebAddress);
     }
 
     public override async Task<Empty> CancelOperation(CancelOperationRequest request, ServerCallContext context) =>

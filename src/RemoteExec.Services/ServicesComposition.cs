@@ -124,7 +124,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     {
         Methods.Add<ExecutionService>(
             RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, options, clock)));
-        Methods.Add<OperationsService>(RpcLimits.Default, binder => Operations.BindService(binder, new OperationsService(scheduler, clock)));
+        Methods.Add<OperationsService>(RpcLimits.Default, binder => Operations.BindService(binder, new OperationsService(scheduler, options, clock)));
         var workers = new WorkerPoolService(Workers!); // made with the scheduler
         Methods.Add<ReportRequest>(
             new RpcLimits { ReceiveBytesMax = options.Limits.ReportBytesMax }, binder => WorkerPool.BindService(binder, workers), nameof(workers.Report));

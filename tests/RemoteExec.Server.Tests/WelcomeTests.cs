@@ -6,7 +6,7 @@ namespace RemoteExec.Server.Tests;
 /// <summary>What a person reads at the start is true for the settings at hand, and what is dangerous about them is said.</summary>
 public sealed class WelcomeTests
 {
-    private static readonly BlobStoreUsage Empty = new(0, 0, 1 << 30, 0, OldestUse: null, 0, EvictedAge: null, IsSuspect: false);
+    private static readonly BlobStoreUsage Empty = new(0, 0, 0, 1 << 30, 0, OldestUse: null, 0, EvictedAge: null, IsSuspect: false);
 
     [Test]
     public void The_flags_to_paste_are_those_that_suit_most() => Assert.That(

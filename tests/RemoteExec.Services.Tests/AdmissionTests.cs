@@ -38,6 +38,30 @@ internal sealed class AdmissionTests : ExecutionFixture
             Is.EquivalentTo(new[] { DigestOf(command), DigestOf(absentChild), absentFile, deepFile }.Select(digest => $"MISSING blobs/{digest}")));
     }
 
+    [TestCase("action", "the action")]
+    [TestCase("command", "the command")]
+    [TestCase("root", "the input root")]
+    [TestCase("directory", "the input directory a/b")]
+    [TestCase("file", "the input file a/b/f.c")]
+    public async Task F22_the_words_name_the_first_blob_that_is_missing_and_what_to_do(string lost, string role)
+    {
+        async Task<Digest> MakeAsync(string what, IMessage message) => what == lost ? DigestOf(message) : await StoreAsync(message);
+        var file = lost == "file" ? DigestOf("f") : await StoreAsync("f");
+        var inner = new WireDirectory { Files = { new FileNode { Name = "f.c", Digest = file.ToWire() } } };
+        var outer = new WireDirectory { Directories = { new DirectoryNode { Name = "b", Digest = (await MakeAsync("directory", inner)).ToWire() } } };
+        var root = new WireDirectory { Directories = { new DirectoryNode { Name = "a", Digest = (await StoreAsync(outer)).ToWire() } } };
+        var action = new WireAction
+        {
+            CommandDigest = (await MakeAsync("command", new WireCommand { Arguments = { "true" } })).ToWire(),
+            InputRootDigest = (await MakeAsync("root", root)).ToWire(),
+        };
+
+        var refusal = await RefusalOf(await MakeAsync("action", action));
+
+        Assert.That(refusal.Status.Detail, Does.StartWith($"1 blob is missing: {role}, ").And.Contains("upload").And.Contains("buck2 kill"));
+        Assert.That(refusal.Status.Detail, Does.Contain(MissingSubjects(refusal).Single()["MISSING blobs/".Length..]));
+    }
+
     [Test] // REAPI E2
     public async Task An_absent_action_is_named_missing()
     {

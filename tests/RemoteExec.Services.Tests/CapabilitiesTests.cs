@@ -41,12 +41,12 @@ internal sealed class CapabilitiesTests : ServicesFixture
         Assert.That(answer.CacheCapabilities.DigestFunctions, Does.Not.Contain(WireDigestFunction.Unknown));
     }
 
-    [Test] // REAPI K4: what is listed is read and written
-    public async Task Identity_and_zstd_are_the_compressors()
+    [Test] // REAPI K4: what is listed is read and written; siso looks at the first only, and identity needs no announcing
+    public async Task F18_the_compressors_are_those_beyond_identity()
     {
         var cache = (await AskAsync()).CacheCapabilities;
 
-        Assert.That(cache.SupportedCompressors, Is.EqualTo(new[] { WireCompressor.Identity, WireCompressor.Zstd }));
+        Assert.That(cache.SupportedCompressors, Is.EqualTo(new[] { WireCompressor.Zstd }));
         Assert.That(cache.SupportedBatchUpdateCompressors, Is.EqualTo(cache.SupportedCompressors));
     }
 

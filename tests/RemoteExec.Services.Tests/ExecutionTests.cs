@@ -80,6 +80,119 @@ internal sealed class ExecutionTests : ExecutionFixture
         Assert.That(await second.ResponseStream.MoveNext(Soon), Is.False);
     }
 
+    [TestCase(0)]
+    [TestCase(3)]
+    public async Task Output_is_inlined_for_whoever_asks_and_has_a_digest_for_everybody(int exitCode)
+    {
+        var file = await StoreAsync("made");
+        var action = await StoreActionAsync();
+        using var worker = await JoinAsync();
+        using var silent = Execute(action);
+        await NextAsync(silent);
+        using var asking = Execute(action, request =>
+        {
+            (request.InlineStdout, request.InlineStderr) = (true, true);
+            request.InlineOutputFiles.Add("f");
+        });
+        await NextAsync(asking);
+        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult
+        {
+            ExitCode = exitCode,
+            StdoutRaw = ByteString.CopyFromUtf8("out"),
+            StderrRaw = ByteString.CopyFromUtf8("err"),
+            OutputFiles = { new OutputFile { Path = "f", Digest = file.ToWire(), Contents = ByteString.CopyFromUtf8("made") } },
+        });
+
+        ActionResult told = ResponseOf(await LastAsync(silent)).Result, asked = ResponseOf(await LastAsync(asking)).Result;
+
+        Assert.That((told.StdoutRaw, told.StderrRaw, told.OutputFiles.Single().Contents), Is.EqualTo((ByteString.Empty, ByteString.Empty, ByteString.Empty)));
+        Assert.That((asked.StdoutRaw.ToStringUtf8(), asked.StderrRaw.ToStringUtf8(), asked.OutputFiles.Single().Contents.ToStringUtf8()), Is.EqualTo(("out", "err", "made")));
+        foreach (var result in new[] { told, asked })
+            Assert.That((result.StdoutDigest, result.StderrDigest), Is.EqualTo((DigestOf("out").ToWire(), DigestOf("err").ToWire())));
+        Assert.That(await IsStoredAsync(DigestOf("out")) && await IsStoredAsync(DigestOf("err")));
+    }
+
+    [Test]
+    public async Task F23_a_plain_failure_says_nothing_but_where_its_page_is()
+    {
+        await RestartAsync(Options with { WebAddress = new Uri("http://127.0.0.1:8981") });
+        using var call = Execute(await StoreActionAsync());
+        using var worker = await JoinAsync();
+        var lease = await worker.ReceiveLeaseAsync();
+
+        await worker.FinishAsync(lease, new ActionResult { ExitCode = 1 });
+
+        Assert.That(ResponseOf(await LastAsync(call)).Message, Is.EqualTo($"http://127.0.0.1:8981/action/{lease.Lease_.ExecutionId}"));
+    }
+
+    [Test] // Buck2 prints a status's message and nothing else
+    public async Task F26_the_status_of_what_ran_says_where_its_page_is()
+    {
+        await RestartAsync(Options with { WebAddress = new Uri("http://127.0.0.1:8981") });
+        using var worker = await JoinAsync();
+        using var late = Execute(await StoreActionAsync());
+        var lease = await worker.ReceiveLeaseAsync();
+        await worker.FinishAsync(lease, new RpcStatus { Code = (int)StatusCode.DeadlineExceeded, Message = "too late" }, Blame.Action, new ActionResult());
+        Assert.That(ResponseOf(await LastAsync(late)).Status.Message, Is.EqualTo($"too late - http://127.0.0.1:8981/action/{lease.Lease_.ExecutionId}"));
+
+        // Ended by the server itself, without a response of the worker's.
+        using var odd = Execute(await StoreActionAsync(action => action.Salt = ByteString.CopyFromUtf8("odd")));
+        string name = (await NextAsync(odd)).Name;
+        var again = await worker.ReceiveLeaseAsync();
+        await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name }, cancellationToken: Soon);
+        Assert.That(ResponseOf(await LastAsync(odd)).Status.Message, Does.EndWith($" - http://127.0.0.1:8981/action/{again.Lease_.ExecutionId}"));
+    }
+
+    [TestCase("build.bazel.remote.execution.v2.requestmetadata-bin")]
+    [TestCase("google.devtools.remoteexecution.v1test.requestmetadata-bin")]
+    [TestCase("requestmetadata-bin")]
+    public async Task F30_who_asks_is_read_under_every_name_that_clients_send(string header)
+    {
+        var metadata = new RequestMetadata { ToolDetails = new ToolDetails { ToolName = "pants", ToolVersion = "2.33" }, ToolInvocationId = "i" };
+        using var call = Execute(await StoreActionAsync(), headers: new Metadata { { header, metadata.ToByteArray() } });
+        await NextAsync(call);
+
+        var origin = Scheduler.List().Single().Request.Origin;
+
+        Assert.That((origin.ToolName, origin.ToolInvocationId), Is.EqualTo(("pants 2.33", "i")));
+    }
+
+    [TestCase("recc/1.2 grpc-c++/1.50.1", "recc 1.2")]
+    [TestCase("grpc-go/1.60", "grpc-go 1.60")]
+    public void F30_without_metadata_the_user_agent_names_the_tool(string agent, string tool) =>
+        Assert.That(RequestOrigins.From(new Metadata { { "user-agent", agent } }).ToolName, Is.EqualTo(tool));
+
+    [TestCase("old")]
+    [TestCase("new")]
+    public async Task F19_what_an_action_used_is_told_in_a_type_that_every_JSON_printer_knows(string stored)
+    {
+        var usage = new Usage { MemoryPeakBytes = 5, UserTime = new Duration { Seconds = 2 } };
+        var result = new ActionResult { ExecutionMetadata = new ExecutedActionMetadata { Worker = "w", AuxiliaryMetadata = { Any.Pack(usage) } } };
+        var action = await StoreActionAsync();
+        if (stored == "old")
+        {
+            await Cache.PutAsync(new RemoteExec.Storage.ActionCacheKey(default, action), result, Soon);
+        }
+        else
+        {
+            using var worker = await JoinAsync();
+            using var first = Execute(action);
+            await worker.FinishAsync(await worker.ReceiveLeaseAsync(), result);
+            AssertPublic(ResponseOf(await LastAsync(first)).Result);
+        }
+
+        using var hit = Execute(action);
+        AssertPublic(ResponseOf(await NextAsync(hit)).Result);
+        AssertPublic(await ActionCache.GetActionResultAsync(new GetActionResultRequest { ActionDigest = action.ToWire() }));
+
+        static void AssertPublic(ActionResult result)
+        {
+            var foreign = new JsonFormatter(new JsonFormatter.Settings(false, Google.Protobuf.Reflection.TypeRegistry.FromMessages(
+                ActionResult.Descriptor, Struct.Descriptor)));
+            Assert.That(foreign.Format(result), Does.Contain("\"memoryPeakBytes\": 5").And.Contain("\"userTimeSeconds\": 2"));
+        }
+    }
+
     [Test] // REAPI A7: a failed command, a status, do_not_cache
     public async Task What_is_no_success_is_not_cached()
     {

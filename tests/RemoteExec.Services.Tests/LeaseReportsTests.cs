@@ -79,6 +79,52 @@ internal sealed class LeaseReportsTests
         Assert.That((outcome.Code, outcome.Blame, outcome.IsCacheWorthy), Is.EqualTo((OutcomeCode.Ok, Blame.None, true)));
     }
 
+    [TestCase(IncompleteResults.Some, 0, false, false)]
+    [TestCase(IncompleteResults.Some, 0, true, true, Description = "a test may write none")]
+    [TestCase(IncompleteResults.Some, 1, false, true)]
+    [TestCase(IncompleteResults.Always, 0, false, true)]
+    [TestCase(IncompleteResults.Never, 0, true, false)]
+    [TestCase(IncompleteResults.Never, 1, false, false)]
+    [TestCase(IncompleteResults.Never, 2, false, true)]
+    public async Task F05_a_success_that_did_not_write_what_it_announced_is_cached_as_configured_and_says_why_not(
+        IncompleteResults configured, int written, bool optional, bool isCached)
+    {
+        var report = new ReportRequest
+        {
+            WorkerId = "w1",
+            InlineResult = new ActionResult(),
+            Outputs = new AnnouncedOutputs { Announced = 2, Written = written, FirstMissing = written == 2 ? "" : "b", Optional = optional },
+        };
+
+        var outcome = await new LeaseReports(EmptyStore(), new ServicesOptions { IncompleteResults = configured }, _time)
+            .ToOutcomeAsync(Id, Lease(), report, CancellationToken.None);
+
+        Assert.That((outcome.Code, outcome.IsCacheWorthy), Is.EqualTo((OutcomeCode.Ok, isCached)));
+        string message = ExecuteResponse.Parser.ParseFrom(outcome.Response.Span).Message;
+        Assert.That(message, isCached ? Does.Not.Contain("cached") : Does.StartWith("not cached, because").And.Contains(" b"));
+    }
+
+    [Test]
+    public async Task F05_nothing_follows_where_nothing_was_announced_or_told()
+    {
+        foreach (var outputs in new[] { null, new AnnouncedOutputs() })
+        {
+            var outcome = await ReadAsync(EmptyStore(), report => (report.InlineResult, report.Outputs) = (new ActionResult(), outputs));
+            Assert.That(outcome.IsCacheWorthy);
+        }
+    }
+
+    [Test] // a full store is no reason to lose what the command had to say
+    public async Task A_log_that_cannot_be_stored_travels_as_it_came_and_its_result_is_not_cached()
+    {
+        var result = new ActionResult { StdoutRaw = Google.Protobuf.ByteString.CopyFromUtf8("why") };
+
+        var outcome = await ReadAsync(new BrokenStore(new RpcException(new Status(StatusCode.ResourceExhausted, "full"))), report => report.InlineResult = result);
+
+        Assert.That((outcome.Code, outcome.IsCacheWorthy), Is.EqualTo((OutcomeCode.Ok, false)));
+        Assert.That(ExecuteResponse.Parser.ParseFrom(outcome.Response.Span).Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("why"));
+    }
+
     [Test]
     public async Task Success_without_a_result_is_the_worker_s_fault()
     {

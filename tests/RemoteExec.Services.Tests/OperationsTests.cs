@@ -95,7 +95,7 @@ internal sealed class OperationsTests : ServicesFixture
         {
             var (name, call) = await SubmitAsync($"{i}");
             names.Add(name);
-            await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult { StdoutRaw = ByteString.CopyFrom(new byte[1 << 20]) });
+            await worker.FinishAsync(await worker.ReceiveLeaseAsync(), LargeResult());
             while (await call.ResponseStream.MoveNext(Soon)) { }
         }
 
@@ -115,6 +115,12 @@ internal sealed class OperationsTests : ServicesFixture
         Assert.That(listed, Is.EquivalentTo(names));
         Assert.That(pages, Is.EqualTo(2));
     }
+
+    // About a mebibyte.
+    private static ActionResult LargeResult() => new()
+    {
+        OutputSymlinks = { Enumerable.Range(0, 300).Select(number => new OutputSymlink { Path = $"{number}", Target = new string('t', 3500) }) },
+    };
 
     [TestCase("stage=queued", 1)]
     [TestCase("stage=completed", 0)]
@@ -136,6 +142,18 @@ internal sealed class OperationsTests : ServicesFixture
         Assert.That(
             await CodeOf(async () => await Operations.ListOperationsAsync(new ListOperationsRequest { Filter = filter, PageSize = pageSize })),
             Is.EqualTo(StatusCode.InvalidArgument));
+
+    [TestCase("nonsense")]
+    [TestCase("operations/")]
+    [TestCase("operations/zz345678901234567890123456789012")]
+    public async Task A_page_token_that_is_the_name_of_no_operation_is_INVALID_ARGUMENT(string token)
+    {
+        await SubmitAsync();
+
+        var refusal = await FailureOf(async () => await Operations.ListOperationsAsync(new ListOperationsRequest { PageToken = token }));
+
+        Assert.That((refusal.StatusCode, refusal.Status.Detail.Contains("page_token", StringComparison.Ordinal)), Is.EqualTo((StatusCode.InvalidArgument, true)));
+    }
 
     [Test] // REAPI E5, E6
     public async Task A_cancelled_operation_ends_with_CANCELLED_in_its_response()

@@ -122,7 +122,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         var response = await ResponseAsync(call);
 
         Assert.That((StatusCode)response.Status.Code, Is.EqualTo(StatusCode.DeadlineExceeded));
-        Assert.That(response.Result.StdoutRaw.ToStringUtf8(), Is.EqualTo("so far"));
+        Assert.That(response.Result.StdoutDigest, Is.EqualTo(DigestOf("so far").ToWire()));
     }
 
     [Test] // worker.proto, Blame

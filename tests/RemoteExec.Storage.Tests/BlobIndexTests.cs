@@ -135,7 +135,7 @@ public sealed class BlobIndexTests
         index.Remove(DigestOf(4), _ => { });
         index.Remove(DigestOf(0), _ => { });
         Assert.That(Promised(), Is.EqualTo(30), "only what was promised counts");
-        index.Reserve(10, _time.GetUtcNow(), _ => { }, () => { });
+        index.Reserve(10, _time.GetUtcNow(), _ => { });
         Assert.That(index.AddVariant(DigestOf(5), 10), "one that is promised to nobody");
         Assert.That(Promised(), Is.EqualTo(30));
 

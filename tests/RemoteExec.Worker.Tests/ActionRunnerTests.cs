@@ -59,7 +59,7 @@ public sealed class ActionRunnerTests
         Assert.That(stamps.Select(stamp => stamp.ToDateTimeOffset()), Is.Ordered);
         Assert.That(metadata.VirtualExecutionDuration.ToTimeSpan(), Is.EqualTo(TimeSpan.FromSeconds(2)));
         Assert.That(metadata.Worker, Is.EqualTo("bench"));
-        Assert.That(metadata.AuxiliaryMetadata.Single().Is(Usage.Descriptor));
+        Assert.That(metadata.AuxiliaryMetadata.Single().Is(Google.Protobuf.WellKnownTypes.Struct.Descriptor), "F19: a type that every client knows");
     }
 
     [Test]
@@ -111,6 +111,19 @@ public sealed class ActionRunnerTests
         Assert.That((StatusCode)report.Status.Code, Is.EqualTo(StatusCode.DeadlineExceeded));
         Assert.That(report.InlineResult.StdoutRaw.ToStringUtf8(), Is.EqualTo("so far"));
         Assert.That(sandbox.LastSpec!.Limits.Timeout, Is.EqualTo(TimeSpan.FromMinutes(1)));
+    }
+
+    [TestCase(true, "the timeout of 3 s that its action sets")]
+    [TestCase(false, "60 s, this server's limit (--action-timeout)")]
+    public async Task F26_a_timeout_says_whose_limit_it_was(bool isActions, string words)
+    {
+        await using var bench = new ActionBench();
+        var lease = bench.Lease(Plain, adjust: action => action.Timeout = isActions ? Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(TimeSpan.FromSeconds(3)) : null);
+        if (isActions) lease.Timeout = Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(TimeSpan.FromSeconds(3));
+
+        var report = await bench.RunAsync(ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.TimedOut, ExitCode = 137 }), lease);
+
+        Assert.That(report.Status.Message, Does.Contain(words));
     }
 
     [Test]
@@ -285,18 +298,50 @@ public sealed class ActionRunnerTests
     }
 
     [Test]
-    public async Task A_log_beyond_the_inline_size_is_a_blob_and_says_what_was_dropped()
+    public async Task A_log_beyond_the_inline_size_is_a_blob()
     {
         await using var bench = new ActionBench { OutputLimits = new OutputLimits { InlineLogBytesMax = 16 } };
         string text = new('x', 300_000);
-        var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.Exited, StdoutDroppedBytes = 7 }, text);
+        var sandbox = ScriptedSandbox.Ends(new SandboxReport { Outcome = SandboxOutcome.Exited }, text);
 
         var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
 
         Assert.That(report.InlineResult.StdoutRaw, Is.Empty);
         Assert.That(Digest.TryParse(DigestFunction.Sha256, report.InlineResult.StdoutDigest.Hash, report.InlineResult.StdoutDigest.SizeBytes, out var digest, out _));
         string stored = await File.ReadAllTextAsync(bench.Store.PathOf(digest));
-        Assert.That(stored, Does.StartWith(text).And.EndsWith("[output truncated: 7 more bytes were dropped]\n"));
+        Assert.That(stored, Is.EqualTo(text));
+        Assert.That(report.Message, Is.Empty);
+    }
+
+    [TestCase(1000, 1000, 0)]
+    [TestCase(1000, 1001, 0)]
+    [TestCase(1000, 5003, 0)]
+    [TestCase(300_001, 1_000_000, 7)]
+    [TestCase(300_001, 300_002, 100_000)]
+    public async Task F16_a_log_that_is_too_long_keeps_its_head_and_its_tail_and_the_message_says_what_is_missing(int bytesMax, int written, int piece)
+    {
+        await using var bench = new ActionBench { OutputLimits = new OutputLimits { LogBytesMax = bytesMax, InlineLogBytesMax = 0 } };
+        byte[] text = [.. Enumerable.Range(0, written).Select(number => (byte)('a' + (number % 23)))];
+        var sandbox = new ScriptedSandbox((_, output, _) =>
+        {
+            output.Started();
+            for (int offset = 0; offset < written; offset += piece == 0 ? written : piece)
+                output.Write(OutputStream.Stderr, text.AsSpan(offset, Math.Min(piece == 0 ? written : piece, written - offset)));
+            return ValueTask.FromResult(new SandboxReport { Outcome = SandboxOutcome.Exited, ExitCode = 1 });
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(Plain));
+
+        int head = bytesMax - (bytesMax / 2), tail = bytesMax / 2, dropped = written - bytesMax;
+        byte[] stored = await File.ReadAllBytesAsync(bench.Store.PathOf(WireDigests.FromWire(report.InlineResult.StderrDigest, DigestFunction.Sha256, "stderr")));
+        Assert.That(stored.AsSpan().SequenceEqual([.. text[..head], .. text[^tail..]]));
+        Assert.That((report.Usage.StderrDroppedBytes, report.Usage.StdoutDroppedBytes), Is.EqualTo((dropped, 0)));
+        Assert.That(report.Message, dropped == 0 ? Is.Empty : Is.EqualTo($"stderr was too long: {dropped} bytes after the first {head} are missing, its end is kept"));
+        if (dropped > 0)
+        {
+            var told = report.InlineResult.ExecutionMetadata.AuxiliaryMetadata.Single().Unpack<Google.Protobuf.WellKnownTypes.Struct>();
+            Assert.That((told.Fields["stderrDroppedBytes"].NumberValue, told.Fields["logHeadBytes"].NumberValue), Is.EqualTo((dropped, head)));
+        }
     }
 
     [Test]

@@ -252,7 +252,7 @@ public sealed class LiveOutputTests
     }
 
     private CommandRun Run(WorkDirectory directory) =>
-        new(new SandboxSpec { Arguments = ["tool"], Environment = [], InputRootPath = directory.InputRoot }, new StageClock("w", queued: null, _time), directory);
+        new(new SandboxSpec { Arguments = ["tool"], Environment = [], InputRootPath = directory.InputRoot }, new StageClock("w", queued: null, _time), directory, logBytesMax: 64 << 20);
 
     /// <summary>Lets time go on until so much has arrived.</summary>
     private async Task<List<LeaseOutput>> ShownAsync(ActionBench bench, long bytes)

@@ -19,17 +19,18 @@ public sealed class OutputSpec
     public bool IsLegacy { get; }
 
     /// <summary>
-    /// Directories, relative to the input root, that exist before the command starts: the parents of all outputs, and in the
-    /// legacy case the output directories themselves, on which old rules rely (REAPI X5). Sorted, without the root.
+    /// Directories, relative to the input root, that exist before the command starts: the parents of all outputs, and nothing at the
+    /// place of an output itself (REAPI X5). Sorted, without the root.
     /// </summary>
-    public IReadOnlyCollection<string> DirectoriesToCreate()
+    /// <param name="withOutputDirectories">For a client whose rules count on it (<see cref="OutputHabits"/>).</param>
+    public IReadOnlyCollection<string> DirectoriesToCreate(bool withOutputDirectories)
     {
         var directories = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var output in Paths)
         {
             int slash = output.RootPath.LastIndexOf('/');
             if (slash > 0) directories.Add(output.RootPath[..slash]);
-            if (output is { Kind: OutputKind.Directory, RootPath.Length: > 0 }) directories.Add(output.RootPath);
+            if (withOutputDirectories && output is { Kind: OutputKind.Directory, RootPath.Length: > 0 }) directories.Add(output.RootPath);
         }
 
         return directories;
@@ -62,6 +63,8 @@ public sealed class OutputSpec
         {
             // The empty string is the whole working directory (REAPI X7), which is never a file.
             if (path.Length == 0 && kind == OutputKind.File) return "an output file has an empty path";
+            // A directory may be called so, the working directory among them; a file has one spelling only.
+            if (kind == OutputKind.File && path.Split('/').Contains(".")) return $"the path '{path}' of an output file has an element '.'";
             if (!ActionPath.TryResolve(workingDirectory, path, out string resolved, out string? error)) return error;
 
             paths.Add(new OutputPath(path, resolved, kind));
@@ -70,20 +73,28 @@ public sealed class OutputSpec
         return null;
     }
 
+    private static string ListOf(OutputPath output) => output.Kind switch
+    {
+        OutputKind.File => "output_files",
+        OutputKind.Directory => "output_directories",
+        _ => "output_paths",
+    };
+
     /// <summary>No place twice, and nothing below a file. Directories may nest.</summary>
     private static string? CheckNesting(ImmutableArray<OutputPath>.Builder paths)
     {
-        var kinds = new Dictionary<string, OutputKind>(paths.Count, StringComparer.Ordinal);
+        var places = new Dictionary<string, OutputPath>(paths.Count, StringComparer.Ordinal);
         foreach (var output in paths)
         {
-            if (!kinds.TryAdd(output.RootPath, output.Kind)) return $"the output '{output.Path}' is announced twice";
+            if (!places.TryAdd(output.RootPath, output))
+                return $"the output '{output.Path}' of {ListOf(output)} is announced twice, first as '{places[output.RootPath].Path}' of {ListOf(places[output.RootPath])}: leave out one of them";
         }
 
         foreach (var output in paths)
         {
             for (int slash = output.RootPath.LastIndexOf('/'); slash > 0; slash = output.RootPath.LastIndexOf('/', slash - 1))
             {
-                if (kinds.TryGetValue(output.RootPath[..slash], out var kind) && kind == OutputKind.File)
+                if (places.TryGetValue(output.RootPath[..slash], out var above) && above.Kind == OutputKind.File)
                     return $"the output '{output.Path}' is below the output file '{output.RootPath[..slash]}'";
             }
         }

@@ -53,7 +53,9 @@ public static class RpcErrors
     /// <summary>
     /// Tells the client exactly which blobs to upload before it tries again; of very many, as many as a trailer holds.
     /// </summary>
-    public static RpcException MissingBlobs(IEnumerable<Digest> missing) => ToException(MissingBlobsStatus(missing, TrailerBytesMax));
+    /// <param name="first">What the first of them is to an action, in words; null when that is not known.</param>
+    public static RpcException MissingBlobs(IEnumerable<Digest> missing, string? first = null) =>
+        ToException(MissingBlobsStatus(missing, first, TrailerBytesMax));
 
     /// <summary>Whether <see cref="MissingBlobs"/> can list all of them.</summary>
     public static bool FitsTrailer(IReadOnlyCollection<Digest> missing)
@@ -72,7 +74,7 @@ public static class RpcErrors
     /// The same inside a message (ExecuteResponse.status), where there is room for some forty thousand. A client that uploads these and
     /// asks again is told the next.
     /// </summary>
-    public static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing) => MissingBlobsStatus(missing, MessageBytesMax);
+    public static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing, string? first = null) => MissingBlobsStatus(missing, first, MessageBytesMax);
 
     /// <summary>The subject of a MISSING violation: <c>blobs/{function/}{hash}/{size}</c>.</summary>
     public static string MissingSubject(Digest digest) => $"blobs/{digest}";
@@ -109,13 +111,14 @@ public static class RpcErrors
         ? new RpcException(new Status((StatusCode)status.Code, status.Message))
         : new RpcException(new Status((StatusCode)status.Code, status.Message), new Metadata { { DetailsTrailer, status.ToByteArray() } });
 
-    private static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing, int bytesMax)
+    private static RpcStatus MissingBlobsStatus(IEnumerable<Digest> missing, string? first, int bytesMax)
     {
         var failure = new PreconditionFailure();
         int count = 0, bytes = 0;
+        string named = "";
         foreach (var digest in missing)
         {
-            count++;
+            if (count++ == 0) named = first is null ? $"{digest}" : $"{first}, {digest}";
             if (bytes > bytesMax) continue;
 
             var violation = Violation(digest);
@@ -123,11 +126,13 @@ public static class RpcErrors
             if (bytes <= bytesMax) failure.Violations.Add(violation);
         }
 
-        string message = count == 1 ? "1 blob is missing" : $"{count} blobs are missing";
+        string message = count == 1 ? $"1 blob is missing: {named}" : $"{count} blobs are missing, the first is {named}";
+        if (failure.Violations.Count < count) message += $" ({failure.Violations.Count} of them listed)";
+        // Some clients print nothing but this, and ask again for ever with what they remember of a server whose store was emptied.
         return new RpcStatus
         {
             Code = (int)StatusCode.FailedPrecondition,
-            Message = failure.Violations.Count == count ? message : $"{message}, {failure.Violations.Count} of them listed",
+            Message = Cut($"{message}. The client believes that they are stored here: let it upload them again; `buck2 kill` and `bazel shutdown` make those clients forget"),
             Details = { Any.Pack(failure) },
         };
     }

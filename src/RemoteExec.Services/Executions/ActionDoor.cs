@@ -16,7 +16,7 @@ internal sealed class ActionDoor(IBlobStore store, ServicesOptions options, Time
     public async ValueTask<AdmittedAction> AdmitAsync(Digest digest, CancellationToken cancellationToken)
     {
         var actionBlob = await ReadAsync(digest, ActionSpec.BlobBytesMax, "an action", cancellationToken)
-            ?? throw new MissingInputsException([digest]);
+            ?? throw new MissingInputsException([digest], "the action");
         var action = ActionSpec.Parse(actionBlob, digest, options.ActionTimeoutMax);
 
         // Both before either is complained about: each answer costs the client a round of uploads.
@@ -25,8 +25,8 @@ internal sealed class ActionDoor(IBlobStore store, ServicesOptions options, Time
             ? CommandSpec.Parse(blob, action.Command)
             : null;
         var missing = await _trees.FindMissingAsync(action.InputRoot, cancellationToken);
-        if (command is null) throw new MissingInputsException([action.Command, .. missing.Where(blob => blob != action.Command)]);
-        if (missing.Count > 0) throw new MissingInputsException(missing);
+        if (command is null) throw new MissingInputsException([action.Command, .. missing.Where(blob => blob != action.Command)], "the command");
+        if (missing.Count > 0) throw new MissingInputsException(missing, await _trees.DescribeAsync(action.InputRoot, missing[0], cancellationToken));
 
         var platform = action.PlatformWith(command);
         if (!await _trees.HasDirectoryAsync(action.InputRoot, command.WorkingDirectory, cancellationToken))

@@ -1,4 +1,5 @@
 using System.Globalization;
+using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Services;
@@ -20,6 +21,21 @@ internal static class ExecutionStory
         return WithLink(remark.Length == 0 ? text : $"{remark}; {text}", web, execution.ToString());
     }
 
+    /// <summary>
+    /// A command that failed says why in its own words, and several clients show ours above them: only where to look further.
+    /// </summary>
+    public static string OfFailedCommand(ExecutionId execution, Uri? web) => web is null ? "" : Page(web, execution.ToString()).ToString();
+
+    /// <summary>The page's address also in a status: some clients show nothing else of a response.</summary>
+    public static RpcStatus WithPage(RpcStatus status, ExecutionId execution, Uri? web)
+    {
+        var told = status.Clone();
+        told.Message = WithLink(status.Message, web, execution.ToString());
+        return told;
+    }
+
     // Web's page of one action; it knows an execution by its id and the latest execution of an action by its digest.
-    private static string WithLink(string text, Uri? web, string page) => web is null ? text : $"{text} - {new Uri(web, $"action/{page}")}";
+    private static string WithLink(string text, Uri? web, string page) => web is null ? text : $"{text} - {Page(web, page)}";
+
+    private static Uri Page(Uri web, string page) => new(web, $"action/{page}");
 }

@@ -12,9 +12,17 @@ namespace RemoteExec.Services;
 /// </summary>
 internal static class OperationMessages
 {
+    private static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdef");
     private static readonly string ResponseTypeUrl = "type.googleapis.com/" + ExecuteResponse.Descriptor.FullName;
 
-    public static Operation ToWire(OperationSnapshot operation)
+    private const string NamePrefix = "operations/";
+
+    /// <summary>Whether this could be the name of an operation.</summary>
+    public static bool IsName(string text) =>
+        text.StartsWith(NamePrefix, StringComparison.Ordinal) && text.Length == NamePrefix.Length + 32 && text.AsSpan(NamePrefix.Length).IndexOfAnyExcept(HexDigits) < 0;
+
+    /// <param name="web">Where the web page is, for those that the scheduler ended: what a worker reported has its address in it.</param>
+    public static Operation ToWire(OperationSnapshot operation, Uri? web)
     {
         var metadata = Metadata((ExecutionStage.Types.Value)(int)operation.Stage, operation.Request.Action);
         metadata.PartialExecutionMetadata = new ExecutedActionMetadata
@@ -31,7 +39,7 @@ internal static class OperationMessages
         }
 
         var wire = new Operation { Name = operation.Name, Metadata = Any.Pack(metadata), Done = operation.IsDone };
-        if (operation.Outcome is { } outcome) wire.Response = Response(outcome);
+        if (operation.Outcome is { } outcome) wire.Response = Response(operation, outcome, web);
         return wire;
     }
 
@@ -45,13 +53,20 @@ internal static class OperationMessages
     };
 
     /// <summary>The response of a finished operation, to be changed for one client.</summary>
-    public static ExecuteResponse ParseResponse(ExecutionOutcome outcome) => outcome.Response.IsEmpty
-        ? new ExecuteResponse { Status = new RpcStatus { Code = (int)outcome.Code, Message = outcome.Message }, Message = outcome.Message }
-        : ExecuteResponse.Parser.ParseFrom(outcome.Response.Span);
+    public static ExecuteResponse ParseResponse(OperationSnapshot done, Uri? web)
+    {
+        var outcome = done.Outcome!; // done has an outcome
+        if (!outcome.Response.IsEmpty) return ExecuteResponse.Parser.ParseFrom(outcome.Response.Span);
+
+        var status = new RpcStatus { Code = (int)outcome.Code, Message = outcome.Message };
+        // What was never leased never ran, and has no page worth a visit.
+        if (done.Attempt > 0) status = ExecutionStory.WithPage(status, done.Execution, web);
+        return new ExecuteResponse { Status = status, Message = status.Message };
+    }
 
     // The response was serialised once, when the worker reported; it goes to every waiter as those bytes.
-    private static Any Response(ExecutionOutcome outcome) => outcome.Response.IsEmpty
-        ? Any.Pack(ParseResponse(outcome))
+    private static Any Response(OperationSnapshot done, ExecutionOutcome outcome, Uri? web) => outcome.Response.IsEmpty
+        ? Any.Pack(ParseResponse(done, web))
         : new Any { TypeUrl = ResponseTypeUrl, Value = UnsafeByteOperations.UnsafeWrap(outcome.Response) };
 
     private static ExecuteOperationMetadata Metadata(ExecutionStage.Types.Value stage, Digest action) => new()

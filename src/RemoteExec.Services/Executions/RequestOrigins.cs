@@ -12,14 +12,22 @@ namespace RemoteExec.Services;
 /// </summary>
 internal static class RequestOrigins
 {
-    private const string Header = "build.bazel.remote.execution.v2.requestmetadata-bin";
+    // The definition's, and what clients send in its place: Pants, recc. The message is the same in all of them.
+    private static readonly string[] Headers =
+    [
+        "build.bazel.remote.execution.v2.requestmetadata-bin",
+        "google.devtools.remoteexecution.v1test.requestmetadata-bin",
+        "requestmetadata-bin",
+    ];
+
     private const int HeaderBytesMax = 8 * 1024;
     private const int TextBytesMax = 256;
 
     /// <summary>The last header wins where a proxy has added one.</summary>
     public static RequestOrigin From(Metadata headers)
     {
-        if (headers.GetValueBytes(Header) is not { Length: > 0 and <= HeaderBytesMax } bytes) return RequestOrigin.Unknown;
+        byte[]? bytes = Headers.Select(headers.GetValueBytes).FirstOrDefault(value => value is { Length: > 0 });
+        if (bytes is not { Length: <= HeaderBytesMax }) return FromUserAgent(headers);
 
         RequestMetadata metadata;
         try
@@ -28,7 +36,7 @@ internal static class RequestOrigins
         }
         catch (InvalidProtocolBufferException)
         {
-            return RequestOrigin.Unknown;
+            return FromUserAgent(headers);
         }
 
         return new RequestOrigin
@@ -40,6 +48,14 @@ internal static class RequestOrigins
             ActionMnemonic = Clean(metadata.ActionMnemonic),
             RequestMetadata = bytes,
         };
+    }
+
+    /// <summary>"recc/1.2 grpc-c++/1.50.1": the first product that is not the gRPC library.</summary>
+    private static RequestOrigin FromUserAgent(Metadata headers)
+    {
+        string[] products = (headers.GetValue("user-agent") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string? tool = products.FirstOrDefault(product => !product.StartsWith("grpc-", StringComparison.Ordinal)) ?? products.FirstOrDefault();
+        return tool is null ? RequestOrigin.Unknown : new RequestOrigin { ToolName = Clean(tool.Replace('/', ' ')) };
     }
 
     /// <summary>One line that can be shown to people.</summary>

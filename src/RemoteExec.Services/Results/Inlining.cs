@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
+using Grpc.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
 
@@ -61,6 +62,23 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
         result.StderrRaw = ByteString.Empty;
         foreach (var file in result.OutputFiles)
             file.Contents = ByteString.Empty;
+    }
+
+    /// <summary>
+    /// The same for a result that somebody waits for. A store that takes nothing at the moment is no reason to lose what the command had to
+    /// say: then it travels as it came. False when it does, and the result is not to be stored.
+    /// </summary>
+    public async ValueTask<bool> TryStripAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await StripAsync(result, function, cancellationToken);
+            return true;
+        }
+        catch (RpcException refused) when (refused.StatusCode is StatusCode.ResourceExhausted or StatusCode.Unavailable)
+        {
+            return false;
+        }
     }
 
     /// <summary>Empty when it does not fit, is not there or cannot be read: inlining is a favour, never a reason to fail.</summary>

@@ -43,6 +43,30 @@ internal sealed class InputTrees(IBlobStore store, ServicesOptions options, Time
         return missing.Count == 0 ? missingFiles : [.. missing.Union(missingFiles)];
     }
 
+    /// <summary>What an absent blob is in a tree, in words, with one of its paths. The tree is walked once more for it: few are not whole.</summary>
+    public async ValueTask<string> DescribeAsync(Digest root, Digest missing, CancellationToken cancellationToken)
+    {
+        if (missing == root) return "the input root";
+
+        var wire = missing.ToWire();
+        var places = new Dictionary<Digest, string> { [root] = "" };
+        await foreach (var found in _walk.DistinctAsync(root, child => _memory.TryGet(child, out _), cancellationToken))
+        {
+            if (found.Message is not { } directory) continue;
+
+            string place = places[found.Digest];
+            if (directory.Files.FirstOrDefault(file => file.Digest.Equals(wire)) is { } lost) return $"the input file {place}{lost.Name}";
+            for (int i = 0; i < found.Children.Count; i++)
+            {
+                string path = $"{place}{directory.Directories[i].Name}";
+                if (found.Children[i] == missing) return $"the input directory {path}";
+                places.TryAdd(found.Children[i], path + "/");
+            }
+        }
+
+        return "an input"; // it came meanwhile
+    }
+
     /// <summary>
     /// Whether a directory of that path exists in a whole tree (REAPI X4). A link on the way may lead anywhere, so it gets
     /// the benefit of the doubt.

@@ -19,6 +19,7 @@ namespace RemoteExec.Services;
 internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, TimeProvider clock)
 {
     private readonly ResultOutputs _outputs = new(store, options);
+    private readonly Inlining _inlining = new(store, options);
 
     /// <summary>For a report that nobody waits for: it is answered without being looked at.</summary>
     public static ExecutionOutcome Unread { get; } = new() { Code = OutcomeCode.Unavailable, Blame = Blame.Worker };
@@ -44,18 +45,26 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         var result = await FindResultAsync(lease.Request.Action.Function, report, cancellationToken);
         if (ran && result is null) throw RpcErrors.Invalid("success without a result");
 
+        bool isWhole = true;
         if (result is not null)
         {
             Complete(result, lease);
             var missing = await _outputs.FindMissingAsync(result, lease.Request.Action, cancellationToken);
             if (missing.Count > 0) throw RpcErrors.Invalid($"{missing.Count} outputs that are not stored, the first is {missing[0]}");
+            // REAPI A2: what nobody asked for is not inlined. Whoever asks gets it put in again.
+            isWhole = await _inlining.TryStripAsync(result, lease.Request.Action.Function, cancellationToken);
         }
 
+        bool isSuccess = ran && result!.ExitCode == 0; // a run has a result
+        string? fault = isSuccess && !lease.Request.DoNotCache ? MissingOutputs.ReasonNotToCache(report.Outputs, options.IncompleteResults) : null;
         var response = new ExecuteResponse
         {
             Result = result,
-            Status = status,
-            Message = ExecutionStory.OfRun(id.Execution, lease.WorkerId, id.Attempt, lease.LeasedAt - lease.QueuedAt, report.Message, options.WebAddress),
+            Status = ran ? status : ExecutionStory.WithPage(status, id.Execution, options.WebAddress),
+            Message = ran && !isSuccess && report.Message.Length == 0
+                ? ExecutionStory.OfFailedCommand(id.Execution, options.WebAddress)
+                : ExecutionStory.OfRun(
+                    id.Execution, lease.WorkerId, id.Attempt, lease.LeasedAt - lease.QueuedAt, Remark(fault, report.Message), options.WebAddress),
         };
         return new ExecutionOutcome
         {
@@ -64,7 +73,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
             Response = response.ToByteArray(),
             Written = new ResponseMessage(response),
             // REAPI A7: a status that is not OK, a failed command and do_not_cache keep a result out of the cache.
-            IsCacheWorthy = ran && result!.ExitCode == 0 && !lease.Request.DoNotCache, // a run has a result
+            IsCacheWorthy = isSuccess && isWhole && fault is null && !lease.Request.DoNotCache,
             Blame = ran ? Blame.None : WorkerMessages.FromWire(report.Blame),
             ExitCode = result?.ExitCode,
             Stages = result is null ? [] : StageDurations.Of(result.ExecutionMetadata, clock.GetUtcNow()),
@@ -81,11 +90,15 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         return WireMessages.Parse(ActionResult.Parser, blob, digest);
     }
 
+    private static string Remark(string? fault, string message) =>
+        fault is null ? message : message.Length == 0 ? fault : $"{fault}; {message}";
+
     // REAPI T1: the worker fills eight of the nine timestamps and was told the ninth, which is ours all the same.
     private static void Complete(ActionResult result, HeldLease lease)
     {
         var metadata = result.ExecutionMetadata ??= new ExecutedActionMetadata();
         metadata.QueuedTimestamp = Timestamp.FromDateTimeOffset(lease.QueuedAt);
         if (metadata.Worker.Length == 0) metadata.Worker = lease.WorkerId;
+        PublicUsage.MakePublic(result);
     }
 }

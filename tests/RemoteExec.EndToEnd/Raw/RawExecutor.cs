@@ -46,7 +46,7 @@ internal sealed class RawExecutor(string address) : IDisposable
         var blobs = action.ToBlobs();
         await StoreAllAsync(blobs);
         var (status, detail, answer) = await _client.CallAsync(
-            "build.bazel.remote.execution.v2.Execution/Execute", [Of((3, true), (6, RawBlob.Of(blobs[^1]).ToMessage()))]);
+            "build.bazel.remote.execution.v2.Execution/Execute", [Of((3, true), (6, RawBlob.Of(blobs[^1]).ToMessage()), (10, true), (11, true))]);
         Assert.That(status, Is.EqualTo(RawStatus.Ok), detail);
 
         // google.longrunning.Operation: done, and a response that is an Any.

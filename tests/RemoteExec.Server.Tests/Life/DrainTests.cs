@@ -40,7 +40,7 @@ public sealed class DrainTests
         using var again = new RemoteClient(await second.ReadyAsync());
         using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
         await sleeper.WakeAsync();
-        Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"));
+        Assert.That((await StreamEnd.OfAsync(waiting)).Stdout, Is.EqualTo(StreamEnd.Said("survived\n")));
         second.Terminate();
         Assert.That(await second.ExitedAsync(), Is.Zero, () => second.Error);
     }
@@ -96,7 +96,7 @@ public sealed class DrainTests
         await server.Running;
 
         foreach (var end in ends[..2])
-            Assert.That(end.Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("survived\n"), () => $"{end}");
+            Assert.That(end.Stdout, Is.EqualTo(StreamEnd.Said("survived\n")), () => $"{end}");
         foreach (var end in ends[2..])
             Assert.That((end.Code, end.RetryDelay), Is.EqualTo((StatusCode.Unavailable, TimeSpan.FromSeconds(1))), () => $"{end}");
     }
@@ -168,7 +168,7 @@ public sealed class DrainTests
         await using var second = ServerProgram.Start("--data-dir", folder.Path);
         using var again = new RemoteClient(await second.ReadyAsync());
         using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
-        Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("next\n"));
+        Assert.That((await StreamEnd.OfAsync(waiting)).Stdout, Is.EqualTo(StreamEnd.Said("next\n")));
     }
 
     [Test]
@@ -221,7 +221,7 @@ public sealed class DrainTests
         await using var second = ServerProgram.Start("--data-dir", folder.Path, "--slots", "2");
         using var again = new RemoteClient(await second.ReadyAsync());
         using var waiting = again.Execution.WaitExecution(new WaitExecutionRequest { Name = name }, new CallOptions());
-        Assert.That((await StreamEnd.OfAsync(waiting)).Result?.StdoutRaw.ToStringUtf8(), Is.EqualTo("next\n"));
+        Assert.That((await StreamEnd.OfAsync(waiting)).Stdout, Is.EqualTo(StreamEnd.Said("next\n")));
     }
 
     // A drain that ends by itself is above: here are the ends that leave streams behind.

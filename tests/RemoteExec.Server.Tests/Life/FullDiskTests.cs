@@ -28,7 +28,7 @@ public sealed class FullDiskTests
 
         disk.Fill();
         // Its result is larger than what is left of the journal's last page.
-        var running = client.RunAsync("head -c 4000 /dev/zero; head -c 4000 /dev/zero >&2");
+        var running = client.RunAsync("ln -s $(head -c 4000 /dev/zero | tr '\\0' x) out.txt; head -c 4000 /dev/zero >&2");
         Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.NotServing));
         using var during = await http.GetAsync("readyz");
         Assert.That(during.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
@@ -38,7 +38,7 @@ public sealed class FullDiskTests
         Assert.That(await NextAsync(watch), Is.EqualTo(ServingStatus.Serving));
         using var after = await http.GetAsync("readyz");
         Assert.That(after.StatusCode, Is.EqualTo(HttpStatusCode.OK));
-        Assert.That((await running.WaitAsync(Within)).Result.StderrRaw.Length, Is.EqualTo(4000), "what was under way is lost to nobody");
+        Assert.That((await running.WaitAsync(Within)).Result.StderrDigest.SizeBytes, Is.EqualTo(4000), "what was under way is lost to nobody");
 
         server.Terminate();
         Assert.That(await server.ExitedAsync(), Is.Zero, () => server.Error);

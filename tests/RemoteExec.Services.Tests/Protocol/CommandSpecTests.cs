@@ -1,3 +1,4 @@
+using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Grpc.Core;
 using NUnit.Framework;
@@ -52,13 +53,52 @@ internal sealed class CommandSpecTests
     }
 
     [Test] // REAPI X5
-    public void Parents_are_made_and_directories_only_in_the_legacy_case()
+    public void F29_parents_are_made_and_output_directories_only_for_clients_that_count_on_it()
     {
         var modern = Parse(command => command.OutputPaths.Add("a/b/c"));
         var legacy = Parse(command => command.OutputDirectories.Add("a/b/c"));
 
-        Assert.That(modern.Outputs.DirectoriesToCreate(), Is.EqualTo(new[] { "a/b" }));
-        Assert.That(legacy.Outputs.DirectoriesToCreate(), Is.EqualTo(new[] { "a/b", "a/b/c" }));
+        Assert.That(legacy.Outputs.DirectoriesToCreate(withOutputDirectories: false), Is.EqualTo(new[] { "a/b" }));
+        Assert.That(legacy.Outputs.DirectoriesToCreate(withOutputDirectories: true), Is.EqualTo(new[] { "a/b", "a/b/c" }));
+        Assert.That(modern.Outputs.DirectoriesToCreate(withOutputDirectories: true), Is.EqualTo(new[] { "a/b" }));
+    }
+
+    [TestCase("bazel", "4.2.3", true)]
+    [TestCase("bazel", "4.2.3- (@non-git)", true)]
+    [TestCase("bazel", "release 2.1.0", true)]
+    [TestCase("bazel", "5.4.1", true)]
+    [TestCase("bazel", "6.0.0", false)]
+    [TestCase("bazel", "10.0.0", false)]
+    [TestCase("bazel", "", false)]
+    [TestCase("pants", "2.33", false)]
+    public void F29_Bazel_before_6_is_the_client_that_counts_on_it(string tool, string version, bool expects) => Assert.That(
+        OutputHabits.ExpectsOutputDirectories(new RequestMetadata { ToolDetails = new ToolDetails { ToolName = tool, ToolVersion = version } }), Is.EqualTo(expects));
+
+    [TestCase(".")]
+    [TestCase("./a")]
+    [TestCase("a/./b")]
+    [TestCase("a/.")]
+    public void A_dot_is_no_element_of_an_output_file_s_path(string path)
+    {
+        var refusal = Assert.Throws<RpcException>(() => Parse(command => command.OutputFiles.Add(path)));
+
+        Assert.That(refusal!.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(refusal.Status.Detail, Does.Contain("'.'"));
+    }
+
+    [Test]
+    public void F28_an_output_that_is_announced_twice_is_refused_with_both_lists()
+    {
+        var refusal = Assert.Throws<RpcException>(() => Parse(command => { command.OutputFiles.Add("a"); command.OutputDirectories.Add("./a"); }));
+
+        Assert.That(refusal!.Status.Detail, Does.Contain("'a' of output_files").And.Contain("'./a' of output_directories"));
+    }
+
+    [Test] // the protocol does not forbid it there
+    public void A_dot_may_name_a_directory()
+    {
+        Assert.That(Parse(command => command.OutputDirectories.Add(".")).Outputs.Paths.Single().RootPath, Is.Empty);
+        Assert.That(Parse(command => command.OutputPaths.Add("./a")).Outputs.Paths.Single().RootPath, Is.EqualTo("a"));
     }
 
     [Test] // TRUST 4.1: unsorted and nested directories are legal

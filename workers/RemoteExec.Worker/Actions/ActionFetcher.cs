@@ -18,7 +18,7 @@ internal sealed class ActionFetcher(BlobFetcher blobs, Func<Limits> limits)
         var function = WireDigests.FunctionOf(lease.DigestFunction, lease.ActionDigest);
         var actionDigest = WireDigests.FromWire(lease.ActionDigest, function, "action_digest");
         var actionBlob = await blobs.ReadAsync(actionDigest, ActionSpec.BlobBytesMax, cancellationToken)
-            ?? throw Missing([actionDigest]);
+            ?? throw Missing([actionDigest], "the action");
         // The coordinator has held the timeout against its maximum when it took the action in.
         var action = ActionSpec.Parse(actionBlob, actionDigest, TimeSpan.MaxValue);
 
@@ -28,7 +28,7 @@ internal sealed class ActionFetcher(BlobFetcher blobs, Func<Limits> limits)
         var inputs = await _walk.ReadAsync(action.InputRoot, missing, cancellationToken);
         var fetched = await blobs.EnsureLocalAsync(DistinctFiles(inputs), cancellationToken);
         missing.AddRange(fetched.Missing);
-        if (missing.Count > 0) throw Missing(missing);
+        if (missing.Count > 0) throw Missing(missing, commandBlob is null ? "the command" : missing[0] == action.InputRoot ? "the input root" : inputs.Describe(missing[0]));
 
         var command = CommandSpec.Parse(commandBlob!.Value, action.Command);
         if (command.WorkingDirectory.Length > 0 && !inputs.Directories.Contains(command.WorkingDirectory))
@@ -36,8 +36,8 @@ internal sealed class ActionFetcher(BlobFetcher blobs, Func<Limits> limits)
         return new FetchedAction(action, command, inputs, fetched.FetchedBytes);
     }
 
-    private static RpcException Missing(List<Digest> missing) =>
-        RpcErrors.MissingBlobsStatus(missing.Distinct()).ToException();
+    private static RpcException Missing(List<Digest> missing, string first) =>
+        RpcErrors.MissingBlobsStatus(missing.Distinct(), first).ToException();
 
     private static List<Digest> DistinctFiles(InputTree inputs)
     {

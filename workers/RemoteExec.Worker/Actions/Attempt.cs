@@ -1,5 +1,6 @@
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf.WellKnownTypes;
+using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 
 namespace RemoteExec.Worker;
@@ -28,7 +29,7 @@ internal sealed class Attempt(Lease lease, string worker, TimeProvider time)
     public ExecutedActionMetadata Complete()
     {
         var metadata = Clock.Complete();
-        metadata.AuxiliaryMetadata.Add(Any.Pack(Report.Usage));
+        metadata.AuxiliaryMetadata.Add(Any.Pack(Report.Usage.ToStruct()));
         return metadata;
     }
 

@@ -15,7 +15,7 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
     public async ValueTask<CommandRun> RunAsync(Attempt attempt, FetchedAction action, Action started, CancellationToken cancellationToken)
     {
         var directory = attempt.Directory!; // made before the inputs
-        var run = new CommandRun(Describe(attempt.Lease, action, directory), attempt.Clock, directory);
+        var run = new CommandRun(Describe(attempt.Lease, action, directory), attempt.Clock, directory, options.OutputLimits.LogBytesMax);
         try
         {
             await _slots.WaitAsync(cancellationToken);
@@ -69,8 +69,9 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
             MemoryBytes = options.ActionMemoryBytesMax ?? 0,
             ScratchBytes = _scratchBytes,
             ProcessesMax = options.ActionProcessesMax,
-            StdoutBytesMax = options.OutputLimits.LogBytesMax,
-            StderrBytesMax = options.OutputLimits.LogBytesMax,
+            // All of it: what is kept is decided here, and the end is worth as much as the beginning.
+            StdoutBytesMax = long.MaxValue,
+            StderrBytesMax = long.MaxValue,
             Timeout = lease.Timeout?.ToTimeSpan() ?? action.Action.Timeout ?? TimeSpan.Zero,
         },
     };

@@ -20,7 +20,8 @@ internal sealed partial class InputStage(
         var directory = attempt.Directory!; // the first stage of all
         var action = await fetcher.FetchAsync(attempt.Lease, cancellationToken);
         await MaterialiseAsync(action.Inputs, directory, cancellationToken);
-        materialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(), directory.InputRoot);
+        bool withOutputs = OutputHabits.ExpectsOutputDirectories(attempt.Lease.RequestMetadata);
+        materialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(withOutputs), directory.InputRoot);
         return action.Inputs.Files.Count == 0 || !materialiser.Links
             ? action
             : action with { Audit = new InputAudit(store, action.Inputs, directory.InputRoot, directory.PathBeside("check")) };
@@ -44,7 +45,7 @@ internal sealed partial class InputStage(
         {
             // Present a moment ago, evicted since. What is nowhere by now the client still has.
             var fetched = await blobs.EnsureLocalAsync(missing, cancellationToken);
-            if (fetched.Missing.Count > 0) throw RpcErrors.MissingBlobsStatus(fetched.Missing).ToException();
+            if (fetched.Missing.Count > 0) throw RpcErrors.MissingBlobsStatus(fetched.Missing, inputs.Describe(fetched.Missing[0])).ToException();
             if (round == RoundsMax)
                 throw RpcErrors.Of(StatusCode.Unavailable, "its store is too small for the inputs of the actions that it runs; --cache-size gives it more");
 

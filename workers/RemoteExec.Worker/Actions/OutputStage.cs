@@ -15,18 +15,18 @@ internal sealed class OutputStage(
     public async ValueTask TakeAsync(Attempt attempt, FetchedAction action, CommandRun run, CancellationToken cancellationToken)
     {
         var report = attempt.Report;
-        var verdict = RunVerdict.Of(run.Report, run.Spec);
+        var verdict = RunVerdict.Of(run.Report, run.Spec, action.Action.Timeout is not null);
         report.Status = verdict.ToStatus();
         report.Blame = verdict.Blame;
         report.Message = verdict.Message.Length == 0 ? "" : $"{verdict.Message} on worker {options.WorkerId}";
         if (!verdict.HasLogs) return;
 
-        var result = new ActionResult { ExitCode = run.Report.ExitCode };
         var function = action.Action.Digest.Function;
-        var outputs = verdict.HasResult
-            ? await collector.CollectAsync(run.Spec.InputRootPath, action.Command, function, result, cancellationToken)
-            : new CollectedOutputs();
+        var (result, outputs) = verdict.HasResult
+            ? await CollectAsync(report, action, run, cancellationToken)
+            : (new ActionResult { ExitCode = run.Report.ExitCode }, new CollectedOutputs());
         await StoreLogsAsync(result, run, function, outputs, cancellationToken);
+        TellDropped(report, run);
         report.Usage.OutputBytes = outputs.Digests.Sum(digest => digest.SizeBytes);
         if (uploader is not null) await uploader.UploadAsync(outputs, cancellationToken);
 
@@ -35,26 +35,63 @@ internal sealed class OutputStage(
         await AttachAsync(report, result, function, cancellationToken);
     }
 
+    /// <summary>
+    /// What the command left. What is wrong with that is a second fault, and never hides the first: a command that failed has its
+    /// exit code and its logs told, one that succeeded its logs.
+    /// </summary>
+    private async ValueTask<(ActionResult Result, CollectedOutputs Outputs)> CollectAsync(
+        ReportRequest report, FetchedAction action, CommandRun run, CancellationToken cancellationToken)
+    {
+        var result = new ActionResult { ExitCode = run.Report.ExitCode };
+        try
+        {
+            var outputs = await collector.CollectAsync(
+                run.Spec.InputRootPath, action.Command, action.Action.Digest.Function, result, cancellationToken);
+            report.Outputs = OutputTally.Of(action.Command, result);
+            return (result, outputs);
+        }
+        catch (Exception bad) when (Failure.Of(Stage.Take, bad, options.WorkerId) is { Blame: Blame.Action } failure)
+        {
+            if (run.Report.ExitCode == 0) (report.Status, report.Blame) = (failure.Status, failure.Blame);
+            report.Message = report.Message.Length == 0 ? failure.Status.Message : $"{report.Message}; {failure.Status.Message}";
+            return (new ActionResult { ExitCode = run.Report.ExitCode }, new CollectedOutputs());
+        }
+    }
+
     private async ValueTask StoreLogsAsync(
         ActionResult result, CommandRun run, DigestFunction function, CollectedOutputs outputs, CancellationToken cancellationToken)
     {
-        var stdout = await StoreAsync(run.Stdout, run.Report.StdoutDroppedBytes, function, outputs, cancellationToken);
+        var stdout = await StoreAsync(run.Stdout, function, outputs, cancellationToken);
         result.StdoutRaw = UnsafeByteOperations.UnsafeWrap(stdout.Inline);
         result.StdoutDigest = stdout.Digest?.ToWire();
-        var stderr = await StoreAsync(run.Stderr, run.Report.StderrDroppedBytes, function, outputs, cancellationToken);
+        var stderr = await StoreAsync(run.Stderr, function, outputs, cancellationToken);
         result.StderrRaw = UnsafeByteOperations.UnsafeWrap(stderr.Inline);
         result.StderrDigest = stderr.Digest?.ToWire();
     }
 
     private async ValueTask<StoredLog> StoreAsync(
-        ActionLog log, long droppedBytes, DigestFunction function, CollectedOutputs outputs, CancellationToken cancellationToken)
+        ActionLog log, DigestFunction function, CollectedOutputs outputs, CancellationToken cancellationToken)
     {
         int inlineBytesMax = options.OutputLimits.InlineLogBytesMax;
-        var stored = await log.StoreAsync(store, function, droppedBytes, inlineBytesMax, cancellationToken);
-        // What was dropped is told in the log already.
+        var stored = await log.StoreAsync(store, function, inlineBytesMax, cancellationToken);
         if (stored.Digest is { } digest)
-            outputs.Add(digest, async cancelled => await log.StoreAsync(store, function, droppedBytes: 0, inlineBytesMax, cancelled));
+            outputs.Add(digest, async cancelled => await log.StoreAsync(store, function, inlineBytesMax, cancelled));
         return stored;
+    }
+
+    /// <summary>What is missing of a log is told beside it: a line of ours inside would be taken for the command's own, or break what is data.</summary>
+    private static void TellDropped(ReportRequest report, CommandRun run)
+    {
+        report.Usage.StdoutDroppedBytes = run.Stdout.DroppedBytes;
+        report.Usage.StderrDroppedBytes = run.Stderr.DroppedBytes;
+        foreach (var (name, log) in (ReadOnlySpan<(string, ActionLog)>)[("stdout", run.Stdout), ("stderr", run.Stderr)])
+        {
+            if (log.DroppedBytes == 0) continue;
+
+            report.Usage.LogHeadBytes = log.HeadBytes;
+            string line = $"{name} was too long: {log.DroppedBytes} bytes after the first {log.HeadBytes} are missing, its end is kept";
+            report.Message = report.Message.Length == 0 ? line : $"{report.Message}; {line}";
+        }
     }
 
     /// <summary>A message has a bound and the number of outputs has none, so a large result goes as a blob.</summary>

@@ -16,12 +16,14 @@ internal readonly record struct RunVerdict(StatusCode Code, Blame Blame, string 
     /// <summary>The command ran, so what it wrote until then is worth showing (REAPI T4).</summary>
     public bool HasLogs => Code is StatusCode.OK or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted;
 
-    public static RunVerdict Of(SandboxReport report, SandboxSpec spec) => report.Outcome switch
+    /// <param name="timeoutIsActions">The timeout is the action's own, and not what the server gives to those that have none.</param>
+    public static RunVerdict Of(SandboxReport report, SandboxSpec spec, bool timeoutIsActions) => report.Outcome switch
     {
-        SandboxOutcome.Exited => new(StatusCode.OK, Blame.Unspecified, report.ExitCode == 0 ? "" : $"exit code {report.ExitCode}"),
+        // Whatever it answered: a command that fails has said why, and several clients would print ours above that.
+        SandboxOutcome.Exited => new(StatusCode.OK, Blame.Unspecified, ""),
         SandboxOutcome.Signaled => new(StatusCode.OK, Blame.Unspecified, $"killed by signal {report.Signal}{Because(report)}"),
         SandboxOutcome.TimedOut => new(
-            StatusCode.DeadlineExceeded, Blame.Action, $"the command was still running after its timeout of {spec.Limits.Timeout.TotalSeconds:0.###} s and was killed"),
+            StatusCode.DeadlineExceeded, Blame.Action, $"the command was still running after {Timeout(spec, timeoutIsActions)} and was killed"),
         // Neither a test failure nor a reason to try the same again here (BuildBuddy #8396 is a fake test failure).
         SandboxOutcome.MemoryLimit => new(
             StatusCode.ResourceExhausted, Blame.Action, $"{OutOfMemory(spec)}{Because(report)}"),
@@ -39,6 +41,10 @@ internal readonly record struct RunVerdict(StatusCode Code, Blame Blame, string 
     };
 
     public RpcStatus ToStatus() => new() { Code = (int)Code, Message = HasResult ? "" : Message };
+
+    private static string Timeout(SandboxSpec spec, bool isActions) => isActions
+        ? FormattableString.Invariant($"the timeout of {spec.Limits.Timeout.TotalSeconds:0.###} s that its action sets")
+        : FormattableString.Invariant($"{spec.Limits.Timeout.TotalSeconds:0.###} s, this server's limit (--action-timeout) for actions that set none,");
 
     // Without a limit of its own it was the machine's memory that ended, or that of the cgroup in which the worker lives.
     private static string OutOfMemory(SandboxSpec spec) => spec.Limits.MemoryBytes > 0

@@ -16,6 +16,13 @@ internal sealed class InputTree
     public List<InputSymlink> Symlinks { get; } = [];
 
     public required long FileBytes { get; init; }
+
+    /// <summary>What a blob is in this tree, in words; below an absent directory nothing is known.</summary>
+    public string Describe(Digest digest)
+    {
+        int index = Files.FindIndex(file => file.Digest == digest);
+        return index < 0 ? "an input directory" : $"the input file {Files[index].Path}";
+    }
 }
 
 internal readonly record struct InputSymlink(string Path, string Target);

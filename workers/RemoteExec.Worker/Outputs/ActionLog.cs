@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Storage;
 
@@ -6,11 +5,16 @@ namespace RemoteExec.Worker;
 
 /// <summary>
 /// One of an action's two streams while it runs: in memory while it is small, then in a file of the work
-/// directory, so that slots times the limit never sits in memory. The sandbox bounds the total.
+/// directory, so that slots times the limit never sits in memory. Of one that is longer than the limit the head and the tail are kept: what
+/// went wrong stands in the last lines.
+/// <code>
+/// file: | head, written once | tail, written round and round |
+/// </code>
 /// </summary>
-internal sealed class ActionLog(string spillPath) : IDisposable
+internal sealed class ActionLog(string spillPath, long bytesMax) : IDisposable
 {
     private const int MemoryBytesMax = 128 * 1024;
+    private const int CopyBytes = 1 << 20;
 
     // Also the lock between the sandbox's reader and who shows the log meanwhile: one object less for each action.
     private readonly MemoryStream _memory = new();
@@ -20,6 +24,14 @@ internal sealed class ActionLog(string spillPath) : IDisposable
     private bool _isOver;
     private Exception? _failure;
     private bool _isDisposed;
+
+    /// <summary>The first part of what is kept of a log that is too long; the rest is its end.</summary>
+    public long HeadBytes => bytesMax - (bytesMax / 2);
+
+    /// <summary>What is missing between head and tail.</summary>
+    public long DroppedBytes => Math.Max(0, _length - bytesMax);
+
+    private long TailBytes => bytesMax / 2;
 
     /// <summary>Called by the sandbox's reader, one call at a time, never after the run.</summary>
     /// <exception cref="IOException">It cannot be kept. That is remembered: a log with a hole is never told as a result.</exception>
@@ -51,8 +63,10 @@ internal sealed class ActionLog(string spillPath) : IDisposable
         {
             _isOver |= isOver;
             offset = _shown;
-            if (_isDisposed || _isOver != isOver || _shown >= Math.Min(_length, shownMax)) return [];
-            byte[] bytes = new byte[Math.Min(pieceMax, Math.Min(_length, shownMax) - _shown)];
+            // Never of the tail, whose place in the file is written again.
+            long end = Math.Min(Math.Min(_length, shownMax), HeadBytes);
+            if (_isDisposed || _isOver != isOver || _shown >= end) return [];
+            byte[] bytes = new byte[Math.Min(pieceMax, end - _shown)];
             if (_spill is null)
                 _memory.GetBuffer().AsSpan((int)_shown, bytes.Length).CopyTo(bytes);
             else if (RandomAccess.Read(_spill, bytes, _shown) < bytes.Length)
@@ -74,23 +88,20 @@ internal sealed class ActionLog(string spillPath) : IDisposable
         lock (_memory) _shown = long.MaxValue;
     }
 
-    /// <summary>
-    /// What the result says about this stream. What was dropped is told in a last line of its own: a log that
-    /// merely stops reads like a crash.
-    /// </summary>
+    /// <summary>What the result says about this stream.</summary>
     /// <exception cref="IOException">Not all of it was kept.</exception>
     public async ValueTask<StoredLog> StoreAsync(
-        ILocalBlobStore store, DigestFunction function, long droppedBytes, int inlineBytesMax, CancellationToken cancellationToken)
+        ILocalBlobStore store, DigestFunction function, int inlineBytesMax, CancellationToken cancellationToken)
     {
-        if (droppedBytes > 0)
-            Write(Encoding.UTF8.GetBytes($"\n[output truncated: {droppedBytes} more bytes were dropped]\n"));
         ThrowIfFailed();
         if (_length == 0) return StoredLog.Empty;
-        if (_length <= inlineBytesMax) return new StoredLog(_memory.ToArray(), Digest: null);
-        var digest = _spill is null
-            ? await store.WriteAllAsync(function, _memory.GetBuffer().AsMemory(0, (int)_length), cancellationToken)
-            : await store.ImportFileAsync(function, _spill, cancellationToken);
-        return new StoredLog([], digest);
+        if (_length <= inlineBytesMax && _spill is null) return new StoredLog(_memory.ToArray(), Digest: null);
+        if (_spill is null)
+            return new StoredLog([], await store.WriteAllAsync(function, _memory.GetBuffer().AsMemory(0, (int)_length), cancellationToken));
+        if (DroppedBytes == 0) return new StoredLog([], await store.ImportFileAsync(function, _spill, cancellationToken));
+
+        using var whole = Straighten();
+        return new StoredLog([], await store.ImportFileAsync(function, whole, cancellationToken));
     }
 
     public void Dispose()
@@ -105,17 +116,62 @@ internal sealed class ActionLog(string spillPath) : IDisposable
 
     private void Append(ReadOnlySpan<byte> data)
     {
-        if (_spill is null && _length + data.Length <= MemoryBytesMax)
+        if (_spill is null && _length + data.Length <= Math.Min(MemoryBytesMax, bytesMax))
         {
             _memory.Write(data);
-        }
-        else
-        {
-            _spill ??= Spill();
-            RandomAccess.Write(_spill, data, _length);
+            _length += data.Length;
+            return;
         }
 
-        _length += data.Length;
+        _spill ??= Spill();
+        while (!data.IsEmpty)
+        {
+            var piece = data[..(int)Math.Min(data.Length, RoomAt(_length, out long place))];
+            RandomAccess.Write(_spill, piece, place);
+            _length += piece.Length;
+            data = data[piece.Length..];
+        }
+    }
+
+    /// <summary>Where a byte of the stream stands in the file, and how many may follow it there.</summary>
+    private long RoomAt(long offset, out long place)
+    {
+        if (offset < HeadBytes)
+        {
+            place = offset;
+            return HeadBytes - offset;
+        }
+
+        long round = (offset - HeadBytes) % TailBytes;
+        place = HeadBytes + round;
+        return TailBytes - round;
+    }
+
+    /// <summary>Head and tail in the order in which they were written.</summary>
+    private SafeFileHandle Straighten()
+    {
+        var straight = File.OpenHandle(spillPath + ".whole", FileMode.Create, FileAccess.ReadWrite);
+        try
+        {
+            byte[] buffer = new byte[CopyBytes];
+            long written = 0;
+            for (long offset = 0; offset < _length;)
+            {
+                int count = RandomAccess.Read(_spill!, buffer.AsSpan(0, (int)Math.Min(Math.Min(buffer.Length, RoomAt(offset, out long place)), _length - offset)), place);
+                if (count == 0) throw new IOException($"{spillPath} is shorter than what was written to it");
+                RandomAccess.Write(straight, buffer.AsSpan(0, count), written);
+                written += count;
+                offset += count;
+                if (offset == HeadBytes) offset = _length - TailBytes;
+            }
+
+            return straight;
+        }
+        catch
+        {
+            straight.Dispose();
+            throw;
+        }
     }
 
     private SafeFileHandle Spill()

@@ -6,7 +6,7 @@ public sealed record OutputLimits
     /// <summary>All files together.</summary>
     public long BytesMax { get; init; } = 64L << 30;
 
-    /// <summary>Of stdout, and of stderr. The rest is dropped and the log's last line says so.</summary>
+    /// <summary>Of stdout, and of stderr: head and tail, half of it each. What was between them is dropped, and the result's message says so.</summary>
     public long LogBytesMax { get; init; } = 64L << 20;
 
     /// <summary>
