@@ -92,6 +92,9 @@ public sealed record SchedulerOptions
 
     public ISchedulingObserver Observer { get; init => field = new GuardedSchedulingObserver(value); } = GuardedSchedulingObserver.Nobody;
 
+    /// <summary>Told of workers, for the log. Called under the lock: be quick, never wait. What it throws changes nothing.</summary>
+    public Action<WorkerMove>? WorkerMoved { get; init; }
+
     /// <summary>Finished operations in a <see cref="QueueSnapshot"/>.</summary>
     public int RecentlyFinishedMax { get; init; } = 100;
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
 using RemoteExec.Hosting;
 using RemoteExec.Observability;
@@ -39,8 +40,9 @@ internal static class ServerComposition
             DataDirectory.Create(paths.DataDirectory);
 
             // Observability first: the rooms below count from their first moment.
+            var events = new ServerEvents(run.Logs.CreateLogger("RemoteExec.Server"), time);
             var metrics = running.Own(new ServerMetrics(
-                running.Health, roles: string.Join(',', options.Roles.Select(role => role.ToString().ToLowerInvariant()).Order())));
+                running.Health, roles: string.Join(',', options.Roles.Select(role => role.ToString().ToLowerInvariant()).Order()), events));
             var history = new ActionHistory(HistoryRecordsMax, HistoryBytesMax);
 
             // Bytes.
@@ -67,18 +69,20 @@ internal static class ServerComposition
             {
                 var journal = running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal, Observer = metrics.Journal, Warned = running.JournalWarned }));
                 scheduler = running.Own(new Scheduler(
-                    SchedulerOptionsOf(options) with { Observer = metrics.Scheduling },
+                    SchedulerOptionsOf(options) with { Observer = metrics.Scheduling, WorkerMoved = events.WorkerMoved },
                     journal,
                     time,
                     (completed, cancellation) =>
                     {
                         history.Add(completed);
+                        events.Ended(completed);
                         return actionCacheWriter.OnCompletedAsync(completed, cancellation);
                     },
                     running.SchedulerFaultChanged));
                 await scheduler.StartAsync(cancellationToken);
                 metrics.WatchJournal(() => journal.LengthBytes);
                 metrics.WatchQueue(scheduler.Snapshot);
+                events.Recovered(scheduler.Snapshot(), blobs.Usage);
             }
 
             // Services and ports.

@@ -65,7 +65,7 @@ public sealed class TamperingTests(string configuration)
         {
             await using var server = _server;
             await server.StopAsync();
-            Assert.That(server.Log.ToString(), Does.Not.Contain("input-altered"));
+            Assert.That(server.Log.ToString(), Does.Not.Contain("input_altered"));
         }
         _folder.Dispose();
     }

@@ -7,7 +7,7 @@ namespace RemoteExec.Rpc.Tests;
 /// <summary>Keeps what the server logs, for tests to look at.</summary>
 internal sealed class CollectedLog : ILoggerFactory
 {
-    private readonly ConcurrentQueue<(LogLevel Level, string Category, Exception? Exception)> _entries = new();
+    private readonly ConcurrentQueue<(LogLevel Level, string Category, Exception? Exception, string? Event, string Message)> _entries = new();
     private readonly Channel<Exception?> _rpcErrors = Channel.CreateUnbounded<Exception?>();
 
     private readonly Channel<string> _warnings = Channel.CreateUnbounded<string>();
@@ -20,6 +20,9 @@ internal sealed class CollectedLog : ILoggerFactory
         .Where(entry => !entry.Category.StartsWith("Grpc", StringComparison.Ordinal)
             && (entry.Category.StartsWith("RemoteExec", StringComparison.Ordinal) || entry.Level >= LogLevel.Warning))
         .Select(entry => $"{entry.Level} {entry.Category} {entry.Exception}");
+
+    /// <summary>The lines of an event.</summary>
+    public IReadOnlyList<string> Lines(string name) => [.. _entries.Where(entry => entry.Event == name).Select(entry => entry.Message)];
 
     public IEnumerable<Exception?> RpcErrors =>
         _entries.Where(entry => entry is { Level: LogLevel.Error, Category: "RemoteExec.Rpc" }).Select(entry => entry.Exception);
@@ -42,8 +45,9 @@ internal sealed class CollectedLog : ILoggerFactory
         public void Log<TState>(
             LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            log._entries.Enqueue((logLevel, category, exception));
-            if (logLevel == LogLevel.Warning && category == "RemoteExec.Rpc") log._warnings.Writer.TryWrite(formatter(state, exception));
+            string message = formatter(state, exception);
+            log._entries.Enqueue((logLevel, category, exception, eventId.Name, message));
+            if (logLevel == LogLevel.Warning && category == "RemoteExec.Rpc") log._warnings.Writer.TryWrite(message);
             if (logLevel == LogLevel.Error && category == "RemoteExec.Rpc") log._rpcErrors.Writer.TryWrite(exception);
         }
     }

@@ -304,6 +304,24 @@ public sealed class ServerWireTests : ServerWireFixture
         await AssertServesAsync(peer, 3);
     }
 
+    [Test]
+    public async Task A_service_that_is_not_offered_is_named_in_the_log_once()
+    {
+        using var peer = await ConnectAsync();
+        for (int stream = 1; stream <= 9; stream += 2)
+        {
+            await peer.StartCallAsync(stream, stream == 9 ? "/other.Service/Do" : "/made.up.Service/Do");
+            await peer.SendDataAsync(stream, isEnd: true, FramedHi);
+            AssertStatus(await peer.ReadAnswerAsync(stream), StatusCode.Unimplemented);
+        }
+
+        var lines = Log.Lines("unknown_method");
+        Assert.That(lines, Has.Count.EqualTo(2));
+        Assert.That((lines[0], lines[1]), Is.EqualTo((Told("/made.up.Service/Do"), Told("/other.Service/Do"))));
+
+        static string Told(string path) => $"a client called {path}, which is not offered by this server; further calls of it are not told";
+    }
+
     [TestCase(UnaryPath)]
     [TestCase(ClientStreamingPath)]
     [TestCase(ServerStreamingPath)]

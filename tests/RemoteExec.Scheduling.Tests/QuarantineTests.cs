@@ -135,4 +135,34 @@ internal sealed class QuarantineTests : QueueFixture
 
         Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Quarantined));
     }
+
+    [Test]
+    public void Who_writes_the_log_is_told_of_a_worker_that_comes_is_kept_from_work_and_goes()
+    {
+        var moves = new List<string>();
+        Options = Options with { QuarantineAfter = 1, WorkerMoved = move => moves.Add($"{move.Worker.Id} of {move.Worker.Pool}: {move.From} to {move.To}") };
+        NewQueue();
+        long session = Join(Build.Worker() with { Pool = "told" });
+        var failed = Submit(Build.Request(1));
+        Queue.Report("w1", failed.Execution.LeaseId, Build.Broken(), Now);
+        KeepAlive(session, Options.QuarantineFirst);
+        Queue.Report("w1", failed.Execution.LeaseId, Build.Ok(), Now);
+        Queue.Drain("w1", session, Now);
+
+        Assert.That(moves, Is.EqualTo(new[]
+        {
+            "w1 of told: Joining to Ready", "w1 of told: Ready to Quarantined", "w1 of told: Quarantined to Ready",
+            "w1 of told: Ready to Draining", "w1 of told: Draining to Gone",
+        }));
+    }
+
+    [Test]
+    public void Who_writes_the_log_and_throws_changes_nothing()
+    {
+        Options = Options with { WorkerMoved = _ => throw new TimeZoneNotFoundException() };
+        NewQueue();
+        Join(Build.Worker());
+
+        Assert.That(Queue.Snapshot(Now).Workers.Single().State, Is.EqualTo(WorkerState.Ready));
+    }
 }

@@ -4,7 +4,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Observability;
 
 /// <summary>One tier of the blob store.</summary>
-internal sealed class BlobStoreMetrics(Instruments instruments, string tier) : IBlobStoreObserver
+internal sealed class BlobStoreMetrics(Instruments instruments, string tier, ServerEvents? events) : IBlobStoreObserver
 {
     // From a good SSD to a disk that is about to be replaced.
     internal static readonly double[] FlushSeconds = [0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
@@ -56,7 +56,11 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier) : I
 
     public void FoundPresent() => _present.Inc();
 
-    public void Refused() => _refused.Inc();
+    public void Refused()
+    {
+        _refused.Inc();
+        events?.StoreRefused();
+    }
 
     public void Evicted(long bytes) => _evictedBytes.Inc(bytes);
 

@@ -26,14 +26,15 @@ public sealed class ServerMetrics : IDisposable
     private readonly RuntimeMetrics _runtime;
 
     /// <param name="roles">The parts that this process plays.</param>
-    public ServerMetrics(ServerHealth health, string roles)
+    /// <param name="events">Told of what one number would hide.</param>
+    public ServerMetrics(ServerHealth health, string roles, ServerEvents? events = null)
     {
         var process = new ProcessMetrics(_instruments, roles);
         _instruments.BeforeScrape(() => process.Show(health));
         _scheduling = new SchedulingMetrics(_instruments);
         _queue = new QueueMetrics(_instruments);
         _journal = new JournalMetrics(_instruments);
-        _blobs = new BlobStoreMetrics(_instruments, tier: "disk");
+        _blobs = new BlobStoreMetrics(_instruments, tier: "disk", events);
         _actionCache = new ActionCacheMetrics(_instruments);
         _services = new ServicesMetrics(_instruments);
         Rpc = new RpcMetrics(_instruments);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 
@@ -6,6 +7,10 @@ namespace RemoteExec.Rpc;
 /// <summary>The one place where an exception becomes a status.</summary>
 internal sealed partial class CallFailures(RpcServerOptions options, ILogger log)
 {
+    private const int UnknownNamesMax = 100;
+
+    private readonly ConcurrentDictionary<string, byte> _unknown = new();
+
     /// <summary>What a handler threw.</summary>
     public RpcException ToRpc(Exception exception, RpcCall call)
     {
@@ -76,6 +81,13 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
         _ => false,
     };
 
+    /// <summary>A call of something that is not served: one line for each name, since a client that wants it asks again and again.</summary>
+    public void NoteUnknown(string path)
+    {
+        // Names are the clients' own: there must be an end to remembering them.
+        if (_unknown.Count < UnknownNamesMax && _unknown.TryAdd(path, 0)) LogUnknown(log, path);
+    }
+
     private static RpcException Failure(StatusCode code, string detail, Exception reason) => new(new Status(code, detail, reason));
 
     private RpcException ToTellable(RpcException failure, RpcCall call)
@@ -90,15 +102,18 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
         return detail == status.Detail ? failure : new RpcException(new Status(status.StatusCode, detail, status.DebugException), failure.Trailers);
     }
 
-    [LoggerMessage(1, LogLevel.Error, "rpc failed unexpectedly: {Method}")]
+    [LoggerMessage(1, LogLevel.Error, "rpc failed unexpectedly: {Method}", EventName = "rpc_failed_unexpectedly")]
     private static partial void LogBug(ILogger log, string method, Exception exception);
 
-    [LoggerMessage(3, LogLevel.Debug, "rpc left by its client: {Method}")]
+    [LoggerMessage(3, LogLevel.Debug, "rpc left by its client: {Method}", EventName = "rpc_left")]
     private static partial void LogLeft(ILogger log, string method, Exception exception);
 
-    [LoggerMessage(4, LogLevel.Error, "rpc streams ended with a failure")]
+    [LoggerMessage(4, LogLevel.Error, "rpc streams ended with a failure", EventName = "rpc_ending_failed")]
     private static partial void LogEnding(ILogger log, Exception exception);
 
-    [LoggerMessage(2, LogLevel.Debug, "rpc refused: {Method} {StatusCode}")]
+    [LoggerMessage(2, LogLevel.Debug, "rpc refused: {Method} {StatusCode}", EventName = "rpc_refused")]
     private static partial void LogRefused(ILogger log, string method, StatusCode statusCode, Exception exception);
+
+    [LoggerMessage(5, LogLevel.Information, "a client called {Method}, which is not offered by this server; further calls of it are not told", EventName = "unknown_method")]
+    private static partial void LogUnknown(ILogger log, string method);
 }

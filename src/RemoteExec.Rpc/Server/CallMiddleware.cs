@@ -77,6 +77,7 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
 
     private Task RefuseUnknown(HttpContext context)
     {
+        failures.NoteUnknown(context.Request.Path);
         Refuse(context, StatusCode.Unimplemented, $"{context.Request.Path} is not offered by this server");
         _observed.Started(RpcCallReport.UnknownMethod);
         _observed.Finished(new RpcCallReport(RpcCallReport.UnknownMethod, StatusCode.Unimplemented, TimeSpan.Zero, 0, 0));

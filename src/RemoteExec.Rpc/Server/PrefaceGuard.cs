@@ -95,7 +95,7 @@ internal sealed partial class PrefaceGuard(RpcServerOptions options)
         }
     }
 
-    [LoggerMessage(3, LogLevel.Warning, "{Peer} speaks TLS to the gRPC port, which speaks without: give that client grpc:// or http:// in place of grpcs:// or https:// (Buck2: tls = false)")]
+    [LoggerMessage(3, LogLevel.Warning, "{Peer} speaks TLS to the gRPC port, which speaks without: give that client grpc:// or http:// in place of grpcs:// or https:// (Buck2: tls = false)", EventName = "tls_on_plain_port")]
     private static partial void LogTls(ILogger log, EndPoint? peer);
 
     private async Task AnswerAsync(ConnectionContext connection, CancellationToken cancellationToken)

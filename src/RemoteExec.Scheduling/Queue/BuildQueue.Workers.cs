@@ -72,7 +72,7 @@ internal sealed partial class BuildQueue
     private Worker Add(WorkerDescription description, Instant now)
     {
         var breaker = _breakers.Remove(description.Id, out var remembered) ? remembered : new Breaker(options);
-        var worker = new Worker(description, breaker, _sequence++, now);
+        var worker = new Worker(description, breaker, _sequence++, now, options.WorkerMoved);
         _workers.Add(worker.Id, worker);
         return worker;
     }

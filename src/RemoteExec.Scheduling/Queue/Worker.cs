@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using RemoteExec.Core;
 
 namespace RemoteExec.Scheduling;
 
@@ -6,7 +7,7 @@ namespace RemoteExec.Scheduling;
 /// One worker and what is in its hands. Its state moves by <see cref="WorkerTable"/> alone, and whatever decides about its seat in
 /// <see cref="WorkerClass.Free"/> changes only while it is up: <see cref="StandUp"/>.
 /// </summary>
-internal sealed class Worker(WorkerDescription description, Breaker breaker, long ordinal, Instant now)
+internal sealed class Worker(WorkerDescription description, Breaker breaker, long ordinal, Instant now, Action<WorkerMove>? moved)
 {
     private readonly Dictionary<LeaseId, Holding> _held = [];
 
@@ -73,15 +74,18 @@ internal sealed class Worker(WorkerDescription description, Breaker breaker, lon
     public void Move(WorkerEvent @event)
     {
         MustBeUp();
+        var from = State;
         State = WorkerTable.Next(State, @event)
             ?? throw new UnreachableException($"{@event} cannot happen to a worker that is {State}");
+        if (State != from || @event == WorkerEvent.Join)
+            Observers.Tell(moved, new WorkerMove(Description, from, State), static (tell, move) => tell(move));
     }
 
     /// <summary>It says hello, as this.</summary>
     public void Join(WorkerDescription description, long session, Instant now)
     {
-        Move(WorkerEvent.Join);
         (Description, Session, Joined, LastHeard) = (description, session, now, now);
+        Move(WorkerEvent.Join);
         if (Breaker.IsTripped && Can(WorkerEvent.Trip)) Move(WorkerEvent.Trip);
         if (description.IsDraining) Move(WorkerEvent.Drain);
     }

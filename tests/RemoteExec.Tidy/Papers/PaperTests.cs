@@ -37,6 +37,21 @@ public sealed partial class PaperTests
         Assert.That(words, Is.InRange(10, GlossaryWordsMax));
     }
 
+    [Test]
+    public void Every_event_of_the_log_is_in_the_table_of_events_and_no_other() => Assert.That(LogEvents.Documented, Is.EqualTo(LogEvents.Declared));
+
+    [Test]
+    public void An_event_is_named_in_lower_case_with_underscores() =>
+        Assert.That(LogEvents.Declared.Select(line => line.Split(' ')[0]), Has.All.Match("^[a-z]+(_[a-z]+)*$"));
+
+    [Test]
+    public void A_declaration_of_an_event_is_found_whatever_its_message_holds()
+    {
+        string source = """[LoggerMessage(1, LogLevel.Error, "a ] and a \" in it", EventName = "odd")] void A(); [LoggerMessage(Level = LogLevel.Debug, Message = "no name")]""";
+
+        Assert.That(LogEvents.DeclarationsIn(source).Select(LogEvents.NameIn), Is.EqualTo(new[] { "odd", "" }));
+    }
+
     [TestCaseSource(nameof(Pages))]
     public void A_link_of_a_page_leads_somewhere(string page)
     {

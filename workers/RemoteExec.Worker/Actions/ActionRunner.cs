@@ -57,9 +57,9 @@ internal sealed partial class ActionRunner(
         if (Failure.KindOf(exception) == FailureKind.Unknown) LogUnknown(exception, execution, number);
     }
 
-    [LoggerMessage(EventId = 20, EventName = "attempt-failed", Level = LogLevel.Information, Message = "attempt {Attempt} of {ExecutionId} failed at {Stage}, to blame: {Blame}: {Code} {Reason}")]
+    [LoggerMessage(EventId = 20, EventName = "attempt_failed", Level = LogLevel.Information, Message = "attempt {Attempt} of {ExecutionId} failed at {Stage}, to blame: {Blame}: {Code} {Reason}")]
     private partial void LogFailed(string executionId, int attempt, Stage stage, Blame blame, StatusCode code, string reason);
 
-    [LoggerMessage(EventId = 22, EventName = "attempt-failed-unexpectedly", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} failed in a way that nobody thought of")]
+    [LoggerMessage(EventId = 22, EventName = "attempt_failed_unexpectedly", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} failed in a way that nobody thought of")]
     private partial void LogUnknown(Exception exception, string executionId, int attempt);
 }

@@ -54,6 +54,6 @@ internal sealed partial class InputStage(
         }
     }
 
-    [LoggerMessage(EventId = 21, EventName = "input-altered", Level = LogLevel.Critical, Message = "input {Digest} of {ExecutionId} was altered in the store, seen at {Path}")]
+    [LoggerMessage(EventId = 21, EventName = "input_altered", Level = LogLevel.Critical, Message = "input {Digest} of {ExecutionId} was altered in the store, seen at {Path}")]
     private partial void LogInputAltered(string executionId, Digest digest, string path);
 }

@@ -145,9 +145,9 @@ internal sealed partial class WorkDirectories : IAsyncDisposable
     private void Remove(FileName name) => ServingLoop.Serve(
         () => TreeRemover.Remove(_parent, name, _end.Token), failure => LogNotRemoved(name.ToString(), failure.Message));
 
-    [LoggerMessage(EventId = 10, EventName = "work-directory-not-removed", Level = LogLevel.Warning, Message = "work directory {Name} not removed: {Reason}")]
+    [LoggerMessage(EventId = 10, EventName = "work_directory_not_removed", Level = LogLevel.Warning, Message = "work directory {Name} not removed: {Reason}")]
     private partial void LogNotRemoved(string name, string reason);
 
-    [LoggerMessage(EventId = 11, EventName = "work-directory-not-made", Level = LogLevel.Warning, Message = "no work directory made ahead: {Reason}")]
+    [LoggerMessage(EventId = 11, EventName = "work_directory_not_made", Level = LogLevel.Warning, Message = "no work directory made ahead: {Reason}")]
     private partial void LogNotMade(string reason);
 }

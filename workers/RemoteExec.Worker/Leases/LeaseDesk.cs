@@ -180,12 +180,12 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
 
     private void SayReturned(LeaseId lease) => lines.Say(new WorkerMessage { LeaseReturned = new LeaseReturned { Lease = lease } });
 
-    [LoggerMessage(EventId = 33, EventName = "attempt-crashed", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} crashed the runner")]
+    [LoggerMessage(EventId = 33, EventName = "attempt_crashed", Level = LogLevel.Error, Message = "attempt {Attempt} of {ExecutionId} crashed the runner")]
     private partial void LogAttemptCrashed(Exception bug, string executionId, int attempt);
 
-    [LoggerMessage(EventId = 34, EventName = "report-refused", Level = LogLevel.Error, Message = "the report of attempt {Attempt} of {ExecutionId} was refused: {Code} {Reason}")]
+    [LoggerMessage(EventId = 34, EventName = "report_refused", Level = LogLevel.Error, Message = "the report of attempt {Attempt} of {ExecutionId} was refused: {Code} {Reason}")]
     private partial void LogReportRefused(string executionId, int attempt, StatusCode code, string reason);
 
-    [LoggerMessage(EventId = 35, EventName = "attempt-not-cleaned-up", Level = LogLevel.Error, Message = "what attempt {Attempt} of {ExecutionId} left was not cleaned up")]
+    [LoggerMessage(EventId = 35, EventName = "attempt_not_cleaned_up", Level = LogLevel.Error, Message = "what attempt {Attempt} of {ExecutionId} left was not cleaned up")]
     private partial void LogNotCleanedUp(Exception failure, string executionId, int attempt);
 }

@@ -196,13 +196,13 @@ internal sealed partial class WorkerLoop(
     [LoggerMessage(EventId = 30, EventName = "joined", Level = LogLevel.Information, Message = "joined as {WorkerId}, coordinator {Version}")]
     private partial void LogJoined(string workerId, string version);
 
-    [LoggerMessage(EventId = 31, EventName = "disconnected", Level = LogLevel.Warning, Message = "connection lost, will try again: {Reason}")]
+    [LoggerMessage(EventId = 31, EventName = "disconnected", Level = LogLevel.Warning, Message = "not connected to a coordinator, trying again: {Reason}")]
     private partial void LogDisconnected(string reason);
 
     [LoggerMessage(EventId = 32, EventName = "draining", Level = LogLevel.Information, Message = "draining, {Leases} leases held")]
     private partial void LogDraining(int leases);
 
-    [LoggerMessage(EventId = 36, EventName = "message-not-handled", Level = LogLevel.Error, Message = "a {Message} of the coordinator could not be handled")]
+    [LoggerMessage(EventId = 36, EventName = "message_not_handled", Level = LogLevel.Error, Message = "a {Message} of the coordinator could not be handled")]
     private partial void LogMessageNotHandled(Exception bug, CoordinatorMessage.MessageOneofCase message);
 
     private enum StreamEnd
