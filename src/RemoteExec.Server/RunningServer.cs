@@ -108,6 +108,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         await Task.WhenAll(_working, _scheduler?.WhenIdle ?? Task.CompletedTask).WaitAsync(lastCall.Token)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
+        if (_working.IsCompleted && _scheduler?.WhenIdle.IsCompleted != false) DrainIdle();
+        else DrainLate();
+
         // Who still waits for an end is told to come back for it, and so is who follows the output of what runs elsewhere.
         _scheduler?.EndFeeds();
         _services?.LiveLogs?.Close();
@@ -151,6 +154,12 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "draining", Message = "draining for at most {Seconds} s")]
     private partial void Draining(double seconds);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "drain_idle", Message = "nothing runs any more; clients are told to come back, and the ports close")]
+    private partial void DrainIdle();
+
+    [LoggerMessage(Level = LogLevel.Warning, EventName = "drain_late", Message = "something still runs near the end of the drain limit: it is handed back and runs again; clients are told to come back, and the ports close")]
+    private partial void DrainLate();
 
     [LoggerMessage(Level = LogLevel.Warning, EventName = "worker_left_behind", Message = "the local worker did not end within the drain limit; what it runs ends with this process and is queued again by the next")]
     private partial void WorkerLeftBehind();

@@ -30,7 +30,7 @@ public sealed class LogTests
         string[] events = [.. server.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(EventOf)];
         Assert.That(events, Is.EquivalentTo(new[]
         {
-            "recovered", "ready", "joined", "worker_joined", "unknown_method", "draining", "draining", "worker_draining", "worker_left", "stopped",
+            "recovered", "ready", "joined", "worker_joined", "unknown_method", "draining", "draining", "drain_idle", "worker_draining", "worker_left", "stopped",
         }), () => server.Error);
         Assert.That(events[0], Is.EqualTo("recovered"));
         Assert.That(events[^1], Is.EqualTo("stopped"));
