@@ -25,6 +25,9 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     public string Welcome => _welcome();
 
+    /// <summary>Called first thing when the ports are open: a start that is refused says one sentence and nothing else.</summary>
+    public Action Begun { get; set; } = () => { };
+
     /// <summary>Takes what is to be disposed when the server ends; the last taken goes first.</summary>
     public T Own<T>(T part)
         where T : notnull
@@ -59,6 +62,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     /// <summary>The ports are open: the worker joins, and the server serves until told to stop, then drains. Fails when the local worker does.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
+        Begun();
         if (_worker is not null)
             _working = _worker.RunAsync(_workerDrain.Token);
         Health.Ready(() => _scheduler?.Fault);

@@ -82,7 +82,8 @@ internal static class ServerComposition
                 await scheduler.StartAsync(cancellationToken);
                 metrics.WatchJournal(() => journal.LengthBytes);
                 metrics.WatchQueue(scheduler.Snapshot);
-                events.Recovered(scheduler.Snapshot(), blobs.Usage);
+                var (found, stored) = (scheduler.Snapshot(), blobs.Usage);
+                running.Begun = () => events.Recovered(found, stored);
             }
 
             // Services and ports.
