@@ -28,7 +28,7 @@ internal sealed class ServerOptions(OptionReader options)
     public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax, defaultWords: "the number of processors");
     public string Pool { get; } = options.Text("pool", Pools.Default, "pool of the local worker", "NAME");
     public IReadOnlyList<PlatformProperty> Properties { get; } = options.Properties("property", "platform property that the local worker offers");
-    public SandboxMode Sandbox { get; } = options.Choice("sandbox", SandboxMode.Degrade, "when this kernel cannot build every wall: refuse, say so and go on, or never build any");
+    public SandboxMode Sandbox { get; } = options.Choice("sandbox", SandboxMode.Degrade, "when this kernel cannot build every part of the sandbox: refuse, say so and go on, or run without any");
     public long? ActionMemoryBytesMax { get; } = options.OptionalSize("action-memory", "memory that one action may use; no limit but the machine's when 0 or left out");
     public long? ActionScratchBytesMax { get; } = options.OptionalSize("action-scratch", "size of an action's /tmp, and of its /dev/shm, which are memory; when 0 or left out, a quarter of its slot's share of the memory, or of --action-memory");
 

@@ -47,8 +47,8 @@ internal static class Welcome
 
         var open = worker.Walls.Where(wall => !wall.Enforced).ToList();
         string walls = open.Count == 0
-            ? "every wall of the sandbox stands, no network"
-            : "WITHOUT these walls: " + string.Join("; ", open.Select(wall => $"{wall.Name} ({wall.Reason})"));
+            ? "the sandbox is complete, no network"
+            : "the sandbox is NOT complete: no " + string.Join("; no ", open.Select(wall => $"{wall.Name} ({wall.Reason})"));
         return $"this machine, {options.Slots} slots; {walls}";
     }
 

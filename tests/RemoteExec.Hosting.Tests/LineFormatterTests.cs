@@ -17,7 +17,7 @@ public sealed class LineFormatterTests
         {
             Assert.That(root.GetProperty("ts").GetString(), Is.EqualTo("2026-01-02T03:04:05.678Z"));
             Assert.That(root.GetProperty("level").GetString(), Is.EqualTo("warn"));
-            Assert.That(root.GetProperty("room").GetString(), Is.EqualTo("DiskBlobStore"));
+            Assert.That(root.GetProperty("source").GetString(), Is.EqualTo("DiskBlobStore"));
             Assert.That(root.GetProperty("event").GetString(), Is.EqualTo("Evicted"));
             Assert.That(root.GetProperty("msg").GetString(), Is.EqualTo("evicted 3 blobs"));
             Assert.That(root.GetProperty("blobs").GetString(), Is.EqualTo("3"));

@@ -12,12 +12,13 @@ public sealed class WorkerFlagsTests
             [
                 "--coordinator", "a:1,b:2", "--slots", "3", "--prefetch", "1", "--data-dir", "/data", "--pool", "gpu",
                 "--property", "gpu=a,b", "--property", "OSFamily=debian", "--sandbox", "degrade", "--action-memory", "2GiB", "--action-scratch", "1MiB",
-                "--drain-limit", "7s", "--worker-id", "me",
+                "--drain-limit", "7s", "--worker-id", "me", "--http", "127.0.0.1:9100",
             ],
             new Hashtable());
 
         Assert.That(outcome.Errors, Is.Empty);
         Assert.That(outcome.Options!.Coordinators.Select(coordinator => coordinator.ToString()), Is.EqualTo(["a:1", "b:2"]));
+        Assert.That(outcome.Options.Http?.ToString(), Is.EqualTo("127.0.0.1:9100"));
         var options = outcome.Options.ToOptions();
         Assert.That((options.Slots, options.Prefetch, options.DataDirectory, options.Pool), Is.EqualTo((3, 1, "/data", "gpu")));
         Assert.That((options.Sandbox, options.ActionMemoryBytesMax), Is.EqualTo((SandboxMode.Degrade, (long?)2 << 30)));

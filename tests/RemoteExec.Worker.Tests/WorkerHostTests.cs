@@ -32,7 +32,7 @@ public sealed class WorkerHostTests
         File.WriteAllText(letter, "precious");
         var flags = WorkerFlags.Table.Read(["--data-dir", folder.Path], new Hashtable()).Options!; // they are right
 
-        Assert.That(() => RunningWorker.CreateAsync(flags, TimeProvider.System, NullLoggerFactory.Instance, default),
+        Assert.That(() => RunningWorker.CreateAsync(flags, metrics: null, TimeProvider.System, NullLoggerFactory.Instance, default),
             Throws.TypeOf<WorkerRefusedException>().With.Message.Contains("letter.txt").And.Message.Contains("--data-dir"));
         Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.EqualTo(new[] { letter }));
     }

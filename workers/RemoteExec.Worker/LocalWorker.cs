@@ -31,7 +31,13 @@ public sealed class LocalWorker : IAsyncDisposable
     public static Task<LocalWorker> CreateAsync(
         WorkerOptions options, ILocalBlobStore local, IBlobStore? remote, IWorkerConnector connector,
         TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken) =>
-        WorkerComposition.ComposeAsync(options, local, remote, connector, time, logs, cancellationToken);
+        CreateAsync(options, local, remote, connector, metrics: null, time, logs, cancellationToken);
+
+    /// <param name="metrics">Counts attempts; null where nobody reads that.</param>
+    internal static Task<LocalWorker> CreateAsync(
+        WorkerOptions options, ILocalBlobStore local, IBlobStore? remote, IWorkerConnector connector, WorkerMetrics? metrics,
+        TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken) =>
+        WorkerComposition.ComposeAsync(options, local, remote, connector, metrics, time, logs, cancellationToken);
 
     /// <summary>Takes leases until <paramref name="drain"/> is cancelled and everything held has been reported.</summary>
     /// <exception cref="Grpc.Core.RpcException">The coordinator refuses this worker for good.</exception>

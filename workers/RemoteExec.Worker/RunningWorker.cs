@@ -24,12 +24,12 @@ internal sealed class RunningWorker : IProgramWork
 
     public string Welcome { get; private set; } = "";
 
-    public static async Task<RunningWorker> CreateAsync(WorkerFlags flags, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+    public static async Task<RunningWorker> CreateAsync(WorkerFlags flags, WorkerMetrics? metrics, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
     {
         var running = new RunningWorker();
         try
         {
-            await running.ComposeAsync(flags, time, logs, cancellationToken);
+            await running.ComposeAsync(flags, metrics, time, logs, cancellationToken);
             return running;
         }
         catch
@@ -52,7 +52,7 @@ internal sealed class RunningWorker : IProgramWork
         }
     }
 
-    private async Task ComposeAsync(WorkerFlags flags, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+    private async Task ComposeAsync(WorkerFlags flags, WorkerMetrics? metrics, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
     {
         var options = flags.ToOptions();
         ForeignFiles.Refuse(options.DataDirectory, WorkerFiles, name => new WorkerRefusedException(name));
@@ -61,10 +61,11 @@ internal sealed class RunningWorker : IProgramWork
         var local = Own(await DiskBlobStore.OpenAsync(WorkerCache.Options(options.DataDirectory, flags.CacheSizeBytes), time, cancellationToken));
         var blobChannel = Own(RpcChannels.Create(AddressOf(flags.Coordinators[0])));
         var coordinators = flags.Coordinators.Select(ChannelsTo).ToList();
+        metrics?.Describe(options, () => local.Usage);
         // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
         var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions { OutageMax = OutageMax });
         var connector = new RpcWorkerConnector(coordinators, time);
-        _worker = Own(await LocalWorker.CreateAsync(options, local, remote, connector, time, logs, cancellationToken));
+        _worker = Own(await LocalWorker.CreateAsync(options, local, remote, connector, metrics, time, logs, cancellationToken));
         Welcome = WorkerWelcome.Text(options, flags.Coordinators, _worker.Walls);
     }
 

@@ -9,7 +9,7 @@ namespace RemoteExec.Worker;
 internal static class WorkerComposition
 {
     public static async Task<LocalWorker> ComposeAsync(
-        WorkerOptions options, ILocalBlobStore local, IBlobStore? remote, IWorkerConnector connector,
+        WorkerOptions options, ILocalBlobStore local, IBlobStore? remote, IWorkerConnector connector, WorkerMetrics? metrics,
         TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
     {
         var log = logs.CreateLogger("RemoteExec.Worker");
@@ -46,9 +46,12 @@ internal static class WorkerComposition
             own, shared ?? own, () => lines.Limits);
         var runner = new ActionRunner(options.WorkerId, workDirectories, inputs, command, outputs, time, log);
 
+        AttemptRunner run = runner.RunAsync;
+        if (metrics is not null) run = metrics.Watch(run);
+
         // The loop that feeds them.
         var leases = new LeaseTable();
-        var desk = new LeaseDesk(options.WorkerId, leases, lines, runner.RunAsync, time, log);
+        var desk = new LeaseDesk(options.WorkerId, leases, lines, run, time, log);
         var loop = new WorkerLoop(Introduce(options, walls), connector, leases, desk, lines, options.DrainMax, time, Random.Shared, log);
         return new LocalWorker(loop, workDirectories, command, liveOutputs, launcher, walls);
     }
@@ -67,10 +70,19 @@ internal static class WorkerComposition
         {
             throw new WorkerRefusedException(
                 $"the sandbox is required and cannot be built here: {string.Join("; ", absent.Select(wall => $"{wall.Name}: {wall.Reason}"))}. "
-                + "Remove the obstacle, or say --sandbox degrade to run behind the walls that stand");
+                + Remedy(absent));
         }
         return probe.Enforced;
     }
+
+    // Who is not root lacks two things, and both can be given by whoever is.
+    private static string Remedy(IEnumerable<SandboxWall> absent) => Posix.EffectiveUser == 0
+        ? "Remove the obstacle, or say --sandbox degrade to run with the rest of it"
+        : "This worker is not root: run it as root, or give its user "
+            + (absent.Any(wall => wall.Wall == SandboxWalls.Limits)
+                ? "a delegated cgroup (Delegate=yes in its systemd unit, as in rexec-worker-user.service; to try it: systemd-run --user --scope -p Delegate=yes rexec-worker …)"
+                : "user namespaces (sysctl kernel.unprivileged_userns_clone=1; on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0 or an AppArmor profile)")
+            + ", or say --sandbox degrade to run with the rest of it";
 
     private static Hello Introduce(WorkerOptions options, IReadOnlyList<SandboxWall> walls)
     {

@@ -32,7 +32,7 @@ internal sealed class WorkerFlags(OptionReader options)
         options.Properties("property", "a platform property to offer, beside OSFamily, ISA and Pool");
 
     public SandboxMode Sandbox { get; } =
-        options.Choice("sandbox", SandboxMode.Required, "what to do when this kernel cannot build every wall around an action");
+        options.Choice("sandbox", SandboxMode.Required, "when this kernel cannot build every part of the sandbox: refuse, say so and go on, or run without any");
 
     public long? ActionMemoryBytes { get; } =
         options.OptionalSize("action-memory", "memory that one action may use; no limit but the machine's when 0 or left out");
@@ -44,6 +44,8 @@ internal sealed class WorkerFlags(OptionReader options)
 
     public string? WorkerId { get; } = options.OptionalText(
         "worker-id", "the name in results and on the workers page; the machine's and one that is kept in the data directory, when left out", "NAME");
+
+    public HostPort? Http { get; } = options.OptionalHostPort("http", "where /metrics and /healthz are served; nowhere when left out");
 
     public LogLevel LogLevel { get; } = options.LogLevel("log-level", LogLevel.Information, "least important log line that is written");
 

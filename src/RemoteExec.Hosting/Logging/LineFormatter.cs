@@ -40,7 +40,7 @@ internal sealed class LineFormatter(bool json, TimeProvider time) : ConsoleForma
             line.WriteStartObject();
             line.WriteString("ts", time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
             line.WriteString("level", LogLevels.WordOf(entry.LogLevel));
-            line.WriteString("room", room);
+            line.WriteString("source", room);
             if (entry.EventId.Name is { } name)
                 line.WriteString("event", name);
             line.WriteString("msg", Cut(message));

@@ -90,7 +90,7 @@ public sealed class StartTests
         server.Terminate();
 
         Assert.That(await server.ExitedAsync(), Is.EqualTo(Done), () => server.Error);
-        Assert.That(server.Output, Does.Contain("WITHOUT these walls: user ("));
+        Assert.That(server.Output, Does.Contain("the sandbox is NOT complete: no user ("));
     }
 
     [Test]
