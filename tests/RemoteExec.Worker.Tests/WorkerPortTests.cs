@@ -13,7 +13,7 @@ namespace RemoteExec.Worker.Tests;
 /// <summary>rexec-worker --http: what a scraper and a probe find there.</summary>
 public sealed partial class WorkerPortTests
 {
-    private static readonly BlobStoreUsage Usage = new(7, 0, 100, 1, OldestUse: null, 0, EvictedAge: null, IsSuspect: false);
+    private static readonly BlobStoreUsage Usage = new(7, 0, 0, 100, 1, OldestUse: null, 0, EvictedAge: null, IsSuspect: false);
 
     private readonly WorkerMetrics _metrics = new();
     private WebApplication _application = null!;

@@ -7,6 +7,7 @@ internal sealed record DocumentedMetric(string Type, IReadOnlyDictionary<string,
 {
     public static IReadOnlyDictionary<string, DocumentedMetric> ReadTable(string path) => File.ReadLines(path)
         .SkipWhile(line => !line.StartsWith("| metric |", StringComparison.Ordinal))
+        .TakeWhile(line => !line.StartsWith("## ", StringComparison.Ordinal)) // other tables follow
         .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
         .Select(line => line.Split('|', StringSplitOptions.TrimEntries))
         .ToDictionary(cells => cells[1].Trim('`'), cells => new DocumentedMetric(cells[2], ReadLabels(cells[3]), cells[4]));
