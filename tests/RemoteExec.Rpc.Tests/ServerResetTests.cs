@@ -120,6 +120,31 @@ public sealed class ServerResetTests : ServerWireFixture
     }
 
     [Test]
+    public async Task What_the_package_refuses_of_a_call_that_is_over_is_no_bug()
+    {
+        var isRunning = NewEvent();
+        var hasLeft = NewEvent();
+        IAsyncStreamReader<string>? reader = null;
+        IServerStreamWriter<string>? writer = null;
+        Echo.Duplex = async (requests, responses, context) =>
+        {
+            (reader, writer) = (requests, responses);
+            context.CancellationToken.Register(hasLeft.SetResult);
+            isRunning.SetResult();
+            await hasLeft.Task;
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, DuplexPath);
+        await isRunning.Task.WaitAsync(Patience);
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+        await Calls.NextAsync();
+
+        Assert.That((await FailureOf(reader!.MoveNext(CancellationToken.None))).StatusCode, Is.EqualTo(StatusCode.Cancelled));
+        Assert.That(async () => await writer!.WriteAsync("late"), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(Log.RpcErrors, Is.Empty);
+    }
+
+    [Test]
     public async Task A_read_that_was_cancelled_is_not_measured_against_the_idle_limit()
     {
         var isGivenUp = NewEvent();

@@ -11,7 +11,7 @@ internal sealed class UnwrittenMethodTests : ServicesFixture
     // No message at all, in its frame.
     private static readonly byte[] EmptyMessage = new byte[5];
 
-    private static IEnumerable<MethodDescriptor> Methods =>
+    internal static IEnumerable<MethodDescriptor> Methods =>
         from service in (ServiceDescriptor[])
         [
             Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, Build.Bazel.Remote.Execution.V2.ActionCache.Descriptor,

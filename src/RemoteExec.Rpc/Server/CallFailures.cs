@@ -41,15 +41,15 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
     /// <summary>What reading a request threw, in Grpc.AspNetCore or in a marshaller.</summary>
     public RpcException OfRequest(Exception exception, RpcCall call)
     {
-        if (call.HasClientLeft) return OfLeft(exception, call);
+        if (call.HasClientLeft) return OfLeft(OfPackage(exception, call), call);
         return exception switch
         {
-            // The package's refusal of a size; with 2 GiB and more it is another type.
-            RpcException { StatusCode: StatusCode.ResourceExhausted } or IOException => call.Method.Limits.TooLarge ?? Failure(
+            // The package's refusal of a size; with 2 GiB and more it is another type, from which that of a parser is derived.
+            _ when exception is RpcException { StatusCode: StatusCode.ResourceExhausted } || exception.GetType() == typeof(IOException) => call.Method.Limits.TooLarge ?? Failure(
                 StatusCode.ResourceExhausted,
                 $"a message is over the limit of {call.Method.Limits.ReceiveBytesMax ?? options.ReceiveBytesMax} bytes", exception),
             // Not the message's fault: the package reads no more of a call that is over.
-            RpcException or OperationCanceledException or InvalidOperationException => ToRpc(exception, call),
+            RpcException or OperationCanceledException or InvalidOperationException => ToRpc(OfPackage(exception, call), call),
             _ => Failure(StatusCode.Internal, "the request is not a valid message", exception),
         };
     }
@@ -64,6 +64,15 @@ internal sealed partial class CallFailures(RpcServerOptions options, ILogger log
         else LogBug(log, call.Method.FullName, exception);
         return Failure(StatusCode.Cancelled, "the client has left", exception);
     }
+
+    /// <summary>
+    /// What a stream of the package failed with. Of a call that is over it refuses reads and writes by tasks that nobody has thrown into,
+    /// so nothing but the place that awaits them tells them from a mistake of ours.
+    /// </summary>
+    public static Exception OfPackage(Exception exception, RpcCall call) =>
+        exception is InvalidOperationException && (call.HasClientLeft || call.IsEnded)
+            ? new OperationCanceledException("the call is over", exception)
+            : exception;
 
     /// <summary>
     /// What a stream that is gone is told by. InvalidOperationException, with ObjectDisposedException below it, is also the mark of many a

@@ -29,6 +29,10 @@ internal sealed class CallWriter<T>(IServerStreamWriter<T> inner, RpcCall call) 
         {
             await write;
         }
+        catch (InvalidOperationException refused)
+        {
+            throw CallFailures.OfPackage(refused, call);
+        }
         finally
         {
             call.SendStall.Disarm(); // a wait that was cancelled is over as well
