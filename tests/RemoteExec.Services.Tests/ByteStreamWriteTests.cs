@@ -392,7 +392,15 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         Assert.That((await Store.ReadAllAsync(digest, data.Length, Soon))!.Value.ToArray(), Is.EqualTo(data));
 
         // And the stranger is answered before it has sent everything.
-        await stranger.RequestStream.WriteAsync(Piece(isSilent ? 1 : 2), Soon);
+        try
+        {
+            await stranger.RequestStream.WriteAsync(Piece(isSilent ? 1 : 2), Soon);
+        }
+        catch (RpcException answered) when (answered.StatusCode == StatusCode.OK)
+        {
+            // What it sent before came to the server after the blob was there.
+        }
+
         Assert.That((await stranger.ResponseAsync).CommittedSize, Is.EqualTo(data.Length));
 
         WriteRequest Piece(int index, string name = "") => new()
