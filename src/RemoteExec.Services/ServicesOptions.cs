@@ -5,6 +5,9 @@ namespace RemoteExec.Services;
 /// <summary>What the services announce and enforce. One record for both, so that capabilities never promise another thing.</summary>
 public sealed record ServicesOptions
 {
+    // Each gathers up to 512 KiB in memory while its client sends.
+    private const int UploadsMost = 8192;
+
     /// <summary>Whether clients may call Execute; false is a cache.</summary>
     public bool ExecutionEnabled { get; init; } = true;
 
@@ -43,8 +46,14 @@ public sealed record ServicesOptions
     /// </summary>
     public TimeSpan CompleteTreeMemory { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Unfinished uploads kept for their clients to come back; the longest idle one goes first.</summary>
-    public int UploadsMax { get; init; } = 10_000;
+    /// <summary>Unfinished uploads, running and idle. Each has a file open: <see cref="UploadsMaxOf"/>.</summary>
+    public int UploadsMax { get; init; } = UploadsMost;
+
+    /// <summary>
+    /// Of these, such as are kept for their clients to come back; the longest idle one goes first. Most clients that break off never come back,
+    /// and who does goes on within seconds, or else begins again.
+    /// </summary>
+    public int IdleUploadsMax { get; init; } = 256;
 
     /// <summary>How long an unfinished upload waits for its client. Bazel's retries are over after 3 s, a person's are not.</summary>
     public TimeSpan UploadIdleMax { get; init; } = TimeSpan.FromMinutes(1);
@@ -62,6 +71,10 @@ public sealed record ServicesOptions
     public Uri? WebAddress { get; init; }
 
     public IServicesObserver Observer { get; init => field = new GuardedServicesObserver(value); } = GuardedServicesObserver.Nobody;
+
+    /// <summary>Where files are scarce, uploads get a quarter of them: what is read, connections and actions need the others.</summary>
+    /// <param name="openFilesMax">Null where nothing bounds them.</param>
+    public static int UploadsMaxOf(long? openFilesMax) => (int)Math.Clamp((openFilesMax ?? long.MaxValue) / 4, 1, UploadsMost);
 
     /// <summary>This build, as workers are told.</summary>
     public string Version { get; init; } = typeof(ServicesOptions).Assembly.GetName().Version?.ToString(3) ?? "";

@@ -1,6 +1,9 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Core;
+using RemoteExec.Protocol;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services.Tests;
@@ -8,7 +11,7 @@ namespace RemoteExec.Services.Tests;
 /// <summary>Uploads between and beside their calls, where a wire would only guess what has arrived.</summary>
 internal sealed class UploadsTests
 {
-    private readonly ServicesOptions _options = new() { UploadsMax = 2 };
+    private readonly ServicesOptions _options = new() { UploadsMax = 5, IdleUploadsMax = 2 };
     private ManualTime _time = null!;
     private MemoryBlobStore _store = null!;
     private Uploads _uploads = null!;
@@ -113,14 +116,124 @@ internal sealed class UploadsTests
         Assert.That(_uploads.Count, Is.EqualTo(2));
     }
 
+    [Test]
+    public async Task Of_those_whose_clients_have_left_only_so_many_are_kept_the_longest_idle_goes_first()
+    {
+        var store = new LendingStore(_store);
+        await using var active = await BeginAsync(store, "active");
+        foreach (string id in new[] { "a", "b", "c", "d" })
+        {
+            await LeaveUnfinishedAsync(store, id);
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.That((Kept("a"), Kept("b"), Kept("c"), Kept("d"), Kept("active")), Is.EqualTo((false, false, true, true, true)));
+        Assert.That(_store.Usage.ReservedBytes, Is.EqualTo(300), "what is dropped holds neither room nor a file");
+        await active.Upload.AppendAsync(new byte[50], default);
+        await active.Upload.CommitAsync(default);
+        Assert.That(await active.Upload.FinishAsync(default), Is.EqualTo(100));
+    }
+
+    [Test]
+    public async Task At_the_bound_of_all_a_newcomer_takes_the_place_of_the_longest_idle_one()
+    {
+        await LeaveUnfinishedAsync(_store, "a");
+        await LeaveUnfinishedAsync(_store, "b");
+        var active = new List<UploadHold>();
+        foreach (string id in new[] { "1", "2", "3", "4" }) active.Add(await BeginAsync(_store, id));
+
+        Assert.That((Kept("a"), Kept("b"), _uploads.Count), Is.EqualTo((false, true, 5)));
+        foreach (var hold in active) await hold.DisposeAsync();
+    }
+
+    [Test]
+    public async Task When_all_have_a_call_a_newcomer_is_refused_and_may_try_again()
+    {
+        var active = new List<UploadHold>();
+        foreach (string id in new[] { "1", "2", "3", "4", "5" }) active.Add(await BeginAsync(_store, id));
+
+        var refusal = Assert.ThrowsAsync<RpcException>(async () => await BeginAsync(_store, "6"));
+        Assert.That(refusal.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+        Assert.That(refusal.ToStatus().Details.Single().Is(Google.Rpc.RetryInfo.Descriptor));
+        Assert.That(active.Select(hold => hold.Interruption), Is.All.Null);
+
+        foreach (var hold in active) await hold.DisposeAsync();
+        await LeaveUnfinishedAsync(_store, "6");
+        Assert.That(Kept("6"), Is.True);
+    }
+
+    [Test]
+    public async Task A_client_whose_upload_was_dropped_begins_at_0_again()
+    {
+        foreach (string id in new[] { "a", "b", "c" }) await LeaveUnfinishedAsync(_store, id);
+
+        await using var back = await _uploads.EnterAsync(NameOf(new byte[100], "a"), default);
+        await back.Upload.EnterAsync(_store, 50, default);
+        Assert.That((back.Upload.CommittedBytes, back.Upload.ExpectedOffset), Is.EqualTo((0L, 0L)));
+    }
+
+    [Test]
+    public async Task Who_came_back_is_idle_from_its_leaving_anew()
+    {
+        await LeaveUnfinishedAsync(_store, "a");
+        await LeaveUnfinishedAsync(_store, "b");
+        await LeaveUnfinishedAsync(_store, "a");
+        await LeaveUnfinishedAsync(_store, "c");
+
+        Assert.That((Kept("a"), Kept("b"), Kept("c")), Is.EqualTo((true, false, true)));
+    }
+
+    [Test]
+    public async Task A_crowd_that_leaves_at_once_is_one_line_in_the_log()
+    {
+        using var listener = new KeptLines();
+        Trace.Listeners.Add(listener);
+        try
+        {
+            for (int i = 0; i < 20; i++) await LeaveUnfinishedAsync(_store, $"{i}");
+            Assert.That(listener.Lines.Count(line => line.Contains("too many unfinished uploads", StringComparison.Ordinal)), Is.EqualTo(1));
+        }
+        finally
+        {
+            Trace.Listeners.Remove(listener);
+        }
+    }
+
+    [TestCase(1024, 256)]
+    [TestCase(1_048_576, 8192)]
+    [TestCase(null, 8192)]
+    public void A_quarter_of_the_files_is_for_uploads(long? openFilesMax, int uploadsMax) =>
+        Assert.That(ServicesOptions.UploadsMaxOf(openFilesMax), Is.EqualTo(uploadsMax));
+
+    private bool Kept(string id) => _uploads.Find(NameOf(new byte[100], id)) is not null;
+
     private static UploadResourceName NameOf(byte[] data, string id = "id") =>
         new(id, new BlobResourceName(InstanceName.Empty, Digest.Of(DigestFunction.Sha256, data)));
 
     private async Task LeaveUnfinishedAsync(IBlobStore store, string id)
     {
+        await using var hold = await BeginAsync(store, id);
+    }
+
+    private async Task<UploadHold> BeginAsync(IBlobStore store, string id)
+    {
         byte[] data = new byte[100];
-        await using var hold = await _uploads.EnterAsync(NameOf(data, id), default);
+        var hold = await _uploads.EnterAsync(NameOf(data, id), default);
         await hold.Upload.EnterAsync(store, 0, default);
         await hold.Upload.AppendAsync(data.AsMemory(0, 50), default);
+        return hold;
+    }
+
+    private sealed class KeptLines : TraceListener
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public IEnumerable<string> Lines => _lines;
+
+        public override void Write(string? message)
+        {
+        }
+
+        public override void WriteLine(string? message) => _lines.Enqueue(message ?? "");
     }
 }

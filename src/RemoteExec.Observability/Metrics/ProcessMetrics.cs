@@ -1,16 +1,15 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Prometheus;
+using RemoteExec.Storage;
 
 namespace RemoteExec.Observability;
 
 /// <summary>What runs here and what it takes of the machine, under the names that every Prometheus client library gives them.</summary>
 internal sealed class ProcessMetrics
 {
-    private const string OpenFiles = "/proc/self/fd";
-    private const string Limits = "/proc/self/limits";
+    private const string Descriptors = "/proc/self/fd";
 
     private readonly Gauge _ready;
     private readonly Counter _cpuSeconds;
@@ -29,10 +28,10 @@ internal sealed class ProcessMetrics
         instruments.Gauge("process_start_time_seconds", "When the process started, in Unix time.").SetToTimeUtc(self.StartTime.ToUniversalTime());
         _cpuSeconds = instruments.Counter("process_cpu_seconds_total", "Processor time of this process.");
         _memoryBytes = instruments.Gauge("process_resident_memory_bytes", "Memory of this process that is resident.");
-        if (!Directory.Exists(OpenFiles)) return;
+        if (!Directory.Exists(Descriptors)) return;
 
         _openFiles = instruments.Gauge("process_open_fds", "Open file descriptors.");
-        instruments.Gauge("process_max_fds", "File descriptors that may be open.").Set(OpenFilesMax());
+        instruments.Gauge("process_max_fds", "File descriptors that may be open.").Set(OpenFiles.Max() ?? double.PositiveInfinity);
     }
 
     public void Show(ServerHealth health)
@@ -40,7 +39,7 @@ internal sealed class ProcessMetrics
         _ready.Set(health.IsReady ? 1 : 0);
         _cpuSeconds.IncTo(Environment.CpuUsage.TotalTime.TotalSeconds);
         _memoryBytes.Set(Environment.WorkingSet);
-        _openFiles?.Set(Directory.EnumerateFileSystemEntries(OpenFiles).Count());
+        _openFiles?.Set(Directory.EnumerateFileSystemEntries(Descriptors).Count());
     }
 
     // The build writes "0.1.0+COMMIT", and no commit where it knows none.
@@ -49,14 +48,5 @@ internal sealed class ProcessMetrics
         string built = typeof(ProcessMetrics).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
         string[] parts = built.Split('+', 2);
         return (parts[0], parts.Length > 1 ? parts[1] : "");
-    }
-
-    // proc(5): "Max open files   1024   524288   files"; the first number is what counts.
-    private static double OpenFilesMax()
-    {
-        string soft = File.ReadLines(Limits)
-            .First(line => line.StartsWith("Max open files", StringComparison.Ordinal))
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[3];
-        return soft == "unlimited" ? double.PositiveInfinity : double.Parse(soft, CultureInfo.InvariantCulture);
     }
 }

@@ -31,6 +31,9 @@ internal sealed class Upload(Uploads uploads, UploadResourceName name, IUploadEn
     /// <summary>The call that has it; guarded by the lock of the uploads.</summary>
     public UploadHold? Hold { get; set; }
 
+    /// <summary>Where it stands among those that nobody holds; guarded by the lock of the uploads.</summary>
+    public LinkedListNode<Upload>? IdlePlace { get; set; }
+
     /// <summary>When the last message came or the last call let go, in the clock's timestamps.</summary>
     public long LastHeard { get; set; }
 

@@ -39,7 +39,7 @@ internal sealed class UploadHold(Uploads uploads, Upload upload, CancellationTok
             try
             {
                 // Out of the table before it is forgotten: a newcomer makes its own.
-                uploads.Release(upload, isKept);
+                await uploads.ReleaseAsync(upload, isKept);
                 if (!isKept) await upload.ForgetAsync();
             }
             finally

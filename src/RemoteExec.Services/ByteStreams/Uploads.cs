@@ -7,8 +7,8 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>
-/// The unfinished uploads. Bounded in number and in time: each holds room in the store, most clients that break off never come back,
-/// and some stay and say nothing.
+/// The unfinished uploads. Bounded in number and in time: each holds room in the store and an open file, most clients that break off never
+/// come back, and some stay and say nothing.
 /// </summary>
 internal sealed class Uploads : IAsyncDisposable
 {
@@ -19,6 +19,8 @@ internal sealed class Uploads : IAsyncDisposable
     private readonly IUploadEncoding _zstd;
     private readonly Lock _lock = new();
     private readonly Dictionary<UploadResourceName, Upload> _uploads = [];
+    private readonly LinkedList<Upload> _idle = []; // those that nobody holds, the longest idle one first
+    private long? _toldAt;
     private readonly PeriodicTimer _sweeps;
     private readonly Task _sweeping;
 
@@ -53,12 +55,22 @@ internal sealed class Uploads : IAsyncDisposable
             {
                 if (!_uploads.TryGetValue(name, out var upload))
                 {
-                    if (_uploads.Count >= _options.UploadsMax) evicted = EvictLongestIdle();
+                    if (_uploads.Count >= _options.UploadsMax)
+                    {
+                        evicted = EvictLongestIdle()
+                            ?? throw RpcErrors.Exhausted($"{_options.UploadsMax} uploads are running already");
+                    }
+
                     _uploads[name] = upload = new Upload(this, name, name.Blob.Compressor == Compressor.Identity ? _identity : _zstd);
                 }
 
                 holder = upload.Hold;
-                if (holder is null) upload.Hold = hold = new UploadHold(this, upload, cancellationToken);
+                if (holder is null)
+                {
+                    LeaveIdle(upload);
+                    upload.Hold = hold = new UploadHold(this, upload, cancellationToken);
+                }
+
                 upload.LastHeard = Now;
             }
 
@@ -75,14 +87,21 @@ internal sealed class Uploads : IAsyncDisposable
         lock (_lock) return _uploads.GetValueOrDefault(name);
     }
 
-    public void Release(Upload upload, bool isKept)
+    /// <summary>Its call has let go of it.</summary>
+    /// <param name="isKept">Its client may come back.</param>
+    public async ValueTask ReleaseAsync(Upload upload, bool isKept)
     {
+        Upload? evicted = null;
         lock (_lock)
         {
             upload.Hold = null;
             upload.LastHeard = Now;
-            if (!isKept) _uploads.Remove(upload.Name);
+            if (isKept) upload.IdlePlace = _idle.AddLast(upload);
+            else _uploads.Remove(upload.Name);
+            if (_idle.Count > _options.IdleUploadsMax) evicted = EvictLongestIdle();
         }
+
+        if (evicted is not null) await ForgetAsync(evicted);
     }
 
     public async ValueTask DisposeAsync()
@@ -124,8 +143,13 @@ internal sealed class Uploads : IAsyncDisposable
     {
         lock (_lock)
         {
-            List<Upload> taken = [.. _uploads.Values.Where(upload => upload.Hold is null && which(upload))];
-            foreach (var upload in taken) _uploads.Remove(upload.Name);
+            List<Upload> taken = [.. _idle.Where(which)];
+            foreach (var upload in taken)
+            {
+                LeaveIdle(upload);
+                _uploads.Remove(upload.Name);
+            }
+
             return taken;
         }
     }
@@ -135,12 +159,28 @@ internal sealed class Uploads : IAsyncDisposable
         lock (_lock) return [.. _uploads.Values.Where(which).Select(upload => upload.Hold).OfType<UploadHold>()];
     }
 
-    /// <summary>Under the lock.</summary>
-    private Upload EvictLongestIdle()
+    /// <summary>Under the lock. Its client, should it come back, begins at 0 as after a restart. Null when all have a call.</summary>
+    private Upload? EvictLongestIdle()
     {
-        var victim = _uploads.Values.Where(upload => upload.Hold is null).MinBy(upload => upload.LastHeard)
-            ?? throw RpcErrors.Exhausted($"{_options.UploadsMax} uploads are running already");
+        // A crowd that leaves at once is one event, not thousands.
+        if (_toldAt is not { } toldAt || _clock.GetElapsedTime(toldAt) >= _options.UploadIdleMax)
+        {
+            _toldAt = Now;
+            Trace.TraceWarning(
+                $"too many unfinished uploads, at most {_options.UploadsMax}, of which {_options.IdleUploadsMax} whose clients have left: the longest idle ones are dropped, without any newcomers are refused");
+        }
+
+        if (_idle.First?.Value is not { } victim) return null;
+
+        LeaveIdle(victim);
         _uploads.Remove(victim.Name);
         return victim;
+    }
+
+    /// <summary>Under the lock.</summary>
+    private void LeaveIdle(Upload upload)
+    {
+        if (upload.IdlePlace is { } place) _idle.Remove(place);
+        upload.IdlePlace = null;
     }
 }
