@@ -3,6 +3,7 @@ using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Protocol;
+using RemoteExec.Rpc;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
@@ -11,11 +12,14 @@ namespace RemoteExec.Services;
 /// Small blobs in batches, and trees (REAPI 1.7). FindMissingBlobs is served by <see cref="RemoteExec.Services.FindMissingBlobs"/> on the
 /// bytes of its messages; SplitBlob and SpliceBlob are not announced and stay UNIMPLEMENTED.
 /// </summary>
-public sealed class ContentAddressableStorageService(IBlobStore store, ServicesOptions options)
+internal sealed class ContentAddressableStorageService(IBlobStore store, ServicesOptions options, AnswerBudget unsent)
     : ContentAddressableStorage.ContentAddressableStorageBase
 {
     // Every entry costs an answer of about a hundred bytes, however small its blob.
     private const int BatchItemsMax = 50_000;
+
+    // An entry's digest, the sentence that it is not there, and its details.
+    private const int MissBytes = 400;
 
     // Smaller blobs do not get smaller.
     private const int CompressBytesMin = 256;
@@ -63,10 +67,15 @@ public sealed class ContentAddressableStorageService(IBlobStore store, ServicesO
     {
         Door.Instance(request.InstanceName);
         var function = WireDigests.FunctionOf(request.DigestFunction, request.Digests.FirstOrDefault());
-        CheckBatch(request.Digests.Count, request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue)));
+        long blobBytes = request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue));
+        CheckBatch(request.Digests.Count, blobBytes);
 
         bool mayCompress = request.AcceptableCompressors.Contains(WireCompressor.Zstd);
         var room = new BatchAnswerRoom(request.Digests);
+        // Before anything is read, for all of it and until it has left.
+        long words = Math.Min((long)request.Digests.Count * MissBytes, Limits.AnswerBytesMax);
+        if (await unsent.TakeAsync(context.Peer, blobBytes + words, context.CancellationToken) is { } held) context.HoldUntilSent(held);
+
         var response = new BatchReadBlobsResponse();
         foreach (var wire in request.Digests)
         {

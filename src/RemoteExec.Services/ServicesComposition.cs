@@ -37,6 +37,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     private readonly HealthServiceImpl _health = new();
     private readonly List<string> _names = [""]; // the empty name is the server as a whole (health.proto)
     private readonly ByteStreamService _byteStream;
+    private readonly AnswerBudget _unsent;
 
     /// <param name="cache">Answers complete results only.</param>
     /// <param name="scheduler">Null on a server that only stores.</param>
@@ -44,6 +45,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     {
         LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
         _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
+        _unsent = new AnswerBudget(options.UnsentAnswersBytesMax, clock);
 
         List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor];
         AddStores(store, cache, options);
@@ -73,6 +75,9 @@ public sealed class ServicesComposition : IAsyncDisposable
     /// <summary>Uploads that wait for their clients, or have them.</summary>
     public int UnfinishedUploads => _byteStream.UnfinishedUploads;
 
+    /// <summary>Of large answers, what their clients have not taken yet.</summary>
+    internal long UnsentAnswersBytes => _unsent.HeldBytes;
+
     /// <summary>What a gRPC port makes of the failures that our rooms have names for.</summary>
     public static RpcException? ToRpc(Exception failure) => failure is SchedulingException refused ? refused.ToRpc() : null;
 
@@ -91,7 +96,7 @@ public sealed class ServicesComposition : IAsyncDisposable
 
     private void AddStores(IBlobStore store, IActionCache cache, ServicesOptions options)
     {
-        var blobs = new ContentAddressableStorageService(store, options);
+        var blobs = new ContentAddressableStorageService(store, options, _unsent);
         var findMissing = new FindMissingBlobs(store);
         var results = new ActionCacheService(cache, store, options);
 

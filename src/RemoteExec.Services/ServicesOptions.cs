@@ -46,6 +46,12 @@ public sealed record ServicesOptions
     /// </summary>
     public TimeSpan CompleteTreeMemory { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// How much of large answers (BatchReadBlobs) may lie here until their clients take it, over all connections: some sixty of 4 MiB, more than
+    /// one network interface sends at a time.
+    /// </summary>
+    public long UnsentAnswersBytesMax { get; init; } = 256L * 1024 * 1024;
+
     /// <summary>Unfinished uploads, running and idle. Each has a file open: <see cref="UploadsMaxOf"/>.</summary>
     public int UploadsMax { get; init; } = UploadsMost;
 

@@ -24,6 +24,7 @@ internal sealed class RpcCall : IDisposable
     private readonly CancellationTokenSource? _either;
     private readonly CancellationTokenRegistration _interrupting;
     private bool _isBroken;
+    private List<IDisposable>? _held;
 
     /// <param name="leaving">Fires when the server ends the streams that have no end of their own.</param>
     public RpcCall(HttpContext context, ServedMethod method, RpcServerOptions options, CancellationToken leaving)
@@ -66,6 +67,9 @@ internal sealed class RpcCall : IDisposable
     public bool IsEnded => _leaving.IsCancellationRequested;
 
     public static RpcCall Of(ServerCallContext context) => context.GetHttpContext().Features.GetRequiredFeature<RpcCall>();
+
+    /// <summary>Gives it back at the end of all, when the answer has left.</summary>
+    public void Hold(IDisposable held) => (_held ??= []).Add(held);
 
     /// <summary>A message was cut short: only this keeps the client from taking it for a whole one.</summary>
     public void ResetBroken()
@@ -129,6 +133,7 @@ internal sealed class RpcCall : IDisposable
 
     public void Dispose()
     {
+        foreach (var held in _held ?? []) held.Dispose();
         SendStall.Dispose();
         _body.Dispose();
         _interrupting.Dispose();

@@ -1,0 +1,134 @@
+using System.Buffers.Binary;
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using Grpc.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Rpc.Tests;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Services.Tests;
+
+/// <summary>Clients that ask for many blobs and take no byte of any.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+internal sealed class UntakenAnswersTests : ServicesFixture
+{
+    private const int BlobBytes = 200 << 10;
+
+    // Of these five fit; a connection may have one.
+    private const int BudgetBytes = 1 << 20;
+    private const int Fitting = 5;
+    private const int Peers = 6;
+    private const int CallsEach = 3;
+
+    private readonly List<Http2Peer> _peers = [];
+    private CountingStore? _counting;
+    private WireDigest _blob = null!;
+
+    protected override ServicesOptions FirstOptions => new() { UnsentAnswersBytesMax = BudgetBytes };
+
+    protected override IBlobStore Served => _counting ??= new CountingStore(Store);
+
+    [TearDown]
+    public void Leave() => _peers.ForEach(peer => peer.Dispose());
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Answers_that_nobody_takes_stay_within_their_budget_until_their_clients_reset_or_leave(bool isReset)
+    {
+        await AskAndTakeNothingAsync();
+        Assert.That(_counting!.Reads, Is.EqualTo(Fitting), "who waits has read nothing");
+        Assert.That(Services.UnsentAnswersBytes, Is.InRange(Fitting * BlobBytes, BudgetBytes));
+
+        var other = Cas.BatchReadBlobsAsync(new BatchReadBlobsRequest { Digests = { _blob } }, cancellationToken: Soon).ResponseAsync;
+        await Time.WaitForTimersAsync((Peers * CallsEach) - Fitting + 1, AnswerBudget.WaitMax);
+        Assert.That(other.IsCompleted, Is.False);
+        foreach (var peer in _peers)
+        {
+            for (int call = 0; isReset && call < CallsEach; call++) await peer.SendResetAsync((2 * call) + 1, Http2Error.Cancel);
+            if (!isReset) peer.Dispose();
+        }
+
+        Assert.That((await other).Responses.Single().Data, Has.Length.EqualTo(BlobBytes));
+        Channel.Dispose();
+        await StopPortAsync(); // every call has ended
+        Assert.That(Services.UnsentAnswersBytes, Is.Zero);
+    }
+
+    [Test]
+    public async Task While_large_answers_wait_small_ones_are_given()
+    {
+        await AskAndTakeNothingAsync();
+        var small = (await StoreAsync("small")).ToWire();
+
+        var answer = await Cas.BatchReadBlobsAsync(new BatchReadBlobsRequest { Digests = { small } }, cancellationToken: Soon);
+
+        Assert.That(answer.Responses.Single().Data.ToStringUtf8(), Is.EqualTo("small"));
+    }
+
+    [Test]
+    public async Task A_large_answer_that_finds_no_room_in_time_is_RESOURCE_EXHAUSTED_and_may_be_tried_again()
+    {
+        await AskAndTakeNothingAsync();
+        var other = Cas.BatchReadBlobsAsync(new BatchReadBlobsRequest { Digests = { _blob } }, cancellationToken: Soon).ResponseAsync;
+        await Time.WaitForTimersAsync((Peers * CallsEach) - Fitting + 1, AnswerBudget.WaitMax);
+        Time.Advance(AnswerBudget.WaitMax);
+
+        var refusal = await FailureOf(() => other);
+        Assert.That(refusal.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+        Assert.That(refusal.ToStatus().Details.Single().Is(Google.Rpc.RetryInfo.Descriptor));
+    }
+
+    /// <summary>Returns when all calls have what they get: their answer, which stays here, or a wait for it.</summary>
+    private async Task AskAndTakeNothingAsync()
+    {
+        _blob = (await Store.WriteAllAsync(DigestFunction.Sha256, new byte[BlobBytes], Soon)).ToWire();
+        byte[] request = Frame(new BatchReadBlobsRequest { Digests = { _blob } });
+        for (int i = 0; i < Peers; i++)
+        {
+            var peer = await Http2Peer.ConnectAsync(EndPoint, (0x4, 0)); // INITIAL_WINDOW_SIZE
+            _peers.Add(peer);
+            for (int call = 0; call < CallsEach; call++)
+            {
+                await peer.StartCallAsync((2 * call) + 1, "/build.bazel.remote.execution.v2.ContentAddressableStorage/BatchReadBlobs");
+                await peer.SendDataAsync((2 * call) + 1, isEnd: true, request);
+            }
+        }
+
+        await Time.WaitForTimersAsync((Peers * CallsEach) - Fitting, AnswerBudget.WaitMax);
+        await _counting!.WaitForReadsAsync(Fitting).WaitAsync(Soon);
+    }
+
+    private static byte[] Frame(BatchReadBlobsRequest message)
+    {
+        byte[] framed = new byte[5 + message.CalculateSize()];
+        BinaryPrimitives.WriteInt32BigEndian(framed.AsSpan(1), framed.Length - 5);
+        message.WriteTo(framed.AsSpan(5));
+        return framed;
+    }
+
+    private sealed class CountingStore(IBlobStore inner) : IBlobStore
+    {
+        private readonly SemaphoreSlim _opened = new(0);
+        private int _reads;
+
+        public int Reads => Volatile.Read(ref _reads);
+
+        public async Task WaitForReadsAsync(int count)
+        {
+            for (int i = 0; i < count; i++) await _opened.WaitAsync();
+        }
+
+        public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+            inner.FindMissingAsync(digests, cancellationToken);
+
+        public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _reads);
+            _opened.Release();
+            return inner.OpenReadAsync(digest, offset, cancellationToken);
+        }
+
+        public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+            inner.CreateWriterAsync(digest, cancellationToken);
+    }
+}
