@@ -1,12 +1,13 @@
 using Build.Bazel.Remote.Execution.V2;
 using Grpc.Core;
 using RemoteExec.Protocol;
+using RemoteExec.Rpc;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
 
 /// <summary>Action results by action digest (REAPI 1.8). <paramref name="cache"/> answers only complete results.</summary>
-public sealed class ActionCacheService(IActionCache cache, IBlobStore store, ServicesOptions options) : ActionCache.ActionCacheBase
+internal sealed class ActionCacheService(IActionCache cache, IBlobStore store, ServicesOptions options, AnswerBudget unsent) : ActionCache.ActionCacheBase
 {
     private readonly ResultOutputs _outputs = new(store, options);
     private readonly Inlining _inlining = new(store, options);
@@ -21,8 +22,12 @@ public sealed class ActionCacheService(IActionCache cache, IBlobStore store, Ser
         if (result is null) throw RpcErrors.NotFound("action result", action.ToString());
 
         PublicUsage.MakePublic(result);
-        if (Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles))
+        // Where too many answers lie here already, this one goes without (REAPI A2).
+        if (Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)
+            && unsent.TryTake(
+                context.Peer, _inlining.BytesOf(result, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles), out var held))
         {
+            if (held is not null) context.HoldUntilSent(held);
             await _inlining.ApplyAsync(
                 result, function, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles, context.CancellationToken);
         }

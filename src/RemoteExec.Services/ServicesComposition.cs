@@ -98,7 +98,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     {
         var blobs = new ContentAddressableStorageService(store, options, _unsent);
         var findMissing = new FindMissingBlobs(store);
-        var results = new ActionCacheService(cache, store, options);
+        var results = new ActionCacheService(cache, store, options, _unsent);
 
         Methods.Add<CapabilitiesService>(RpcLimits.Default, binder => Capabilities.BindService(binder, new CapabilitiesService(options)));
 

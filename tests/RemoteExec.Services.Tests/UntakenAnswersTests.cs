@@ -78,6 +78,42 @@ internal sealed class UntakenAnswersTests : ServicesFixture
         Assert.That(refusal.ToStatus().Details.Single().Is(Google.Rpc.RetryInfo.Descriptor));
     }
 
+    [Test]
+    public async Task A_result_is_inlined_within_the_same_budget_and_goes_without_where_there_is_none()
+    {
+        await AskAndTakeNothingAsync();
+        var request = await StoreResultAsync();
+
+        var answer = await ActionCache.GetActionResultAsync(request, cancellationToken: Soon);
+
+        Assert.That((answer.StdoutRaw.IsEmpty, answer.StdoutDigest), Is.EqualTo((true, _blob)));
+        Assert.That(_counting!.Reads, Is.EqualTo(Fitting));
+    }
+
+    [Test]
+    public async Task What_is_inlined_and_not_taken_counts_until_its_client_leaves()
+    {
+        _blob = (await Store.WriteAllAsync(DigestFunction.Sha256, new byte[BlobBytes], Soon)).ToWire();
+        byte[] request = Frame(await StoreResultAsync());
+        using var peer = await Http2Peer.ConnectAsync(EndPoint, (0x4, 0)); // INITIAL_WINDOW_SIZE
+        await peer.StartCallAsync(1, "/build.bazel.remote.execution.v2.ActionCache/GetActionResult");
+        await peer.SendDataAsync(1, isEnd: true, request);
+        await _counting!.WaitForReadsAsync(1).WaitAsync(Soon);
+        Assert.That(Services.UnsentAnswersBytes, Is.EqualTo(BlobBytes));
+
+        peer.Dispose();
+        Channel.Dispose();
+        await StopPortAsync();
+        Assert.That(Services.UnsentAnswersBytes, Is.Zero);
+    }
+
+    private async Task<GetActionResultRequest> StoreResultAsync()
+    {
+        var action = DigestOf("an action");
+        await Cache.PutAsync(new ActionCacheKey(default, action), new ActionResult { StdoutDigest = _blob }, Soon);
+        return new GetActionResultRequest { ActionDigest = action.ToWire(), InlineStdout = true };
+    }
+
     /// <summary>Returns when all calls have what they get: their answer, which stays here, or a wait for it.</summary>
     private async Task AskAndTakeNothingAsync()
     {
@@ -98,7 +134,7 @@ internal sealed class UntakenAnswersTests : ServicesFixture
         await _counting!.WaitForReadsAsync(Fitting).WaitAsync(Soon);
     }
 
-    private static byte[] Frame(BatchReadBlobsRequest message)
+    private static byte[] Frame(IMessage message)
     {
         byte[] framed = new byte[5 + message.CalculateSize()];
         BinaryPrimitives.WriteInt32BigEndian(framed.AsSpan(1), framed.Length - 5);

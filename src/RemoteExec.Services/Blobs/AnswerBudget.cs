@@ -34,14 +34,7 @@ internal sealed class AnswerBudget(long bytesMax, TimeProvider time)
     {
         if (bytes <= SmallBytesMax) return null;
 
-        // One that is larger than a share would wait for ever.
-        var place = new Place(this, connection, Math.Min(bytes, _shareMax));
-        lock (_gate)
-        {
-            place.Waiting = _waiting.AddLast(place);
-            Grant();
-        }
-
+        var place = Enter(connection, bytes);
         try
         {
             await place.Granted.WaitAsync(WaitMax, time, cancellationToken);
@@ -53,6 +46,36 @@ internal sealed class AnswerBudget(long bytesMax, TimeProvider time)
             if (failure is not TimeoutException) throw;
             throw RpcErrors.Exhausted("too many large answers are under way, which their clients have not taken yet; try again");
         }
+    }
+
+    /// <summary>The same for what an answer can do without: it takes its turn, but does not wait for it.</summary>
+    public bool TryTake(string connection, long bytes, out IDisposable? held)
+    {
+        held = null;
+        if (bytes <= SmallBytesMax) return true;
+
+        var place = Enter(connection, bytes);
+        if (!place.Granted.IsCompleted)
+        {
+            place.Dispose();
+            return false;
+        }
+
+        held = place;
+        return true;
+    }
+
+    private Place Enter(string connection, long bytes)
+    {
+        // One that is larger than a share would wait for ever.
+        var place = new Place(this, connection, Math.Min(bytes, _shareMax));
+        lock (_gate)
+        {
+            place.Waiting = _waiting.AddLast(place);
+            Grant();
+        }
+
+        return place;
     }
 
     /// <summary>Under the lock.</summary>

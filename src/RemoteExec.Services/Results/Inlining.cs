@@ -16,6 +16,21 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
     /// <summary>Whether a request asks for anything at all.</summary>
     public static bool IsWanted(bool stdout, bool stderr, IReadOnlyCollection<string> files) => stdout || stderr || files.Count > 0;
 
+    /// <summary>How much that is, at most.</summary>
+    public long BytesOf(ActionResult result, bool stdout, bool stderr, IReadOnlyCollection<string> files)
+    {
+        long bytes = (stdout ? SizeOf(result.StdoutDigest) : 0) + (stderr ? SizeOf(result.StderrDigest) : 0);
+        if (files.Count > 0)
+        {
+            var wanted = new HashSet<string>(files, StringComparer.Ordinal);
+            bytes += result.OutputFiles.Where(file => wanted.Contains(file.Path)).Sum(file => SizeOf(file.Digest));
+        }
+
+        return Math.Min(bytes, options.BatchBytesMax);
+
+        static long SizeOf(WireDigest? digest) => Math.Clamp(digest?.SizeBytes ?? 0, 0, int.MaxValue);
+    }
+
     /// <returns>Whether anything was put in.</returns>
     public async ValueTask<bool> ApplyAsync(
         ActionResult result, DigestFunction function, bool stdout, bool stderr, IReadOnlyCollection<string> files,
