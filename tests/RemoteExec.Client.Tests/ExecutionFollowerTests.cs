@@ -107,6 +107,19 @@ public sealed class ExecutionFollowerTests
         Assert.That(async () => await FollowAsync(), Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.DataLoss));
     }
 
+    [Test]
+    public async Task One_outage_is_told_once_and_so_is_its_end()
+    {
+        var told = new List<string>();
+        _server.ThenFail(StatusCode.Unavailable, ScriptedExecution.Running("a")).ThenFail(StatusCode.Unavailable).ThenEnd()
+            .ThenEnd(ScriptedExecution.Running("a")).ThenEnd(ScriptedExecution.Finished("a", 0));
+        var follower = new ExecutionFollower(_server, "", _time) { Lost = failure => told.Add($"lost {failure?.StatusCode}"), Found = () => told.Add("found") };
+
+        await follower.ExecuteAsync(Action, skipCacheLookup: false, priority: 0, onUpdate: null, CancellationToken.None);
+
+        Assert.That(told, Is.EqualTo(new[] { "lost Unavailable", "found", "lost ", "found" }));
+    }
+
     private Task<ExecuteResponse> FollowAsync(Action<Operation>? onUpdate = null) =>
         new ExecutionFollower(_server, "", _time).ExecuteAsync(Action, skipCacheLookup: false, priority: 0, onUpdate, CancellationToken.None);
 }

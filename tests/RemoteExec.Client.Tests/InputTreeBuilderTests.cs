@@ -95,6 +95,65 @@ public sealed class InputTreeBuilderTests
             Throws.TypeOf<ClientException>().With.Message.Contains("absent").And.Message.Contains("-i"));
     }
 
+    [Test]
+    public async Task A_name_that_is_not_UTF8_is_refused_and_one_that_looks_so_is_taken()
+    {
+        _folder.Write("looks\uFFFD", "x");
+        Assert.That((await RootAsync()).Files.Single().Name, Is.EqualTo("looks\uFFFD"));
+
+        await ShellAsync("printf x > \"$(printf 'bad\\377')\"");
+        try
+        {
+            Assert.That(async () => await BuildAsync(_folder.Path),
+                Throws.TypeOf<ClientException>().With.Message.StartsWith(_folder.Combine("bad")).And.Message.Contains("not UTF-8"));
+        }
+        finally
+        {
+            // The base library cannot remove what it cannot name.
+            await ShellAsync("rm -f bad*");
+        }
+    }
+
+    [Test]
+    public void An_absolute_link_is_refused_by_its_path_where_the_server_would_refuse_it()
+    {
+        _folder.Write("deep/file", "x");
+        File.CreateSymbolicLink(_folder.Combine("deep/link"), "/etc/hosts");
+
+        Assert.That(async () => await InputTreeBuilder.BuildAsync(new InputSources { Folders = [_folder.Path] }, DigestFunction.Sha256, CancellationToken.None),
+            Throws.TypeOf<ClientException>().With.Message.StartsWith(_folder.Combine("deep/link")).And.Message.Contains("/etc/hosts"));
+    }
+
+    [Test]
+    public void A_file_that_two_folders_have_is_refused()
+    {
+        _folder.Write("one/x", "1");
+        _folder.Write("two/x", "2");
+        var sources = new InputSources { Folders = [_folder.Combine("one"), _folder.Combine("two")] };
+
+        Assert.That(async () => await InputTreeBuilder.BuildAsync(sources, DigestFunction.Sha256, CancellationToken.None),
+            Throws.TypeOf<ClientException>().With.Message.Contains("also in another input folder"));
+    }
+
+    [Test]
+    public async Task A_file_that_is_added_stands_in_its_place_among_the_names()
+    {
+        foreach (string name in new[] { "a", "c" }) _folder.Write(name, name);
+        var sources = new InputSources { Folders = [_folder.Path], Files = [new("b", LocalBlob.OfBytes(DigestFunction.Sha256, "b"u8.ToArray()))] };
+
+        var tree = await InputTreeBuilder.BuildAsync(sources, DigestFunction.Sha256, CancellationToken.None);
+
+        var root = tree.Blobs.Single(blob => blob.Digest == tree.Root);
+        Assert.That(root.TryGetBytes(out var bytes), Is.True);
+        Assert.That(WireDirectory.Parser.ParseFrom(bytes.Span).Files.Select(file => file.Name), Is.EqualTo(new[] { "a", "b", "c" }));
+    }
+
+    private async Task ShellAsync(string script)
+    {
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", script]) { WorkingDirectory = _folder.Path });
+        await shell!.WaitForExitAsync(); // it was just started
+    }
+
     private static Task<InputTree> BuildAsync(string folder) => InputTreeBuilder.BuildAsync(folder, DigestFunction.Sha256, CancellationToken.None);
 
     private async Task<WireDirectory> RootAsync()

@@ -33,7 +33,7 @@ public sealed class StoredFolder
         if (await blobs.ReadAllAsync(digest, Limits.TreeBytesMax, cancellationToken) is not { } bytes) return null;
         if (IsDirectory(bytes, digest))
             return await OpenAsync(digest, blobs.Walk(Limits, DirectoryUse.Output), cancellationToken);
-        return AsTree(bytes, digest) is { } tree ? await OpenAsync(tree.Root, tree.Walk, cancellationToken) : null;
+        return bytes.Span[0] == FirstBytes[0] && AsTree(bytes, digest) is { } tree ? await OpenAsync(tree.Root, tree.Walk, cancellationToken) : null;
     }
 
     /// <summary>The directory at a path; null when it is not one.</summary>
