@@ -11,6 +11,9 @@ internal static partial class Failures
     /// <summary>EX_SOFTWARE of sysexits.h: nothing that a caller did.</summary>
     public const int Bug = 70;
 
+    // What .NET says when a port speaks HTTP/1.1, or nothing that it understands.
+    private static readonly string[] NotGrpc = ["HTTP_1_1_REQUIRED", "Bad gRPC response", "handshake", "ended prematurely"];
+
     /// <param name="failure">Anything.</param>
     /// <param name="server">Where the server was looked for.</param>
     public static (int ExitCode, string Sentence) Of(Exception failure, string server) => failure switch
@@ -39,13 +42,11 @@ internal static partial class Failures
     private static string Lost(RpcException lost, string server)
     {
         string reasons = ReasonsOf(lost);
-        if (reasons.Contains("HTTP_1_1_REQUIRED", StringComparison.Ordinal))
-            return $"{server} is a web port: it answers browsers and not gRPC. The gRPC port of a server is usually one lower; name it with --server";
         if (reasons.Contains("SSL", StringComparison.Ordinal) || reasons.Contains("TLS", StringComparison.Ordinal) || reasons.Contains("certificate", StringComparison.Ordinal))
             return $"no TLS connection to {server} could be made: {InnermostOf(lost)}. A server without TLS is grpc://HOST:PORT";
-        if (reasons.Contains("Bad gRPC response", StringComparison.Ordinal) || reasons.Contains("handshake", StringComparison.Ordinal)
-            || reasons.Contains("ended prematurely", StringComparison.Ordinal))
-            return $"{server} answers, but not as a gRPC server does. Is it the gRPC port? With TLS it is grpcs://HOST:PORT";
+        // A web port says so (HTTP_1_1_REQUIRED) and closes; which of the two is read first is chance, so the sentence does not depend on it.
+        if (NotGrpc.Any(sign => reasons.Contains(sign, StringComparison.Ordinal)))
+            return $"{server} answers, but not as a gRPC port does; it may be a web port. The gRPC port of a server is usually one lower; name it with --server. With TLS it is grpcs://HOST:PORT";
         return $"the server cannot be reached at {server}: {InnermostOf(lost)}. Is it running? Start rexec-server, or name another with --server or {ServerOptions.AddressVariable}";
     }
 

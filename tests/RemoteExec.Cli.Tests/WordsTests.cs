@@ -31,7 +31,7 @@ internal sealed class WordsTests : CliFixture
         var answer = await RunAtAsync(AddressOf(web).Authority, input: null, isWatched: false, "cat", Absent);
 
         Assert.That(answer.ExitCode, Is.EqualTo(Unavailable));
-        Assert.That(answer.Error, Does.Contain("is a web port").And.Not.Contain("HTTP_1_1"));
+        Assert.That(answer.Error, Does.Contain("may be a web port").And.Not.Contain("HTTP_1_1"));
     }
 
     [Test]
