@@ -3,8 +3,9 @@ namespace RemoteExec.Hosting;
 /// <summary>Keeps a program from making itself at home among somebody else's files.</summary>
 public static class ForeignFiles
 {
-    // What a file system brings along, and what shells and service managers leave.
-    private static bool IsNobodys(string name) => name.StartsWith('.') || name == "lost+found";
+    // What a file system brings along, what shells and service managers leave, and what an operator puts beside: a log, a configuration.
+    private static bool IsNobodys(string name) =>
+        name.StartsWith('.') || name == "lost+found" || Path.GetExtension(name) is ".log" or ".out" or ".err" or ".pid" or ".json";
 
     /// <summary>Refuses a directory that holds something and nothing of ours: more likely a slip of the pen than a wish.</summary>
     /// <param name="ours">Names of which at least one is there in a directory that was ours before.</param>

@@ -31,6 +31,7 @@ public sealed class DataDirectoryTests
     [TestCase("ac/x")]
     [TestCase("lost+found/x")]
     [TestCase(".bash_history")]
+    [TestCase("server.log", "server.pid", "remoteexec.json", Description = "what an operator puts beside it")]
     [TestCase]
     public void A_directory_that_was_ours_or_is_as_good_as_empty_is_taken(params string[] files)
     {
