@@ -6,8 +6,13 @@ using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
+using Any = Google.Protobuf.WellKnownTypes.Any;
+using BadRequest = Google.Rpc.BadRequest;
 using Blame = RemoteExec.Scheduling.Blame;
+using DebugInfo = Google.Rpc.DebugInfo;
 using LeaseId = RemoteExec.Scheduling.LeaseId;
+using PreconditionFailure = Google.Rpc.PreconditionFailure;
+using Timestamp = Google.Protobuf.WellKnownTypes.Timestamp;
 using WireBlame = RemoteExec.Protocol.V1.Blame;
 
 namespace RemoteExec.Services.Tests;
@@ -68,6 +73,81 @@ internal sealed class LeaseReportsTests
         {
             var outcome = await ReadAsync(EmptyStore(), report => (report.Status, report.Blame) = (new RpcStatus { Code = (int)code, Message = "no" }, said));
             Assert.That((outcome.Blame, outcome.Code, outcome.Message), Is.EqualTo((blame, (OutcomeCode)code, "no")));
+        }
+    }
+
+    [TestCase(99, OutcomeCode.Unknown)]
+    [TestCase(-1, OutcomeCode.Unknown)]
+    [TestCase(16, OutcomeCode.Unauthenticated)]
+    public async Task A_code_that_no_client_has_a_name_for_is_UNKNOWN(int said, OutcomeCode code)
+    {
+        var outcome = await ReadAsync(EmptyStore(), report => (report.Status, report.Blame) = (new RpcStatus { Code = said, Message = "no" }, WireBlame.Action));
+
+        Assert.That((outcome.Code, ResponseOf(outcome).Status.Code), Is.EqualTo((code, (int)code)));
+    }
+
+    [Test] // TRUST A4
+    public async Task What_a_worker_says_of_a_failure_is_one_bounded_line_wherever_it_is_read()
+    {
+        foreach (string text in OddTexts)
+        {
+            var outcome = await ReadAsync(EmptyStore(), report =>
+                (report.Status, report.Message, report.Blame) = (new RpcStatus { Code = 3, Message = text }, text, WireBlame.Client));
+            var response = ResponseOf(outcome);
+
+            foreach (string told in (string[])[outcome.Message, response.Status.Message, response.Message]) AssertLine(told);
+        }
+    }
+
+    [Test]
+    public async Task What_a_worker_says_of_a_run_is_one_bounded_line_wherever_it_is_read()
+    {
+        foreach (string text in OddTexts)
+        {
+            var outcome = await ReadAsync(EmptyStore(), report =>
+                (report.InlineResult, report.Message) = (new ActionResult { ExecutionMetadata = new ExecutedActionMetadata { Worker = text } }, text));
+            var response = ResponseOf(outcome);
+
+            AssertLine(outcome.Message);
+            AssertLine(response.Message);
+            Assert.That(response.Result.ExecutionMetadata.Worker, Is.EqualTo("w1"), "who it is, is not its to say");
+        }
+    }
+
+    [Test]
+    public async Task Details_that_a_client_acts_on_are_kept_and_others_are_not()
+    {
+        string text = OddTexts[0];
+        var missing = RpcErrors.MissingBlobsStatus([Digest.Of(DigestFunction.Sha256, "gone"u8)]);
+        var said = missing.Clone();
+        said.Details.Add(Any.Pack(new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = text, Description = text } } }));
+        said.Details.Add(Any.Pack(new DebugInfo { Detail = text }));
+
+        var details = ResponseOf(await ReadAsync(EmptyStore(), report => (report.Status, report.Blame) = (said, WireBlame.Client))).Status.Details;
+
+        Assert.That(details[0], Is.EqualTo(missing.Details[0]), "byte for byte: a client uploads what it names");
+        var violation = details[1].Unpack<BadRequest>().FieldViolations.Single();
+        AssertLine(violation.Field);
+        AssertLine(violation.Description);
+        Assert.That(details, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_report_with_parts_that_cannot_be_read_is_the_worker_s_fault()
+    {
+        var notes = new Any { TypeUrl = Any.Pack(new PreconditionFailure()).TypeUrl, Value = Google.Protobuf.ByteString.CopyFromUtf8("\u0007") };
+        var never = new Timestamp { Seconds = long.MaxValue };
+
+        foreach (var change in (Action<ReportRequest>[])
+        [
+            report => (report.Status, report.Blame) = (new RpcStatus { Code = 3, Details = { notes } }, WireBlame.Client),
+            report => report.InlineResult = new ActionResult { ExecutionMetadata = new ExecutedActionMetadata { WorkerStartTimestamp = never } },
+            report => report.InlineResult = new ActionResult { ExecutionMetadata = new ExecutedActionMetadata { ExecutionCompletedTimestamp = new Timestamp { Nanos = -1 } } },
+        ])
+        {
+            var outcome = await ReadAsync(EmptyStore(), change);
+            Assert.That((outcome.Code, outcome.Blame), Is.EqualTo((OutcomeCode.Unavailable, Blame.Worker)));
+            Assert.That(outcome.Message, Does.StartWith("worker w1 reported"));
         }
     }
 
@@ -171,6 +251,22 @@ internal sealed class LeaseReportsTests
         var report = new ReportRequest { WorkerId = "w1", Status = new RpcStatus() };
         change(report);
         return new LeaseReports(store, new ServicesOptions(), _time).ToOutcomeAsync(Id, Lease(), report, CancellationToken.None);
+    }
+
+    private static readonly string[] OddTexts =
+    [
+        "it\u001b[2J\u001b]0;title\u0007\r\nERROR forged line",
+        "it \u202etxt.exe\u2028\u0085 \ud800",
+        "it " + new string('\n', 3 << 20),
+        "it " + new string('x', 3 << 20),
+    ];
+
+    private static ExecuteResponse ResponseOf(ExecutionOutcome outcome) => ExecuteResponse.Parser.ParseFrom(outcome.Response.Span);
+
+    private static void AssertLine(string text)
+    {
+        Assert.That(text, Does.StartWith("it").And.Length.LessThan(5000));
+        Assert.That(PrintableText.Escape(text, int.MaxValue), Is.EqualTo(text));
     }
 
     private MemoryBlobStore EmptyStore() => new(limitBytes: 1 << 20, retention: TimeSpan.FromHours(1), _time);

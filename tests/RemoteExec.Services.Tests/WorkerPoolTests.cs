@@ -41,11 +41,20 @@ internal sealed class WorkerPoolTests : ServicesFixture
         });
     }
 
+    private static Build.Bazel.Remote.Execution.V2.Platform.Types.Property Property(string name, string value) => new() { Name = name, Value = value };
+
     private static IEnumerable<TestCaseData> BadHellos()
     {
         TestCaseData Case(string name, Action<Hello> change) => new TestCaseData(change).SetArgDisplayNames(name);
         yield return Case("no id", hello => hello.WorkerId = "");
         yield return Case("control character", hello => hello.WorkerId = "a\nb");
+        yield return Case("an id that reads backwards", hello => hello.WorkerId = "a\u202eb");
+        yield return Case("an id of megabytes", hello => hello.WorkerId = new string('a', 1 << 20));
+        yield return Case("a pool with a terminal's code", hello => hello.Pool = "a\u001b[2J");
+        yield return Case("a property with a line break in its name", hello => hello.Properties.Add(Property("a\nb", "c")));
+        yield return Case("a property with a terminal's code", hello => hello.Properties.Add(Property("a", "\u001b[2J")));
+        yield return Case("a property of megabytes", hello => hello.Properties.Add(Property("a", new string('b', 1 << 20))));
+        yield return Case("walls without end", hello => hello.Walls.AddRange(Enumerable.Repeat(new Wall { Name = "user" }, 100)));
         yield return Case("no slots", hello => hello.Slots = 0);
         yield return Case("too many slots", hello => hello.Slots = int.MaxValue);
         yield return Case("nameless property", hello => hello.Properties.Add(new Build.Bazel.Remote.Execution.V2.Platform.Types.Property()));

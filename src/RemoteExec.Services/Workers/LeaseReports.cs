@@ -40,7 +40,8 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
 
     private async ValueTask<ExecutionOutcome> CheckAsync(LeaseId id, HeldLease lease, ReportRequest report, CancellationToken cancellationToken)
     {
-        var status = report.Status ?? new RpcStatus();
+        var status = WorkerWords.Clean(report.Status ?? new RpcStatus());
+        string said = WorkerWords.Sentence(report.Message);
         bool ran = status.Code == (int)StatusCode.OK;
         var result = await FindResultAsync(lease.Request.Action.Function, report, cancellationToken);
         if (ran && result is null) throw RpcErrors.Invalid("success without a result");
@@ -61,15 +62,15 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         {
             Result = result,
             Status = ran ? status : ExecutionStory.WithPage(status, id.Execution, options.WebAddress),
-            Message = ran && !isSuccess && report.Message.Length == 0
+            Message = ran && !isSuccess && said.Length == 0
                 ? ExecutionStory.OfFailedCommand(id.Execution, options.WebAddress)
                 : ExecutionStory.OfRun(
-                    id.Execution, lease.WorkerId, id.Attempt, lease.LeasedAt - lease.QueuedAt, Remark(fault, report.Message), options.WebAddress),
+                    id.Execution, lease.WorkerId, id.Attempt, lease.LeasedAt - lease.QueuedAt, Remark(fault, said), options.WebAddress),
         };
         return new ExecutionOutcome
         {
-            Code = System.Enum.IsDefined((OutcomeCode)status.Code) ? (OutcomeCode)status.Code : OutcomeCode.Unknown,
-            Message = ran ? report.Message : status.Message,
+            Code = (OutcomeCode)status.Code,
+            Message = ran ? said : status.Message,
             Response = response.ToByteArray(),
             Written = new ResponseMessage(response),
             // REAPI A7: a status that is not OK, a failed command and do_not_cache keep a result out of the cache.
@@ -97,8 +98,9 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
     private static void Complete(ActionResult result, HeldLease lease)
     {
         var metadata = result.ExecutionMetadata ??= new ExecutedActionMetadata();
+        WorkerWords.CheckTimes(metadata);
         metadata.QueuedTimestamp = Timestamp.FromDateTimeOffset(lease.QueuedAt);
-        if (metadata.Worker.Length == 0) metadata.Worker = lease.WorkerId;
+        metadata.Worker = lease.WorkerId; // whatever name it gives itself there
         PublicUsage.MakePublic(result);
     }
 }

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Scheduling;
 
@@ -13,6 +14,9 @@ internal static class UncheckedReport
         // Within the worker's limits and not within ours, or more than anybody takes: the same again would come to the same.
         RpcException { StatusCode: StatusCode.ResourceExhausted } tooMuch =>
             Outcome(OutcomeCode.ResourceExhausted, Blame.Action, tooMuch.Status.Detail),
+        // Also an IOException, and of no disk: something inside of the report cannot be read.
+        InvalidProtocolBufferException =>
+            Outcome(OutcomeCode.Unavailable, Blame.Worker, $"worker {worker} reported what cannot be read"),
         RpcException store =>
             Outcome(OutcomeCode.Unavailable, Blame.Store, $"the outputs cannot be checked: {store.Status.Detail}"),
         IOException disk =>

@@ -20,15 +20,26 @@ internal static class WorkerMessages
 {
     private const int NameLengthMax = 256;
 
+    // The name of a container image with its digest takes a quarter of it.
+    private const int ValueLengthMax = 1024;
+
+    // The protocol names eight.
+    private const int WallsMax = 64;
+
     public static WorkerDescription Describe(Hello hello, Limits limits)
     {
-        if (hello.WorkerId.Length is 0 or > NameLengthMax || hello.WorkerId.Any(char.IsControl))
+        if (hello.WorkerId.Length == 0 || !WorkerWords.IsName(hello.WorkerId, NameLengthMax))
             throw RpcErrors.InvalidField("hello.worker_id", $"a worker id has 1 to {NameLengthMax} printable characters");
-        if (hello.Pool.Length > NameLengthMax) throw RpcErrors.InvalidField("hello.pool", $"a pool has at most {NameLengthMax} characters");
+        if (!WorkerWords.IsName(hello.Pool, NameLengthMax)) throw RpcErrors.InvalidField("hello.pool", $"a pool has at most {NameLengthMax} printable characters");
         if (hello.Slots < 1 || hello.Slots > limits.SlotsMax)
             throw RpcErrors.InvalidField("hello.slots", $"slots is {hello.Slots}, 1 to {limits.SlotsMax} are possible");
         if (hello.Prefetch < 0 || hello.Prefetch > limits.SlotsMax)
             throw RpcErrors.InvalidField("hello.prefetch", $"prefetch is {hello.Prefetch}, 0 to {limits.SlotsMax} are possible");
+
+        // They go to pages and into the sentences of refused clients, and nobody can ask for what cannot be written.
+        if (hello.Properties.Any(property => !WorkerWords.IsName(property.Name, NameLengthMax) || !WorkerWords.IsName(property.Value, ValueLengthMax)))
+            throw RpcErrors.InvalidField("hello.properties", $"a property has a name of at most {NameLengthMax} and a value of at most {ValueLengthMax} printable characters");
+        if (hello.Walls.Count > WallsMax) throw RpcErrors.InvalidField("hello.walls", $"there are {hello.Walls.Count} walls, {WallsMax} are possible");
 
         var properties = hello.Properties.Select(property => new PlatformProperty(property.Name, property.Value));
         if (!Platform.TryCreate(properties, out var platform, out string? error)) throw RpcErrors.InvalidField("hello.properties", error);
@@ -40,7 +51,7 @@ internal static class WorkerMessages
             Slots = hello.Slots,
             Prefetch = hello.Prefetch,
             Properties = platform,
-            Walls = [.. hello.Walls.Select(wall => new WorkerWall(wall.Name, wall.Enforced, RequestOrigins.Clean(wall.Reason)))],
+            Walls = [.. hello.Walls.Select(wall => new WorkerWall(RequestOrigins.Clean(wall.Name), wall.Enforced, RequestOrigins.Clean(wall.Reason)))],
             Version = RequestOrigins.Clean(hello.Version),
             Running = LeaseIds(hello.Running),
             Unreported = LeaseIds(hello.Unreported),
