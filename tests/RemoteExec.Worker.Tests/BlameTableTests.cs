@@ -59,6 +59,7 @@ public sealed class BlameTableTests
         yield return Case(Shared(StatusCode.Unavailable), FailureKind.SharedStore, "an unreachable store");
         yield return Case(Shared(StatusCode.ResourceExhausted), FailureKind.SharedStore, "a store that is full");
         yield return Case(Shared(StatusCode.DeadlineExceeded), FailureKind.SharedStore, "a store that is slow");
+        yield return Case(Shared(StatusCode.Internal), FailureKind.SharedStore, "a store that failed over one blob of a batch");
         yield return Case(Shared(StatusCode.InvalidArgument), FailureKind.SharedStoreRefusal, "a blob larger than any");
         yield return Case(new NotSupportedException(), FailureKind.Unknown, "what nobody thought of");
     }

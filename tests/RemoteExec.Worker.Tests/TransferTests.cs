@@ -1,5 +1,6 @@
 using Grpc.Core;
 using NUnit.Framework;
+using RemoteExec.Protocol.V1;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Worker.Tests;
@@ -7,9 +8,13 @@ namespace RemoteExec.Worker.Tests;
 /// <summary>Blobs between a worker's own store and the one it works for.</summary>
 public sealed class TransferTests
 {
+    private readonly ManualTime _time = new();
+    private readonly StorePatience _patience;
     private TemporaryFolder _folder = null!;
     private FolderBlobStore _local = null!;
     private FolderBlobStore _remote = null!;
+
+    public TransferTests() => _patience = new StorePatience(_time);
 
     [SetUp]
     public void MakeStores()
@@ -120,7 +125,7 @@ public sealed class TransferTests
         var one = _local.Put(DigestFunction.Sha256, "one"u8);
         var two = _local.Put(DigestFunction.Sha256, new byte[600_000]);
 
-        await new OutputUploader(_local, _remote).UploadAsync(Outputs(one, two), default);
+        await new OutputUploader(_local, _remote, _patience).UploadAsync(Outputs(one, two), default);
 
         Assert.That(new[] { one, two }.Select(_remote.Has), Is.All.True);
     }
@@ -131,7 +136,7 @@ public sealed class TransferTests
         var gone = Digest.Of(DigestFunction.Sha256, "gone"u8);
 
         Assert.That(
-            async () => await new OutputUploader(_local, _remote).UploadAsync(Outputs(gone), default),
+            async () => await new OutputUploader(_local, _remote, _patience).UploadAsync(Outputs(gone), default),
             Throws.InstanceOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.Unavailable));
     }
 
@@ -147,7 +152,7 @@ public sealed class TransferTests
         });
         _local.Remove(output);
 
-        await new OutputUploader(_local, _remote).UploadAsync(outputs, default);
+        await new OutputUploader(_local, _remote, _patience).UploadAsync(outputs, default);
 
         Assert.That(_remote.Has(output), Is.True);
     }
@@ -158,9 +163,57 @@ public sealed class TransferTests
         var output = _local.Put(DigestFunction.Sha256, new byte[1_000_000]);
         var remote = new BreakingStore(_remote);
 
-        await new OutputUploader(_local, new OwnedBlobStore(remote, StoreOwner.Everybody)).UploadAsync(Outputs(output), default);
+        await new OutputUploader(_local, new OwnedBlobStore(remote, StoreOwner.Everybody), _patience).UploadAsync(Outputs(output), default);
 
         Assert.That((remote.Resumed, _remote.Has(output)), Is.EqualTo((true, true)));
+    }
+
+    [TestCase(StatusCode.Internal)]
+    [TestCase(StatusCode.ResourceExhausted)]
+    [TestCase(StatusCode.Unavailable)]
+    public async Task Outputs_wait_while_the_store_of_all_is_out_of_order(StatusCode code)
+    {
+        var output = _local.Put(DigestFunction.Sha256, "made"u8);
+        var failing = new FailingStore(_remote, code) { Failures = 4 };
+
+        await UploadToAsync(failing, output, pauses: 4);
+
+        Assert.That((failing.Failures, _remote.Has(output)), Is.EqualTo((0, true)));
+    }
+
+    [Test]
+    public void Outputs_do_not_wait_for_ever_and_the_failure_is_the_store_s()
+    {
+        var output = _local.Put(DigestFunction.Sha256, "made"u8);
+        var failing = new FailingStore(_remote, StatusCode.Internal) { Failures = int.MaxValue };
+
+        var failure = Assert.CatchAsync(async () => await UploadToAsync(failing, output, pauses: 5))!;
+
+        Assert.That(Failure.Of(Stage.Take, failure, "w").Blame, Is.EqualTo(Blame.Store));
+        Assert.That(int.MaxValue - failing.Failures, Is.EqualTo(6));
+    }
+
+    [Test]
+    public void An_output_that_the_store_of_all_refuses_does_not_wait()
+    {
+        var output = _local.Put(DigestFunction.Sha256, "made"u8);
+        var failing = new FailingStore(_remote, StatusCode.InvalidArgument) { Failures = 1 };
+
+        Assert.That(async () => await UploadToAsync(failing, output, pauses: 0), Throws.InstanceOf<StoreFailure>());
+        Assert.That(failing.Failures, Is.Zero);
+    }
+
+    private async Task UploadToAsync(IBlobStore remote, Digest output, int pauses)
+    {
+        var upload = new OutputUploader(_local, new OwnedBlobStore(remote, StoreOwner.Everybody), _patience).UploadAsync(Outputs(output), default).AsTask();
+        for (int i = 0; i < pauses; i++)
+        {
+            var pause = TimeSpan.FromSeconds(1 << i);
+            await _time.WaitForTimerAsync(pause);
+            _time.Advance(pause);
+        }
+
+        await upload;
     }
 
     /// <summary>They can be stored once only.</summary>
@@ -169,6 +222,21 @@ public sealed class TransferTests
         var outputs = new CollectedOutputs();
         foreach (var digest in digests) outputs.Add(digest, _ => ValueTask.CompletedTask);
         return outputs;
+    }
+
+    /// <summary>Takes nothing so many times.</summary>
+    private sealed class FailingStore(IBlobStore inner, StatusCode code) : IBlobStore
+    {
+        public int Failures { get; set; }
+
+        public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+            inner.FindMissingAsync(digests, cancellationToken);
+
+        public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+            inner.OpenReadAsync(digest, offset, cancellationToken);
+
+        public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+            Failures == 0 || Failures-- == 0 ? inner.CreateWriterAsync(digest, cancellationToken) : throw new RpcException(new Status(code, "no"));
     }
 
     /// <summary>Loses its connection in the middle of every upload, once.</summary>

@@ -105,6 +105,7 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
 
     [TestCase(StatusCode.Internal)]
     [TestCase(StatusCode.Unknown)]
+    [TestCase(StatusCode.Unimplemented, Description = "a proxy's, whose coordinator is away")]
     public async Task A_report_over_which_the_coordinator_fails_again_and_again_is_the_failure_of_its_own_attempt(StatusCode code)
     {
         var (stream, _) = await Coordinator.WelcomeAsync();

@@ -38,12 +38,13 @@ internal static class WorkerComposition
             new InputMaterialiser(own, owner, copies: sandbox.FileOwner is null), own, log);
         var liveOutputs = new LiveOutputs(options.WorkerId, lines, time);
         var command = new CommandStage(options, sandbox, standing, liveOutputs);
+        var patience = new StorePatience(time);
         var outputs = new OutputStage(
             options,
             // Without a process wall something of the action may live on, with its output open for writing.
             new OutputCollector(own, options.OutputLimits, () => lines.Limits.Tree, mayTakeFiles: standing.HasFlag(SandboxWalls.Processes)),
-            shared is null ? null : new OutputUploader(own, shared),
-            own, shared ?? own, () => lines.Limits);
+            shared is null ? null : new OutputUploader(own, shared, patience),
+            own, shared ?? own, patience, () => lines.Limits);
         var runner = new ActionRunner(options.WorkerId, workDirectories, inputs, command, outputs, time, log);
 
         AttemptRunner run = runner.RunAsync;

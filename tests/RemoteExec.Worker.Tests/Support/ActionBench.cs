@@ -85,14 +85,15 @@ internal sealed class ActionBench : IAsyncDisposable
         var shared = Remote is null ? null : new OwnedBlobStore(Remote, StoreOwner.Everybody);
         var blobs = new BlobFetcher(own, shared);
         _command ??= new CommandStage(options, sandbox, walls, _liveOutputs);
+        var patience = new StorePatience(Time);
         return new ActionRunner(
             options.WorkerId, _workDirectories,
             new InputStage(
                 new ActionFetcher(blobs, () => Limits), blobs, new InputMaterialiser(own, sandbox.FileOwner?.UserId ?? Posix.EffectiveUser, copies: false), own, NullLogger.Instance),
             _command,
             new OutputStage(
-                options, new OutputCollector(own, OutputLimits, () => Limits.Tree, mayTakeFiles: false), shared is null ? null : new OutputUploader(own, shared), own, shared ?? own,
-                () => Limits),
+                options, new OutputCollector(own, OutputLimits, () => Limits.Tree, mayTakeFiles: false), shared is null ? null : new OutputUploader(own, shared, patience), own, shared ?? own,
+                patience, () => Limits),
             Time, NullLogger.Instance);
     }
 

@@ -10,7 +10,7 @@ namespace RemoteExec.Worker;
 /// <summary>The last stage: what the command left becomes blobs and a result, or a status that says why there is none.</summary>
 /// <param name="results">Where results go that are too large for a message: the coordinator's store.</param>
 internal sealed class OutputStage(
-    WorkerOptions options, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store, IBlobStore results, Func<Limits> limits)
+    WorkerOptions options, OutputCollector collector, OutputUploader? uploader, ILocalBlobStore store, IBlobStore results, StorePatience patience, Func<Limits> limits)
 {
     public async ValueTask TakeAsync(Attempt attempt, FetchedAction action, CommandRun run, CancellationToken cancellationToken)
     {
@@ -104,6 +104,6 @@ internal sealed class OutputStage(
         if (bytes <= limits().InlineResultBytesMax)
             report.InlineResult = result;
         else
-            report.ResultDigest = (await results.WriteAllAsync(function, result.ToByteArray(), cancellationToken)).ToWire();
+            report.ResultDigest = (await patience.AskAsync(() => results.WriteAllAsync(function, result.ToByteArray(), cancellationToken), cancellationToken)).ToWire();
     }
 }

@@ -162,8 +162,9 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
 
         bool IsForGood(StatusCode code) => code switch
         {
-            StatusCode.InvalidArgument or StatusCode.ResourceExhausted or StatusCode.Unimplemented => true,
-            StatusCode.Internal or StatusCode.Unknown => ++failures % FailuresMax == 0,
+            StatusCode.InvalidArgument or StatusCode.ResourceExhausted => true,
+            // UNIMPLEMENTED is what a proxy says whose coordinator is away (a 404 of HTTP): it has not looked at the report.
+            StatusCode.Internal or StatusCode.Unknown or StatusCode.Unimplemented => ++failures % FailuresMax == 0,
             _ => false,
         };
     }
