@@ -15,6 +15,9 @@ public interface IProgram<TOptions>
     /// <summary>How long the program may take to end once it was told to.</summary>
     TimeSpan DrainMaxOf(TOptions options);
 
+    /// <summary>A second signal asks it to hurry (<see cref="ProgramRun.Hurrying"/>) and a third one ends it; without this the second does.</summary>
+    bool HurriesWith(TOptions options) => false;
+
     /// <summary>
     /// Composes everything into one host, which <see cref="ProgramHost"/> starts and stops, with its work in it
     /// (<see cref="ProgramRun.AddTo"/>).

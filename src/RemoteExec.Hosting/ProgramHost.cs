@@ -58,7 +58,7 @@ public static class ProgramHost
         Trace.Listeners.Add(listener);
         try
         {
-            using var run = new ProgramRun(logs, time, program.DrainMaxOf(options), Console.Out, signals.Stopping);
+            using var run = new ProgramRun(logs, time, program.DrainMaxOf(options), Console.Out, signals.Stopping, program.HurriesWith(options) ? signals.Hurry() : CancellationToken.None);
             var host = await program.ComposeAsync(options, run, signals.Stopping);
             await using var disposal = (IAsyncDisposable)host; // every host of Microsoft.Extensions.Hosting is
             await host.StartAsync(signals.Stopping);

@@ -16,15 +16,19 @@ public sealed class ProgramRun : IDisposable
     /// <param name="drainMax">How long the end may take, all of it.</param>
     /// <param name="output">Where a person reads what is ready.</param>
     /// <param name="stopping">Asks it to end.</param>
-    public ProgramRun(ILoggerFactory logs, TimeProvider time, TimeSpan drainMax, TextWriter output, CancellationToken stopping)
+    /// <param name="hurrying">Asks it, when it ends already, to wait for nobody any more.</param>
+    public ProgramRun(ILoggerFactory logs, TimeProvider time, TimeSpan drainMax, TextWriter output, CancellationToken stopping, CancellationToken hurrying)
     {
-        (Logs, Time, _drainMax, _output) = (logs, time, drainMax, output);
+        (Logs, Time, _drainMax, _output, Hurrying) = (logs, time, drainMax, output, hurrying);
         _ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
     }
 
     public ILoggerFactory Logs { get; }
 
     public TimeProvider Time { get; }
+
+    /// <summary>Somebody has lost patience with the drain.</summary>
+    public CancellationToken Hurrying { get; }
 
     /// <summary>Gives a host its work, and what every program has: the log, its end, the time to drain, a service manager that is told of its life.</summary>
     public void AddTo(IHostApplicationBuilder builder, IProgramWork work)

@@ -4,7 +4,7 @@ namespace RemoteExec.Server;
 internal static class DrainTimes
 {
     // To stop what runs, to tell every client, and to let that out of the sockets: some milliseconds, and a reserve for a busy machine.
-    private static readonly TimeSpan GoodbyeMax = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan GoodbyeMax = TimeSpan.FromSeconds(1);
 
     /// <summary>How long running actions may go on.</summary>
     public static TimeSpan WorkMaxOf(TimeSpan drainMax) => drainMax - (drainMax / 4 < GoodbyeMax ? drainMax / 4 : GoodbyeMax);

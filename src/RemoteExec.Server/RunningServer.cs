@@ -8,7 +8,7 @@ using RemoteExec.Worker;
 namespace RemoteExec.Server;
 
 /// <summary>Everything that was started, and the order in which it ends: the reverse, after a drain.</summary>
-internal sealed partial class RunningServer(ServerOptions options, TimeProvider time, ILoggerFactory logs) : IProgramWork
+internal sealed partial class RunningServer(ServerOptions options, TimeProvider time, ILoggerFactory logs, CancellationToken hurrying) : IProgramWork
 {
     private readonly ILogger _log = logs.CreateLogger("RemoteExec.Server");
     private readonly Stack<object> _owned = new();
@@ -64,7 +64,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     {
         Begun();
         if (_worker is not null)
-            _working = _worker.RunAsync(_workerDrain.Token);
+            _working = _worker.RunAsync(_workerDrain.Token, hurrying);
         Health.Ready(() => _scheduler?.Fault);
         ShowHealth();
         Ready(Environment.ProcessId);
@@ -98,10 +98,14 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
     /// <summary>The end, step by step: first nothing new is begun, and only when nothing runs any more does anybody have to go.</summary>
     private async Task DrainAsync()
     {
-        // One limit for all of it. A part is kept for saying goodbye to who is still there when it is over.
-        using var limit = new CancellationTokenSource(options.DrainMax, time);
+        // One limit for all of it. A part is kept for saying goodbye to who is still there when it is over, also when somebody has no patience.
         using var ending = new CancellationTokenSource(DrainTimes.EndMaxOf(options.DrainMax), time);
         using var lastCall = new CancellationTokenSource(DrainTimes.WorkMaxOf(options.DrainMax), time);
+        using var hurry = hurrying.Register(() =>
+        {
+            ending.CancelAfter(DrainTimes.GoodbyeMax);
+            lastCall.Cancel();
+        });
         Draining(options.DrainMax.TotalSeconds);
 
         // Nothing is leased any more, and whoever asks is told. All else is served: what comes in is queued, for the next process.
@@ -118,7 +122,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         // Who still waits for an end is told to come back for it, and so is who follows the output of what runs elsewhere.
         _scheduler?.EndFeeds();
         _services?.LiveLogs?.Close();
-        if (_ports is not null) await _ports.CloseAsync(limit.Token);
+        if (_ports is not null) await _ports.CloseAsync(ending.Token);
 
         // What the local worker had to stop is handed back before the journal and the store go. It was told in good time; what does
         // not die all the same, and a disk that does not answer, are not waited for: nothing that was acknowledged hangs on them.

@@ -30,7 +30,7 @@ internal static class ServerComposition
         ServerOptions options, IReadOnlyList<InheritedSocket> inherited, ProgramRun run, CancellationToken cancellationToken)
     {
         var time = run.Time;
-        var running = new RunningServer(options, time, run.Logs);
+        var running = new RunningServer(options, time, run.Logs, run.Hurrying);
         try
         {
             var paths = new ServerPaths(options.DataDirectory);

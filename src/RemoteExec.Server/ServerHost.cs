@@ -17,6 +17,9 @@ internal sealed class ServerHost : IProgram<ServerOptions>
 
     public TimeSpan DrainMaxOf(ServerOptions options) => options.DrainMax;
 
+    /// <summary>Clients that hang on a stream are told to come back, whoever has no time.</summary>
+    public bool HurriesWith(ServerOptions options) => true;
+
     public async Task<IHost> ComposeAsync(ServerOptions options, ProgramRun run, CancellationToken cancellationToken) =>
         await ServerComposition.ComposeAsync(options, InheritedSockets.Take(Environment.GetEnvironmentVariables()), run, cancellationToken);
 

@@ -36,6 +36,22 @@ public sealed class ProgramHostTests
     }
 
     [Test]
+    public async Task A_program_that_hurries_is_asked_to_by_the_second_signal_and_ended_by_the_third()
+    {
+        await using var program = ScriptedProcess.Start(ScriptedLife.HurryForEver);
+        await program.ReadLineAsync();
+        foreach (string word in (string[])["draining", "hurrying"])
+        {
+            program.Signal(ScriptedProcess.SIGTERM);
+            Assert.That(await program.ReadLineAsync(), Is.EqualTo(word));
+        }
+
+        program.Signal(ScriptedProcess.SIGTERM);
+
+        Assert.That((await program.EndAsync()).ExitCode, Is.EqualTo(EndedBySigterm));
+    }
+
+    [Test]
     public async Task A_signal_during_the_start_ends_it_with_0()
     {
         await using var program = ScriptedProcess.Start(ScriptedLife.StartForEver);

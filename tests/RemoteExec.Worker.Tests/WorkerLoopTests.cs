@@ -380,6 +380,21 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
     }
 
     [Test]
+    public async Task A_worker_that_is_to_hurry_gives_back_what_it_would_have_finished()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "e");
+        await Drain.CancelAsync();
+        Assert.That((await stream.NextAsync()).MessageCase, Is.EqualTo(WorkerMessage.MessageOneofCase.DrainRequested));
+
+        await Hurry.CancelAsync();
+
+        Assert.That((await stream.NextAsync()).LeaseReturned?.Lease, Is.EqualTo(Id("e")));
+        stream.Complete();
+        await Running;
+    }
+
+    [Test]
     public async Task A_coordinator_that_leaves_while_the_worker_drains_is_no_goodbye()
     {
         var (stream, _) = await Coordinator.WelcomeAsync();

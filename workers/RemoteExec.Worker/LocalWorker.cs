@@ -41,7 +41,10 @@ public sealed class LocalWorker : IAsyncDisposable
 
     /// <summary>Takes leases until <paramref name="drain"/> is cancelled and everything held has been reported.</summary>
     /// <exception cref="Grpc.Core.RpcException">The coordinator refuses this worker for good.</exception>
-    public Task RunAsync(CancellationToken drain) => _loop.RunAsync(drain);
+    public Task RunAsync(CancellationToken drain) => RunAsync(drain, CancellationToken.None);
+
+    /// <param name="hurry">Cancelled when a drain has to end: what runs is stopped and given back.</param>
+    public Task RunAsync(CancellationToken drain, CancellationToken hurry) => _loop.RunAsync(drain, hurry);
 
     public async ValueTask DisposeAsync()
     {

@@ -18,6 +18,9 @@ internal enum ScriptedLife
     /// <summary>Is told to stop and never does.</summary>
     DrainForEver,
 
+    /// <summary>The same, and says when it is asked to hurry.</summary>
+    HurryForEver,
+
     /// <summary>Tells of a failure through the runtime's own channel, then serves.</summary>
     Trace,
 

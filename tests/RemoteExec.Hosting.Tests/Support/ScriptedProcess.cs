@@ -28,6 +28,7 @@ internal sealed partial class ScriptedProcess : IAsyncDisposable
             ScriptedLife.RefuseToStart => "refuse-to-start",
             ScriptedLife.StartForEver => "start-for-ever",
             ScriptedLife.DrainForEver => "drain-for-ever",
+            ScriptedLife.HurryForEver => "hurry-for-ever",
             ScriptedLife.ShowSockets => "show-sockets",
             _ => life.ToString().ToLowerInvariant(),
         };

@@ -17,6 +17,8 @@ internal sealed class ScriptedProgram : IProgram<ScriptedOptions>
 
     public TimeSpan DrainMaxOf(ScriptedOptions options) => options.DrainMax;
 
+    public bool HurriesWith(ScriptedOptions options) => options.Life == ScriptedLife.HurryForEver;
+
     public async Task<IHost> ComposeAsync(ScriptedOptions options, ProgramRun run, CancellationToken cancellationToken)
     {
         if (options.Life == ScriptedLife.RefuseToStart) throw new IOException("the cellar is full");
@@ -66,9 +68,15 @@ internal sealed class ScriptedProgram : IProgram<ScriptedOptions>
             }
 
             await UntilAsync(stopping);
-            if (life == ScriptedLife.DrainForEver)
+            if (life is ScriptedLife.DrainForEver or ScriptedLife.HurryForEver)
             {
                 await Console.Out.WriteLineAsync("draining");
+                if (life == ScriptedLife.HurryForEver)
+                {
+                    await UntilAsync(run.Hurrying);
+                    await Console.Out.WriteLineAsync("hurrying");
+                }
+
                 await Task.Delay(Timeout.InfiniteTimeSpan, run.Time, CancellationToken.None);
             }
 

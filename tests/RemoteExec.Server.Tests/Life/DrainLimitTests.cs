@@ -29,7 +29,7 @@ public sealed class DrainLimitTests
         var submitting = scheduler.SubmitAsync(
             new ExecutionRequest { Instance = InstanceName.Empty, Action = Digest.Of(DigestFunction.Sha256, "x"u8), Platform = Platform.Empty, Timeout = Limit }, default).AsTask();
 
-        await using var running = new RunningServer(Options.Of("--data-dir", folder.Path, "--drain-limit", "5s"), _time, NullLoggerFactory.Instance);
+        await using var running = new RunningServer(Options.Of("--data-dir", folder.Path, "--drain-limit", "5s"), _time, NullLoggerFactory.Instance, CancellationToken.None);
         running.Own(worker);
         running.Take(scheduler, services: null, ports: null, worker, () => "");
         using var stopping = new CancellationTokenSource();

@@ -71,7 +71,7 @@ internal sealed class InProcessServer : IAsyncDisposable
 
     private async Task BeginAsync(ServerOptions options, TimeProvider time)
     {
-        _run = new ProgramRun(NullLoggerFactory.Instance, time, options.DrainMax, _output, _stopping.Token);
+        _run = new ProgramRun(NullLoggerFactory.Instance, time, options.DrainMax, _output, _stopping.Token, CancellationToken.None);
         _host = await ServerComposition.ComposeAsync(options, [], _run, CancellationToken.None);
         await _host.StartAsync(CancellationToken.None);
         Http.BaseAddress = _host.Web.Address;

@@ -21,6 +21,8 @@ public abstract class WorkerLoopFixture
 
     private protected CancellationTokenSource Drain { get; } = new();
 
+    private protected CancellationTokenSource Hurry { get; } = new();
+
     private protected Task Running { get; private set; } = Task.CompletedTask;
 
     /// <summary>What attempts leave behind.</summary>
@@ -39,7 +41,7 @@ public abstract class WorkerLoopFixture
         var (leases, lines) = (new LeaseTable(), new Lines());
         var desk = new LeaseDesk("w", leases, lines, RunAttemptAsync, Time, NullLogger.Instance);
         var loop = new WorkerLoop(hello, Coordinator, leases, desk, lines, DrainMax, Time, new Random(1), NullLogger.Instance);
-        Running = loop.RunAsync(Drain.Token);
+        Running = loop.RunAsync(Drain.Token, Hurry.Token);
     }
 
     /// <summary>Leases, and waits until the command runs.</summary>

@@ -27,11 +27,12 @@ internal sealed partial class WorkerLoop(
 
     /// <summary>Runs until drained, or until a coordinator refuses this worker for good that has never welcomed it.</summary>
     /// <param name="drain">Cancelled when the worker should finish what it runs and leave.</param>
+    /// <param name="hurry">Cancelled when the drain has taken long enough: its limit is over.</param>
     /// <exception cref="RpcException">The coordinator will never take this worker as it is.</exception>
-    public async Task RunAsync(CancellationToken drain)
+    public async Task RunAsync(CancellationToken drain, CancellationToken hurry)
     {
         using var leave = new CancellationTokenSource();
-        var leaving = LeaveAfterDrainAsync(leave, drain);
+        var leaving = LeaveAfterDrainAsync(leave, drain, hurry);
         try
         {
             while (!leave.IsCancellationRequested && !(drain.IsCancellationRequested && leases.IsEmpty))
@@ -173,7 +174,7 @@ internal sealed partial class WorkerLoop(
     /// The drain, and its bound: what has not started is given back, what runs may finish, and commands that outlast the limit are killed
     /// and given back. Then the coordinator's goodbye is waited for, which says that it knows of nothing here any more; but not for long.
     /// </summary>
-    private async Task LeaveAfterDrainAsync(CancellationTokenSource leave, CancellationToken drain)
+    private async Task LeaveAfterDrainAsync(CancellationTokenSource leave, CancellationToken drain, CancellationToken hurry)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(drain, leave.Token);
         await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -184,7 +185,7 @@ internal sealed partial class WorkerLoop(
         lines.AskToDrain();
         desk.HandBackUnstarted();
         LogDraining(held);
-        await WithinAsync(leases.WhenDone(), drainMax, leave.Token);
+        using (var over = CancellationTokenSource.CreateLinkedTokenSource(hurry, leave.Token)) await WithinAsync(leases.WhenDone(), drainMax, over.Token);
         await WithinAsync(desk.HandBackAllAsync(), KillMax, leave.Token);
         await Task.Delay(GoodbyeMax, time, leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!leave.IsCancellationRequested) await leave.CancelAsync();
