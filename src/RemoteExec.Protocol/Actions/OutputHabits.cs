@@ -14,10 +14,11 @@ public static class OutputHabits
     {
         if (metadata?.ToolDetails is not { } tool || !tool.ToolName.Equals("bazel", StringComparison.OrdinalIgnoreCase)) return false;
 
-        // "4.2.3", "4.2.3- (@non-git)", "release 4.2.3"; a build of its own has none, and such are made of today's sources.
+        // "4.2.3", "4.2.3- (@non-git)", "release 4.2.3". A build of its own has none, such as Debian's 4.2.3; one of today's sources
+        // is not taken for an old one by that, since it sends no output_directories.
         var version = tool.ToolVersion.AsSpan();
         int start = version.IndexOfAnyInRange('0', '9');
-        if (start < 0) return false;
+        if (start < 0) return true;
         version = version[start..];
         int end = version.IndexOfAnyExceptInRange('0', '9');
         return int.TryParse(end < 0 ? version : version[..end], NumberStyles.None, CultureInfo.InvariantCulture, out int major) && major < 6;

@@ -11,12 +11,19 @@ internal sealed record RawAction(params IReadOnlyList<string> Arguments)
 
     public IReadOnlyList<string> Outputs { get; init; } = [];
 
+    /// <summary>The old list, which some clients send alone; not together with <see cref="Outputs"/>.</summary>
+    public IReadOnlyList<string> OutputDirectories { get; init; } = [];
+
     /// <summary>What has to be in the store before: directories, command and, last, the action.</summary>
     public IReadOnlyList<byte[]> ToBlobs()
     {
         var blobs = new List<byte[]>();
         byte[] root = Directory(Inputs, blobs);
-        byte[] command = Of([.. Arguments.Select(argument => (1, (object?)argument)), .. Outputs.Order(StringComparer.Ordinal).Select(path => (7, (object?)path))]);
+        byte[] command = Of([
+            .. Arguments.Select(argument => (1, (object?)argument)),
+            .. OutputDirectories.Order(StringComparer.Ordinal).Select(path => (4, (object?)path)),
+            .. Outputs.Order(StringComparer.Ordinal).Select(path => (7, (object?)path)),
+        ]);
         byte[] action = Of((1, RawBlob.Of(command).ToMessage()), (2, RawBlob.Of(root).ToMessage()), (6, Of((1, TimeoutSeconds))), (7, true));
         return [.. blobs, command, action];
     }

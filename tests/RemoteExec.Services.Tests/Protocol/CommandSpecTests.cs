@@ -69,9 +69,11 @@ internal sealed class CommandSpecTests
     [TestCase("bazel", "5.4.1", true)]
     [TestCase("bazel", "6.0.0", false)]
     [TestCase("bazel", "10.0.0", false)]
-    [TestCase("bazel", "", false)]
+    [TestCase("bazel", "", true)]
+    [TestCase("bazel", "no_version", true)]
     [TestCase("pants", "2.33", false)]
-    public void F29_Bazel_before_6_is_the_client_that_counts_on_it(string tool, string version, bool expects) => Assert.That(
+    [TestCase("pants", "", false)]
+    public void F29_Bazel_before_6_or_without_a_version_is_the_client_that_counts_on_it(string tool, string version, bool expects) => Assert.That(
         OutputHabits.ExpectsOutputDirectories(new RequestMetadata { ToolDetails = new ToolDetails { ToolName = tool, ToolVersion = version } }), Is.EqualTo(expects));
 
     [TestCase(".")]
