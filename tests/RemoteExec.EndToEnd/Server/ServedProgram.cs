@@ -59,10 +59,16 @@ internal sealed class ServedProgram : IAsyncDisposable
     public async Task StopAsync()
     {
         Process.Terminate();
+        await EndedAsync();
+        await NothingLeftAsync();
+    }
+
+    /// <summary>It ends by itself, with exit code 0.</summary>
+    public async Task EndedAsync()
+    {
         int exitCode = await Process.Exited.WaitAsync(StopWithin);
         if (exitCode != 0)
             throw new InvalidOperationException($"{_program} ended with {exitCode} after SIGTERM; its last lines:\n{Log.Tail(60)}");
-        await NothingLeftAsync();
     }
 
     /// <summary>Of no incarnation, also not of those that were killed: helpers notice that their parent is gone.</summary>

@@ -57,6 +57,28 @@ internal sealed class ServerProcess : IAsyncDisposable
         await Eventually.TrueAsync(() => $"/readyz of {HttpAddress} answers 200", ReadyWithin, IsReadyAsync);
     }
 
+    /// <summary>
+    /// SIGTERM, and the next process as soon as this one has ended, as a supervisor does it. Answers for how long nobody was there: from
+    /// the moment at which it had nothing more to wait for until the next one was ready.
+    /// </summary>
+    public async Task<TimeSpan> RestartGracefullyAsync()
+    {
+        Terminate();
+        await Log.WaitForAsync("it had drained", line => line.Contains("nothing runs any more", StringComparison.Ordinal), count: 1, default);
+        long start = TimeProvider.System.GetTimestamp();
+        await EndedAsync();
+        await RestartAsync();
+        return TimeProvider.System.GetElapsedTime(start);
+    }
+
+    public void Terminate() => _program.Terminate();
+
+    /// <summary>It was told to stop and has begun to.</summary>
+    public Task DrainsAsync() => Log.WaitForAsync("it began to drain", line => line.Contains("draining for at most", StringComparison.Ordinal), count: 1, default);
+
+    /// <summary>It has ended by itself, and well.</summary>
+    public Task EndedAsync() => _program.EndedAsync();
+
     public Task KillAsync() => _program.KillAsync();
 
     public Task StopAsync() => _program.StopAsync();
