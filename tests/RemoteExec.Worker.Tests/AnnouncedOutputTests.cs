@@ -34,6 +34,32 @@ public sealed class AnnouncedOutputTests
             Is.EqualTo(exitCode == 0 ? (StatusCode.FailedPrecondition, Blame.Action) : (StatusCode.OK, Blame.Unspecified)));
     }
 
+    [TestCase(3)]
+    [TestCase(0)]
+    public async Task F25_the_good_outputs_come_beside_a_bad_one(int exitCode)
+    {
+        await using var bench = new ActionBench();
+        var sandbox = ScriptedSandbox.Exits(exitCode, root =>
+        {
+            Directory.CreateDirectory(Path.Combine(root, "x"));
+            File.WriteAllText(Path.Combine(root, "x/none"), "nobody's");
+            File.CreateSymbolicLink(Path.Combine(root, "x/z"), "/etc/hostname");
+            File.WriteAllText(Path.Combine(root, "good"), "good");
+            Directory.CreateDirectory(Path.Combine(root, "tree"));
+            File.WriteAllText(Path.Combine(root, "tree/leaf"), "leaf");
+        });
+
+        var report = await bench.RunAsync(sandbox, bench.Lease(new WireCommand { Arguments = { "tool" }, OutputPaths = { "x", "good", "tree" } }));
+
+        Assert.That(report.InlineResult.ExitCode, Is.EqualTo(exitCode));
+        Assert.That(report.InlineResult.OutputFiles.Select(file => file.Path), Is.EqualTo(new[] { "good" }));
+        Assert.That(report.InlineResult.OutputDirectories.Select(directory => directory.Path), Is.EqualTo(new[] { "tree" }));
+        Assert.That(report.Message, Does.Contain("x/z").And.Contain("/etc/hostname"));
+        Assert.That(
+            ((StatusCode)report.Status.Code, report.Blame),
+            Is.EqualTo(exitCode == 0 ? (StatusCode.FailedPrecondition, Blame.Action) : (StatusCode.OK, Blame.Unspecified)));
+    }
+
     [TestCase(false, 0, "out/a")]
     [TestCase(false, 1, "out/b")]
     [TestCase(false, 2, "")]

@@ -341,7 +341,8 @@ public sealed class OutputCollectorTests
         var command = CommandSpec.Parse(bytes, Digest.Of(Sha256, bytes));
         var result = new ActionResult();
         var collector = new OutputCollector(_store, limits ?? new OutputLimits(), () => trees ?? new TreeLimits(), mayTakeFiles: false);
-        await collector.CollectAsync(_root, command, Sha256, result, CancellationToken.None);
+        var collected = await collector.CollectAsync(_root, command, Sha256, result, CancellationToken.None);
+        if (collected.Bad is { } bad) throw bad;
         return result;
     }
 

@@ -37,25 +37,21 @@ internal sealed class OutputStage(
 
     /// <summary>
     /// What the command left. What is wrong with that is a second fault, and never hides the first: a command that failed has its
-    /// exit code and its logs told, one that succeeded its logs.
+    /// exit code told; and always its logs, and what is right of its outputs.
     /// </summary>
     private async ValueTask<(ActionResult Result, CollectedOutputs Outputs)> CollectAsync(
         ReportRequest report, FetchedAction action, CommandRun run, CancellationToken cancellationToken)
     {
         var result = new ActionResult { ExitCode = run.Report.ExitCode };
-        try
-        {
-            var outputs = await collector.CollectAsync(
-                run.Spec.InputRootPath, action.Command, action.Action.Digest.Function, result, cancellationToken);
-            report.Outputs = OutputTally.Of(action.Command, result);
-            return (result, outputs);
-        }
-        catch (Exception bad) when (Failure.Of(Stage.Take, bad, options.WorkerId) is { Blame: Blame.Action } failure)
-        {
-            if (run.Report.ExitCode == 0) (report.Status, report.Blame) = (failure.Status, failure.Blame);
-            report.Message = report.Message.Length == 0 ? failure.Status.Message : $"{report.Message}; {failure.Status.Message}";
-            return (new ActionResult { ExitCode = run.Report.ExitCode }, new CollectedOutputs());
-        }
+        var outputs = await collector.CollectAsync(
+            run.Spec.InputRootPath, action.Command, action.Action.Digest.Function, result, cancellationToken);
+        report.Outputs = OutputTally.Of(action.Command, result);
+        if (outputs.Bad is not { } bad) return (result, outputs);
+
+        var failure = Failure.Of(Stage.Take, bad, options.WorkerId);
+        if (run.Report.ExitCode == 0) (report.Status, report.Blame) = (failure.Status, failure.Blame);
+        report.Message = report.Message.Length == 0 ? failure.Status.Message : $"{report.Message}; {failure.Status.Message}";
+        return (result, outputs);
     }
 
     private async ValueTask StoreLogsAsync(

@@ -8,6 +8,9 @@ internal sealed class CollectedOutputs
 {
     private readonly Dictionary<Digest, Func<CancellationToken, ValueTask>> _sources = [];
 
+    /// <summary>What the first announced place holds that is no output, if one does; the others are collected all the same.</summary>
+    public Exception? Bad { get; private set; }
+
     /// <summary>Once each, and not the empty one: it is always present and never stored (REAPI D2).</summary>
     public IReadOnlyCollection<Digest> Digests => _sources.Keys;
 
@@ -15,6 +18,9 @@ internal sealed class CollectedOutputs
     {
         if (!digest.IsEmpty) _sources.TryAdd(digest, storeAgain);
     }
+
+    /// <summary>The first is told; of ten that are wrong for one reason it is enough.</summary>
+    public void Refuse(Exception bad) => Bad ??= bad;
 
     public ValueTask StoreAgainAsync(Digest digest, CancellationToken cancellationToken) => _sources[digest](cancellationToken);
 }

@@ -1,6 +1,7 @@
 using Build.Bazel.Remote.Execution.V2;
 using Grpc.Core;
 using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Worker;
@@ -17,48 +18,92 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     // Imports in flight: each ends in a flush, and the store makes one flush serve many.
     private const int ImportsMax = 32;
 
-    /// <summary>Fills the output fields of <paramref name="result"/>; answers the blobs that it names.</summary>
+    /// <summary>
+    /// Fills the output fields of <paramref name="result"/>; answers the blobs that it names, and what of the action's own doing kept an
+    /// output from being one: the others are worth having all the same.
+    /// </summary>
     public async ValueTask<CollectedOutputs> CollectAsync(
         string rootPath, CommandSpec command, DigestFunction function, ActionResult result, CancellationToken cancellationToken)
     {
         var collected = new CollectedOutputs();
         if (command.Outputs.Paths.IsEmpty) return collected;
 
+        await UnlessBadAsync(collected, () => CollectAsync(rootPath, command, function, result, collected, cancellationToken));
+        return collected;
+    }
+
+    private async ValueTask CollectAsync(
+        string rootPath, CommandSpec command, DigestFunction function, ActionResult result, CollectedOutputs collected, CancellationToken cancellationToken)
+    {
         using var root = DirectoryHandle.Open(rootPath);
         var survey = new OutputSurvey(root, limits, trees());
         var found = new List<(OutputPath Output, OutputNode Node)>();
         foreach (var output in command.Outputs.Paths)
         {
-            if (survey.Look(output) is { } node) found.Add((output, node));
-        }
-        foreach (var (output, node) in found)
-            CheckKind(output, node);
-
-        await ImportFilesAsync(root, survey.Files, function, cancellationToken);
-        foreach (var file in survey.Files)
-            collected.Add(file.Digest, cancelled => ImportAgainAsync(rootPath, file, function, cancelled));
-        foreach (var (output, node) in found)
-        {
-            switch (node)
+            try
             {
-                case OutputFileNode file:
-                    result.OutputFiles.Add(new OutputFile
-                    {
-                        Path = output.Path,
-                        Digest = file.Digest.ToWire(),
-                        IsExecutable = file.IsExecutable,
-                    });
-                    break;
-                case OutputSymlinkNode link:
-                    AddSymlink(result, output, link, command.Outputs.IsLegacy);
-                    break;
-                case OutputDirectoryNode directory:
-                    result.OutputDirectories.Add(
-                        await StoreDirectoryAsync(output, directory, command, function, collected, cancellationToken));
-                    break;
+                if (survey.Look(output) is not { } node) continue;
+                CheckKind(output, node);
+                found.Add((output, node));
+            }
+            catch (Exception bad) when (IsActions(bad))
+            {
+                collected.Refuse(bad);
             }
         }
-        return collected;
+
+        // What lies in a place that was refused is nobody's.
+        var files = collected.Bad is null ? survey.Files : [.. found.SelectMany(each => each.Node.Files).DistinctBy(file => file.Path)];
+        await ImportFilesAsync(root, files, function, cancellationToken);
+        bool isWhole = files.TrueForAll(file => file.Bad is null);
+        foreach (var file in files)
+        {
+            if (file.Bad is null) collected.Add(file.Digest, cancelled => ImportAgainAsync(rootPath, file, function, cancelled));
+        }
+
+        foreach (var (output, node) in found)
+        {
+            if (!isWhole && node.Files.FirstOrDefault(file => file.Bad is not null)?.Bad is { } unreadable) collected.Refuse(unreadable);
+            else await UnlessBadAsync(collected, () => TellAsync(output, node, command, function, result, collected, cancellationToken));
+        }
+    }
+
+    private static async ValueTask UnlessBadAsync(CollectedOutputs collected, Func<ValueTask> collect)
+    {
+        try
+        {
+            await collect();
+        }
+        catch (Exception bad) when (IsActions(bad))
+        {
+            collected.Refuse(bad);
+        }
+    }
+
+    private static bool IsActions(Exception bad) => BlameTable.Of(Stage.Take, Failure.KindOf(bad)) == Blame.Action;
+
+    private async ValueTask TellAsync(
+        OutputPath output, OutputNode node, CommandSpec command, DigestFunction function, ActionResult result, CollectedOutputs collected,
+        CancellationToken cancellationToken)
+    {
+        switch (node)
+        {
+            case OutputFileNode file:
+                result.OutputFiles.Add(new OutputFile
+                {
+                    Path = output.Path,
+                    Digest = file.Digest.ToWire(),
+                    IsExecutable = file.IsExecutable,
+                });
+                break;
+            case OutputSymlinkNode link:
+                AddSymlink(result, output, link, command.Outputs.IsLegacy);
+                break;
+            case OutputDirectoryNode directory:
+                result.OutputDirectories.Add(
+                    await StoreDirectoryAsync(output, directory, command, function, collected, cancellationToken));
+                break;
+        }
     }
 
     // REAPI X6: the old lists promise a kind.
@@ -81,12 +126,12 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
     {
         if (files.Count == 1)
         {
-            await ImportFileAsync(root, files[0], function, cancellationToken);
+            await TryImportFileAsync(root, files[0], function, cancellationToken);
         }
         else
         {
             var imports = new ParallelOptions { MaxDegreeOfParallelism = ImportsMax, CancellationToken = cancellationToken };
-            await Parallel.ForEachAsync(files, imports, (file, cancelled) => ImportFileAsync(root, file, function, cancelled));
+            await Parallel.ForEachAsync(files, imports, (file, cancelled) => TryImportFileAsync(root, file, function, cancelled));
         }
     }
 
@@ -97,6 +142,19 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         await ImportFileAsync(root, file, function, cancellationToken);
         if (file.Digest != told)
             throw RpcErrors.Of(StatusCode.FailedPrecondition, $"the output {Printable.Quote(file.Path)} was altered while it was collected");
+    }
+
+    private async ValueTask TryImportFileAsync(
+        DirectoryHandle root, OutputFileNode file, DigestFunction function, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ImportFileAsync(root, file, function, cancellationToken);
+        }
+        catch (Exception bad) when (IsActions(bad))
+        {
+            file.Bad = bad;
+        }
     }
 
     private async ValueTask ImportFileAsync(
