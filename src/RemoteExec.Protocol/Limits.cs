@@ -22,9 +22,15 @@ public sealed record Limits
     public int SlotsMax { get; init; } = Pools.SlotsMax;
 
     /// <summary>
-    /// How much of each stream is shown while a command runs. A person reads no more; the result brings everything.
+    /// How much of the beginning of each stream is shown, whole, while a command runs. The result brings everything.
     /// </summary>
     public int LiveOutputBytesMax { get; init; } = 1 << 20;
+
+    /// <summary>
+    /// And so much of its newest behind that: who reads along may be so far back, and of a command that writes more than so much at once
+    /// what lies between is left out.
+    /// </summary>
+    public int LiveOutputWindowBytes => LiveOutputBytesMax / 2;
 
     /// <summary>One piece of it.</summary>
     public int LiveOutputPieceBytesMax { get; init; } = 64 << 10;

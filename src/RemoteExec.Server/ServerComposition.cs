@@ -109,7 +109,9 @@ internal static class ServerComposition
                 Queue = () => scheduler?.Snapshot() ?? new QueueSnapshot(time.GetUtcNow(), 0, 0, 0, [], [], []),
                 LiveOperations = count => scheduler?.ListLive(count) ?? [],
                 FindLive = execution => scheduler?.FindLive(execution),
-                LiveOutput = lease => services.LiveLogs is { } logs ? (logs.Peek(lease, OutputStream.Stdout), logs.Peek(lease, OutputStream.Stderr)) : default,
+                LiveOutput = (lease, stream, newestBytesMax) => services.LiveLogs?.Peek(lease, stream, newestBytesMax) is { } soFar
+                    ? new OutputSoFar(soFar.Head, soFar.Newest, soFar.LengthBytes)
+                    : default,
                 Storage = () => blobs.Usage,
             });
             var worker = options.Plays(ServerRole.Worker)

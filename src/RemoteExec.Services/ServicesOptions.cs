@@ -67,7 +67,7 @@ public sealed record ServicesOptions
     /// <summary>How long an upload whose call is open may bring nothing: a message of 4 MiB at 35 kB/s.</summary>
     public TimeSpan UploadSilenceMax { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>How much is kept of what running actions write, for those who watch; of one stream it is <see cref="Limits.LiveOutputBytesMax"/>.</summary>
+    /// <summary>How much is kept of what running actions write, for those who watch; of one stream it is <see cref="Limits.LiveOutputBytesMax"/> and <see cref="Limits.LiveOutputWindowBytes"/>.</summary>
     public long LiveLogsBytesMax { get; init; } = 64L * 1024 * 1024;
 
     /// <summary>How long an action that is over can still be read that way: long enough for who was about to.</summary>

@@ -70,4 +70,17 @@ public static class BlobTransfers
             await to.WriteAsync(piece, cancellationToken);
         }
     }
+
+    /// <summary>Writes so much of a blob to a stream, or what is left when that is less.</summary>
+    public static async ValueTask ReadToAsync(this IBlobReader reader, Stream to, long bytesMax, CancellationToken cancellationToken)
+    {
+        using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Clamp(Math.Min(reader.RemainingBytes, bytesMax), 1, PieceBytes));
+        for (long left = bytesMax; left > 0;)
+        {
+            int read = await reader.ReadAsync(lent.Memory[..(int)Math.Min(lent.Memory.Length, left)], cancellationToken);
+            if (read == 0) return;
+            await to.WriteAsync(lent.Memory[..read], cancellationToken);
+            left -= read;
+        }
+    }
 }

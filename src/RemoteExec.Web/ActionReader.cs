@@ -1,4 +1,3 @@
-using System.Text;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Protobuf;
 using RemoteExec.Core;
@@ -19,7 +18,6 @@ namespace RemoteExec.Web;
 internal sealed class ActionReader(WebSources sources)
 {
     private const int MessageBytesMax = 4 << 20;
-    private const int OutputBytesShown = 64 << 10;
     private const int InputsShown = 500;
 
     // A Directory that is too large to be shown is read as absent.
@@ -40,8 +38,12 @@ internal sealed class ActionReader(WebSources sources)
 
         var row = StatusReader.Row(live, sources.Time.GetUtcNow());
         var soFar = await ReadAsync(row, live.Request, result: null, cancellationToken);
-        var (stdout, stderr) = sources.LiveOutput(new LeaseId(id, live.Attempt));
-        return soFar with { Attempts = live.Attempt, Stdout = Live(stdout), Stderr = Live(stderr) };
+        return soFar with
+        {
+            Attempts = live.Attempt,
+            Stdout = Live(new LeaseId(id, live.Attempt), OutputStream.Stdout),
+            Stderr = Live(new LeaseId(id, live.Attempt), OutputStream.Stderr),
+        };
     }
 
     /// <summary>The response as the client got it; an empty one when the scheduler itself ended the execution.</summary>
@@ -116,23 +118,43 @@ internal sealed class ActionReader(WebSources sources)
         DigestFunction function, ByteString raw, WireDigest? wire, CancellationToken cancellationToken)
     {
         if (!raw.IsEmpty)
-            return new OutputView(Text(raw.Span), raw.Length > OutputBytesShown, raw.Length, "");
+            return OutputText.Show(raw.Span[..Math.Min(raw.Length, OutputText.EndBytes)], raw.Span[Math.Min(raw.Length, OutputText.EndBytes)..], raw.Length, "");
         if (wire is null || !WireDigests.TryFromWire(wire, function, out var digest, out _)) return null;
 
-        await using var reader = await sources.Blobs.OpenReadAsync(digest, offset: 0, cancellationToken);
-        if (reader is null) return new OutputView("(no longer stored)", false, digest.SizeBytes, "");
+        int headBytes = (int)Math.Min(OutputText.EndBytes, digest.SizeBytes);
+        int tailBytes = (int)Math.Min(OutputText.EndBytes, digest.SizeBytes - headBytes);
+        if (await ReadAsync(digest, offset: 0, headBytes, cancellationToken) is not { } head
+            || await ReadAsync(digest, digest.SizeBytes - tailBytes, tailBytes, cancellationToken) is not { } tail)
+        {
+            return new OutputView("(no longer stored)", false, digest.SizeBytes, "");
+        }
 
-        byte[] head = new byte[Math.Min(OutputBytesShown, digest.SizeBytes)];
-        int filled = 0;
-        while (filled < head.Length && await reader.ReadAsync(head.AsMemory(filled), cancellationToken) is > 0 and int read)
-            filled += read;
-        return new OutputView(Text(head.AsSpan(0, filled)), digest.SizeBytes > filled, digest.SizeBytes, BlobUrl(digest));
+        return OutputText.Show(head, tail, digest.SizeBytes, BlobUrl(digest));
     }
 
-    private static OutputView? Live(ReadOnlyMemory<byte> soFar) =>
-        soFar.IsEmpty ? null : new OutputView(Text(soFar.Span), soFar.Length > OutputBytesShown, soFar.Length, "");
+    private async ValueTask<byte[]?> ReadAsync(Digest digest, long offset, int bytes, CancellationToken cancellationToken)
+    {
+        await using var reader = await sources.Blobs.OpenReadAsync(digest, offset, cancellationToken);
+        if (reader is null) return null;
 
-    private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, OutputBytesShown)]);
+        byte[] piece = new byte[bytes];
+        int filled = 0;
+        while (filled < bytes && await reader.ReadAsync(piece.AsMemory(filled), cancellationToken) is > 0 and int read)
+            filled += read;
+        return filled == bytes ? piece : null;
+    }
+
+    private OutputView? Live(LeaseId lease, OutputStream stream)
+    {
+        var soFar = sources.LiveOutput(lease, stream, OutputText.EndBytes);
+        if (soFar.LengthBytes == 0) return null;
+
+        // Where there is no end beside it, the head is all.
+        var (head, tail) = soFar.Newest.IsEmpty
+            ? (soFar.Head[..Math.Min(soFar.Head.Length, OutputText.EndBytes)], soFar.Head[Math.Min(soFar.Head.Length, OutputText.EndBytes)..])
+            : (soFar.Head, soFar.Newest);
+        return OutputText.Show(head.Span, tail.Span, soFar.LengthBytes, "");
+    }
 
     private static FileView File(string path, bool executable, DigestFunction function, WireDigest? digest) =>
         File(path, executable ? "executable" : "file", function, digest);

@@ -1,3 +1,4 @@
+using RemoteExec.Core;
 using RemoteExec.Observability;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
@@ -30,8 +31,8 @@ public sealed record WebSources
     /// <summary>An operation on that execution that is not done.</summary>
     public required Func<ExecutionId, OperationSnapshot?> FindLive { get; init; }
 
-    /// <summary>What a running attempt has written so far to standard output and standard error.</summary>
-    public Func<LeaseId, (ReadOnlyMemory<byte> Stdout, ReadOnlyMemory<byte> Stderr)> LiveOutput { get; init; } = _ => default;
+    /// <summary>What a running attempt has written so far, of the end at most so many bytes.</summary>
+    public Func<LeaseId, OutputStream, int, OutputSoFar> LiveOutput { get; init; } = (_, _, _) => default;
 
     public required Func<BlobStoreUsage> Storage { get; init; }
 }

@@ -68,6 +68,40 @@ internal sealed class RunTests : CliFixture
     }
 
     [Test]
+    public async Task F16_where_a_person_reads_a_line_stands_in_place_of_what_the_worker_cut()
+    {
+        var digest = await Server.PutAsync("headtail");
+        var note = new Struct
+        {
+            Fields =
+            {
+                ["stdoutDroppedBytes"] = Value.ForNumber(0),
+                ["stderrDroppedBytes"] = Value.ForNumber(1000),
+                ["logHeadBytes"] = Value.ForNumber(4),
+            },
+        };
+        Server.Executions.ThenEnd(new ActionResult
+        {
+            StderrDigest = digest.ToWire(),
+            ExecutionMetadata = new ExecutedActionMetadata { AuxiliaryMetadata = { Any.Pack(note) } },
+        });
+
+        var answer = await RunAsync("run", "--", "true");
+
+        Assert.That(answer.ExitCode, Is.EqualTo(CommandFailed));
+        Assert.That(answer.Error, Does.StartWith("head\n… 1000 bytes are missing here …\ntail").And.Contain("standard error is not complete: 1000 bytes after the first 4"));
+    }
+
+    [TestCase(0, 0, 4, 1000, 4)]
+    [TestCase(3, 3, 4, 1000, 4)]
+    [TestCase(4, 4, 4, 1000, 4)]
+    [TestCase(504, 4, 4, 500, 4)] // half of what the worker dropped was shown while it ran
+    [TestCase(1004, 4, 4, 0, 4)]
+    [TestCase(1006, 4, 4, 0, 6)]
+    public void F16_what_was_shown_live_is_not_shown_again_and_not_lost(long shown, long headFrom, long headTo, long lost, long tailFrom) =>
+        Assert.That(new DroppedOutput(Bytes: 1000, HeadBytes: 4).After(shown), Is.EqualTo((headFrom, headTo, lost, tailFrom)));
+
+    [Test]
     public async Task Output_that_is_no_longer_stored_is_a_failure()
     {
         Server.Executions.ThenEnd(new ActionResult { StdoutDigest = Digest.Of(DigestFunction.Sha256, "gone"u8).ToWire() });

@@ -29,7 +29,22 @@ public sealed class LiveLogsTests
         logs.Append(lease ?? Lease, OutputStream.Stdout, InstanceName.Empty, offset, Encoding.UTF8.GetBytes(text));
 
     private static string Kept(LiveLogs logs, LeaseId? lease = null) =>
-        Encoding.UTF8.GetString(logs.Peek(lease ?? Lease, OutputStream.Stdout).Span);
+        Encoding.UTF8.GetString(logs.Peek(lease ?? Lease, OutputStream.Stdout, newestBytesMax: 0).Head.Span);
+
+    private static string Newest(LiveLogs logs, int bytesMax = int.MaxValue) =>
+        Encoding.UTF8.GetString(logs.Peek(Lease, OutputStream.Stdout, bytesMax).Newest.Span);
+
+    private static string Read(LiveLog log, long from, out long? end)
+    {
+        var text = new StringBuilder();
+        while (log.Read(from, out end, out _, out _) is { IsEmpty: false } piece)
+        {
+            text.Append(Encoding.UTF8.GetString(piece.Span));
+            from += piece.Length;
+        }
+
+        return text.ToString();
+    }
 
     private static LiveLog? Open(LiveLogs logs, LeaseId? lease = null) =>
         logs.Open(new LogStreamName(InstanceName.Empty, lease ?? Lease, OutputStream.Stdout));
@@ -48,10 +63,9 @@ public sealed class LiveLogsTests
         Assert.That(Kept(logs), Is.EqualTo("abcdefgh"));
     }
 
-    [TestCase(4)]
     [TestCase(-1)]
     [TestCase(long.MaxValue)]
-    public void After_a_gap_nothing_more_is_taken(long offset)
+    public void After_a_piece_that_is_nowhere_nothing_more_is_taken(long offset)
     {
         using var logs = Create(new ServicesOptions());
         Append(logs, 0, "abc");
@@ -63,16 +77,40 @@ public sealed class LiveLogsTests
     }
 
     [Test]
-    public void A_log_that_reaches_its_bound_ends()
+    public void After_a_gap_the_newest_is_kept_and_who_reads_along_ends_where_he_stands()
     {
-        using var logs = Create(new ServicesOptions { Limits = new Limits { LiveOutputBytesMax = 5 } });
+        using var logs = Create(new ServicesOptions());
         Append(logs, 0, "abc");
-        Assert.That(Open(logs)!.IsEnded, Is.False);
-        Append(logs, 3, "defg");
-        Append(logs, 7, "h");
+        Append(logs, 10, "klm");
+        Append(logs, 3, "d");
+        Append(logs, 13, "n");
 
-        Assert.That(Kept(logs), Is.EqualTo("abcde"));
-        Assert.That(Open(logs)!.IsEnded);
+        Assert.That((Kept(logs), Newest(logs), Newest(logs, bytesMax: 2)), Is.EqualTo(("abc", "klmn", "mn")));
+        Assert.That((Read(Open(logs)!, 0, out long? end), end), Is.EqualTo(("abc", (long?)3)));
+        Assert.That((Read(Open(logs)!, 11, out end), end), Is.EqualTo(("lmn", (long?)null)), "who is behind it reads on");
+    }
+
+    [Test]
+    public void F16_who_reads_along_gets_all_of_a_log_that_outgrows_its_head_and_who_comes_late_the_head()
+    {
+        using var logs = Create(new ServicesOptions { Limits = new Limits { LiveOutputBytesMax = 32 } }); // and a window of 16
+        var along = new StringBuilder();
+        var all = new StringBuilder();
+        for (int number = 0; number < 50; number++)
+        {
+            string piece = $"{number},";
+            Append(logs, all.Length, piece);
+            all.Append(piece);
+            along.Append(Read(Open(logs)!, along.Length, out long? end));
+            Assert.That(end, Is.Null, "it goes on");
+        }
+
+        Assert.That(along.ToString(), Is.EqualTo(all.ToString()));
+        Assert.That((Read(Open(logs)!, 0, out long? endOfLate), endOfLate), Is.EqualTo((all.ToString()[..32], (long?)32)));
+        Assert.That(all.ToString(), Does.EndWith(Newest(logs)));
+        Assert.That(Newest(logs), Has.Length.InRange(14, 16));
+        logs.End(Lease);
+        Assert.That((Read(Open(logs)!, all.Length, out long? last), last), Is.EqualTo(("", (long?)all.Length)));
     }
 
     [Test]
@@ -119,7 +157,7 @@ public sealed class LiveLogsTests
         Append(logs, 0, "abcdef");
         _time.Advance(options.LiveLogKeep * 3);
 
-        Assert.That(Kept(logs), Is.EqualTo("abc"));
+        Assert.That((Kept(logs), Newest(logs)), Is.EqualTo(("abc", "f")));
     }
 
     [Test]

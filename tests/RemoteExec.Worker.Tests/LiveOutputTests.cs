@@ -79,7 +79,7 @@ public sealed class LiveOutputTests
     }
 
     [Test]
-    public async Task Much_output_goes_in_pieces_and_past_the_bound_only_with_the_result()
+    public async Task Much_output_goes_in_pieces_and_past_the_bound_only_its_newest()
     {
         await using var bench = new ActionBench(_time);
         byte[] text = new byte[3 << 20];
@@ -93,10 +93,37 @@ public sealed class LiveOutputTests
 
         var report = await bench.RunAsync(sandbox, bench.Lease(new WireCommand { Arguments = { "tool" } }));
 
-        var pieces = await ShownAsync(bench, 1 << 20);
+        const int Whole = 1 << 20, Newest = Whole / 2;
+        var pieces = await ShownAsync(bench, Whole + Newest);
         Assert.That(pieces.Max(piece => piece.Data.Length), Is.EqualTo(64 << 10));
-        Assert.That(pieces.SelectMany(piece => piece.Data), Is.EqualTo(text.Take(1 << 20)));
+        Assert.That(pieces.Where(piece => piece.Offset < Whole).SelectMany(piece => piece.Data), Is.EqualTo(text.Take(Whole)));
+        Assert.That(pieces.Where(piece => piece.Offset >= Whole).SelectMany(piece => piece.Data), Is.EqualTo(text.TakeLast(Newest)));
+        Assert.That(pieces.Single(piece => piece.Offset == text.Length - Newest).Data, Is.Not.Empty);
         Assert.That(report.InlineResult.StdoutDigest.SizeBytes, Is.EqualTo(text.Length));
+    }
+
+    [Test]
+    public async Task F16_what_is_written_bit_by_bit_is_shown_to_the_end_however_long_it_is()
+    {
+        await using var bench = new ActionBench(_time);
+        byte[] text = new byte[3 << 20];
+        new Random(2).NextBytes(text); // seed 2
+        var shown = new List<LeaseOutput>();
+        var sandbox = new ScriptedSandbox(async (_, output, _) =>
+        {
+            _time.Advance(2 * Interval);
+            foreach (byte[] chunk in text.Chunk(300_000))
+            {
+                output.Write(OutputStream.Stdout, chunk);
+                shown.AddRange(await ShownAsync(bench, chunk.Length));
+            }
+
+            return Exited;
+        });
+
+        await bench.RunAsync(sandbox, bench.Lease(new WireCommand { Arguments = { "tool" } }));
+
+        Assert.That(shown.SelectMany(piece => piece.Data), Is.EqualTo(text));
     }
 
     [Test]

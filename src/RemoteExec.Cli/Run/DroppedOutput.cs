@@ -13,6 +13,16 @@ internal readonly record struct DroppedOutput(long Bytes, long HeadBytes)
 
     public static DroppedOutput OfStderr(ActionResult result) => Of(result, "stderrDroppedBytes");
 
+    /// <summary>
+    /// What is left to show of the stored log when so much of the stream was shown live, which may have been more than was kept: from
+    /// where to where in it before the gap, how many bytes nobody will see, and from where behind it.
+    /// </summary>
+    public (long HeadFrom, long HeadTo, long LostBytes, long TailFrom) After(long shownBytes)
+    {
+        long tail = HeadBytes + Bytes; // in the stream; in the log it follows the head
+        return (Math.Min(shownBytes, HeadBytes), HeadBytes, Math.Clamp(tail - shownBytes, 0, Bytes), Math.Max(shownBytes, tail) - Bytes);
+    }
+
     private static DroppedOutput Of(ActionResult result, string name)
     {
         foreach (var note in result.ExecutionMetadata?.AuxiliaryMetadata ?? [])

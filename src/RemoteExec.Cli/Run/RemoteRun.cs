@@ -35,8 +35,8 @@ internal sealed class RemoteRun : IAsyncDisposable
     public RemoteRun(RemoteServer remote, CliConsole console, bool isOutputData)
     {
         (_remote, _console, _blobs, _invoker) = (remote, console, remote.OpenStore(OutageMax), remote.Channel.CreateCallInvoker());
-        _stdout = new RunOutput("standard output", _invoker, _blobs, isOutputData ? console.Output : console.Error);
-        _stderr = new RunOutput("standard error", _invoker, _blobs, console.Error);
+        _stdout = new RunOutput("standard output", _invoker, _blobs, isOutputData ? console.Output : console.Error, isOutputData);
+        _stderr = new RunOutput("standard error", _invoker, _blobs, console.Error, isData: false);
     }
 
     public async Task<RunOutcome> RunAsync(

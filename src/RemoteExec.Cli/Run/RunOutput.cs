@@ -1,3 +1,4 @@
+using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Client;
@@ -7,7 +8,8 @@ using RemoteExec.Storage;
 namespace RemoteExec.Cli;
 
 /// <summary>One stream of a remote command: live while it runs, then what is missing of it from the result, and not a byte that is not its own.</summary>
-internal sealed class RunOutput(string name, CallInvoker invoker, IBlobStore blobs, Stream to) : IAsyncDisposable
+/// <param name="isData">It may go to a program. Otherwise a person reads it, and a line in the middle tells what is missing there.</param>
+internal sealed class RunOutput(string name, CallInvoker invoker, IBlobStore blobs, Stream to, bool isData) : IAsyncDisposable
 {
     private readonly LiveOutput _live = new(invoker, to);
     private string _stream = "";
@@ -37,20 +39,25 @@ internal sealed class RunOutput(string name, CallInvoker invoker, IBlobStore blo
         long shown = await _live.FinishAsync(_stream);
         var digest = raw.Length == 0 && wire is { SizeBytes: > 0 } ? WireDigests.FromWire(wire, function, $"the digest of {name}") : default;
         long size = raw.Length > 0 ? raw.Length : digest.SizeBytes;
+        var (headFrom, headTo, lost, tailFrom) = dropped.After(shown);
         if (raw.Length > shown) await to.WriteAsync(raw.Memory[(int)shown..], cancellationToken);
-        else if (size > shown) await CopyAsync(digest, shown, cancellationToken);
+        else if (raw.Length == 0) await CopyAsync(digest, headFrom, headTo, cancellationToken);
+        if (lost > 0 && !isData) await to.WriteAsync(Encoding.UTF8.GetBytes($"\n… {lost} bytes are missing here …\n"), cancellationToken);
+        if (raw.Length == 0) await CopyAsync(digest, tailFrom, size, cancellationToken);
         await to.FlushAsync(cancellationToken);
-        return dropped.Bytes == 0
+        return lost == 0
             ? null
-            : $"{name} is not complete: {dropped.Bytes} bytes after the first {dropped.HeadBytes} were more than the worker keeps; let the command write to a file, and bring that back with -o";
+            : $"{name} is not complete: {lost} bytes after the first {headTo + dropped.Bytes - lost} were more than the worker keeps; let the command write to a file, and bring that back with -o";
     }
 
     public ValueTask DisposeAsync() => _live.DisposeAsync();
 
-    private async ValueTask CopyAsync(Digest digest, long from, CancellationToken cancellationToken)
+    private async ValueTask CopyAsync(Digest digest, long from, long end, CancellationToken cancellationToken)
     {
+        if (from >= end) return;
+
         await using var rest = await blobs.OpenReadAsync(digest, from, cancellationToken)
             ?? throw new RpcException(new Status(StatusCode.NotFound, $"{name} of the command ({digest}) is no longer stored; run the command again with --no-cache"));
-        await rest.ReadToAsync(to, hasher: null, cancellationToken);
+        await rest.ReadToAsync(to, end - from, cancellationToken);
     }
 }

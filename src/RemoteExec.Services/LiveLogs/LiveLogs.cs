@@ -7,9 +7,9 @@ namespace RemoteExec.Services;
 
 /// <summary>
 /// What running actions have written so far, for those who watch. A convenience with bounds: every result brings its
-/// whole output again, so a log may be cut or gone, and is always the beginning of what its attempt wrote.
+/// whole output again, so a log may be cut or gone.
 /// <list type="bullet">
-/// <item>one log takes <see cref="Limits.LiveOutputBytesMax"/>, then it ends;</item>
+/// <item>of one log <see cref="Limits.LiveOutputBytesMax"/> from its beginning are kept, and <see cref="Limits.LiveOutputWindowBytes"/> of its newest;</item>
 /// <item>all take <see cref="ServicesOptions.LiveLogsBytesMax"/>; logs of attempts that are over go first, the oldest before others;</item>
 /// <item>an attempt that is over keeps its logs for <see cref="ServicesOptions.LiveLogKeep"/>.</item>
 /// </list>
@@ -19,6 +19,9 @@ public sealed class LiveLogs : IDisposable
 {
     // What a log costs beside its bytes: two objects, a table entry.
     private const int OverheadBytes = 512;
+
+    // No stream is so long, and no sum with it is too large for its type.
+    private const long OffsetMax = long.MaxValue / 2;
 
     // How late it may be noticed that an attempt ended without a report: its worker vanished, or it was cancelled.
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(1);
@@ -53,10 +56,11 @@ public sealed class LiveLogs : IDisposable
     }
 
     /// <summary>What is there now; empty when there is no such log.</summary>
-    public ReadOnlyMemory<byte> Peek(LeaseId lease, OutputStream stream)
+    /// <param name="newestBytesMax">So much of the end, when the end does not follow the beginning.</param>
+    public LogSoFar Peek(LeaseId lease, OutputStream stream, int newestBytesMax)
     {
         lock (_gate)
-            return _logs.TryGetValue((lease, stream), out var log) ? log.Read(offset: 0, out _, out _, out _) : default;
+            return _logs.TryGetValue((lease, stream), out var log) ? log.Peek(newestBytesMax) : default;
     }
 
     /// <summary>Everything ends here: the coordinator leaves.</summary>
@@ -85,26 +89,17 @@ public sealed class LiveLogs : IDisposable
             var log = FindOrAdd((lease, stream), instance);
             if (log.IsEnded || _isClosed) return;
 
-            int length = log.LengthBytes;
-            // A piece got lost, with a connection or with our memory. What follows would not be where readers count it.
-            if (offset < 0 || offset > length)
+            if (offset is < 0 or > OffsetMax)
             {
-                log.End();
+                log.Finish();
                 return;
             }
 
-            data = data[(int)Math.Min(length - offset, data.Length)..];
-            if (data.Length > _options.Limits.LiveOutputBytesMax - length) data = data[..(_options.Limits.LiveOutputBytesMax - length)];
-            int capacityBytes = log.CapacityWith(data.Length, _options.Limits.LiveOutputBytesMax);
-            if (!MakeRoom(capacityBytes - log.CapacityBytes))
-            {
-                log.End();
-                return;
-            }
-
-            _bytes += capacityBytes - log.CapacityBytes;
-            log.Append(data, capacityBytes);
-            if (log.LengthBytes == _options.Limits.LiveOutputBytesMax) log.End();
+            // What was there before is not taken twice. After a gap (the worker left something out, or it got lost with a connection or with
+            // our memory) the newest is kept from there on.
+            long known = Math.Clamp(log.LengthBytes - offset, 0, data.Length);
+            data = data[(int)known..];
+            if (!data.IsEmpty) Append(log, offset + known, data);
         }
     }
 
@@ -131,6 +126,21 @@ public sealed class LiveLogs : IDisposable
         }
     }
 
+    private void Append(LiveLog log, long offset, ReadOnlySpan<byte> data)
+    {
+        var limits = _options.Limits;
+        int headBytes = log.HeadRoomFor(offset, data.Length, limits.LiveOutputBytesMax);
+        int capacityBytes = log.CapacityWith(headBytes, limits.LiveOutputBytesMax, headBytes < data.Length, limits.LiveOutputWindowBytes);
+        if (!MakeRoom(capacityBytes - log.CapacityBytes))
+        {
+            log.Finish();
+            return;
+        }
+
+        _bytes += capacityBytes - log.CapacityBytes;
+        log.Append(offset, data, headBytes, limits.LiveOutputWindowBytes, capacityBytes);
+    }
+
     private LiveLog FindOrAdd((LeaseId, OutputStream) key, InstanceName instance)
     {
         if (_logs.TryGetValue(key, out var log)) return log;
@@ -154,7 +164,7 @@ public sealed class LiveLogs : IDisposable
     {
         if (!_logs.TryGetValue(key, out var log) || log.OverAt is not null) return;
 
-        log.End();
+        log.Finish();
         log.OverAt = _clock.GetTimestamp();
         _over.Enqueue(key);
     }

@@ -122,7 +122,7 @@ function walls(worker) {
 }
 
 const output = (title, o) => !o ? null : [
-  el('h2', {}, title, o.truncated ? el('span', { class: 'quiet' }, ' (first part of ' + bytes(o.sizeBytes) + ') ') : '',
+  el('h2', {}, title, o.truncated ? el('span', { class: 'quiet' }, ' (both ends of ' + bytes(o.sizeBytes) + ') ') : '',
     o.blobUrl ? el('a', { href: o.blobUrl }, ' whole') : ''),
   o.text ? el('pre', {}, o.text) : el('p', { class: 'quiet' }, 'empty'),
 ];

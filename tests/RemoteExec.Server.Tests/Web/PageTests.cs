@@ -21,6 +21,7 @@ public sealed class PageTests
     public async Task StartServerAsync()
     {
         _server = await InProcessServer.StartAsync();
+        await Server.Client.RunAsync("echo its first line; head -c 200000 /dev/zero | tr '\\0' x; echo; echo its last line");
         await Server.Client.RunAsync("echo to stdout; echo '<b>bold</b>' >&2; echo result > out.txt; exit 3", ("API_TOKEN", "s3cret"), ("LANG", "C"));
         _id = (await StatusAsync()).GetProperty("actions")[0].GetProperty("id").GetString()!;
     }
@@ -63,6 +64,18 @@ public sealed class PageTests
 
         Assert.That(json, Does.Contain("to stdout").And.Contains("LANG=C").And.Contains("out.txt").And.Contains("API_TOKEN=(not shown)"));
         Assert.That(json, Does.Not.Contain("s3cret"));
+    }
+
+    [Test] // the last lines say what went wrong
+    public async Task F16_a_long_output_shows_both_its_ends_and_how_much_is_not_shown()
+    {
+        string id = (await StatusAsync()).GetProperty("actions").EnumerateArray().Select(row => row.GetProperty("id").GetString()!).Single(each => each != _id);
+
+        var output = (await Server.Http.GetFromJsonAsync<JsonElement>($"api/v1/actions/{id}")).GetProperty("stdout");
+
+        Assert.That(output.GetProperty("truncated").GetBoolean());
+        Assert.That(output.GetProperty("text").GetString(), Does.StartWith("its first line\nxxx").And.EndWith("xxx\nits last line\n"));
+        Assert.That(output.GetProperty("text").GetString(), Does.Contain($"\n… {200_030 - (64 << 10)} bytes are not shown here …\n"));
     }
 
     [Test]

@@ -53,23 +53,24 @@ internal sealed class ActionLog(string spillPath, long bytesMax) : IDisposable
     }
 
     /// <summary>
-    /// The next piece that nobody was shown yet, of what was written so far; empty when there is none, or when <paramref name="shownMax"/>
-    /// bytes were shown.
+    /// The next piece that nobody was shown yet, of what was written so far; empty when there is none.
     /// </summary>
+    /// <param name="wholeMax">So much from the beginning is shown without a gap.</param>
+    /// <param name="newestMax">Behind that, what lies further back from the end is left out.</param>
     /// <param name="isOver">The command is over: from now on only who knows that takes pieces, or two would show them out of order.</param>
-    public byte[] TakeUnshown(int pieceMax, long shownMax, bool isOver, out long offset)
+    public byte[] TakeUnshown(int pieceMax, long wholeMax, long newestMax, bool isOver, out long offset)
     {
         lock (_memory)
         {
             _isOver |= isOver;
+            // Of what is behind the head only the tail is there, and its place in the file is written again when this lock is left.
+            if (_shown >= Math.Min(wholeMax, HeadBytes)) _shown = Math.Max(_shown, _length - Math.Min(newestMax, TailBytes));
             offset = _shown;
-            // Never of the tail, whose place in the file is written again.
-            long end = Math.Min(Math.Min(_length, shownMax), HeadBytes);
-            if (_isDisposed || _isOver != isOver || _shown >= end) return [];
-            byte[] bytes = new byte[Math.Min(pieceMax, end - _shown)];
+            if (_isDisposed || _isOver != isOver || _shown >= _length) return [];
+            byte[] bytes = new byte[Math.Min(Math.Min(pieceMax, _length - _shown), RoomAt(_shown, out long place))];
             if (_spill is null)
                 _memory.GetBuffer().AsSpan((int)_shown, bytes.Length).CopyTo(bytes);
-            else if (RandomAccess.Read(_spill, bytes, _shown) < bytes.Length)
+            else if (RandomAccess.Read(_spill, bytes, place) < bytes.Length)
                 throw new IOException($"{spillPath} is shorter than what was written to it");
             _shown += bytes.Length;
             return bytes;

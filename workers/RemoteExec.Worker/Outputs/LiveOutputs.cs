@@ -7,7 +7,7 @@ namespace RemoteExec.Worker;
 /// <summary>
 /// Shows what commands write while they run (worker.proto, LiveOutput). One timer serves all of them, and each piece is
 /// read back from the log that holds it: a command that is over within a moment costs an entry in a list, and one that
-/// writes much is not kept twice. Nobody waits for any of this: who watches gets less when the coordinator takes its time, and a log
+/// writes much is not kept twice. One that writes much at once, behind the first mebibyte, is shown the newest of it. Nobody waits for any of this: who watches gets less when the coordinator takes its time, and a log
 /// that cannot be read is no longer shown.
 /// </summary>
 internal sealed class LiveOutputs : IAsyncDisposable
@@ -137,7 +137,9 @@ internal sealed class LiveOutputs : IAsyncDisposable
 
     private async ValueTask SendAsync(Line line, Entry entry, OutputStream stream)
     {
-        while (NextPiece(entry, stream) is { } piece)
+        // What is written faster than this is caught up with in the next round: none holds up the others.
+        long bytesMax = _lines.Limits.LiveOutputWindowBytes;
+        for (long sent = 0; sent < bytesMax && NextPiece(entry, stream) is { } piece; sent += piece.Data.Length)
         {
             try
             {
@@ -170,7 +172,8 @@ internal sealed class LiveOutputs : IAsyncDisposable
     private LeaseOutput? TakePiece(Entry entry, OutputStream stream, bool isOver)
     {
         var limits = _lines.Limits;
-        byte[] bytes = LogOf(entry.Run, stream).TakeUnshown(limits.LiveOutputPieceBytesMax, limits.LiveOutputBytesMax, isOver, out long offset);
+        byte[] bytes = LogOf(entry.Run, stream).TakeUnshown(
+            limits.LiveOutputPieceBytesMax, limits.LiveOutputBytesMax, limits.LiveOutputWindowBytes, isOver, out long offset);
         return bytes.Length == 0 ? null : new LeaseOutput
         {
             WorkerId = _worker,
