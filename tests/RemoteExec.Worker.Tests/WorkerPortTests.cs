@@ -71,6 +71,9 @@ public sealed partial class WorkerPortTests
     }
 
     [Test]
+    public async Task Promtool_finds_nothing_to_say_about_its_page() => await Promtool.ShouldTakeAsync(await _http.GetStringAsync("metrics"));
+
+    [Test]
     public void A_port_that_another_program_has_is_named_with_its_option()
     {
         var flags = WorkerFlags.Table.Read(["--http", "127.0.0.1:9100"], new Hashtable()).Options!; // they are right
