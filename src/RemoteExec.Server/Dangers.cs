@@ -1,3 +1,5 @@
+using RemoteExec.Core;
+
 namespace RemoteExec.Server;
 
 /// <summary>What is allowed and dangerous about a server's settings, a sentence each: said at every start and by <c>/readyz</c>.</summary>
@@ -17,5 +19,16 @@ internal static class Dangers
         if (!http.IsLoopback)
             dangers.Add($"--http {http.Address} is reached beyond this machine: who reaches it reads commands, outputs and metrics. Keep it in a network that you trust");
         return dangers;
+    }
+
+    /// <summary>A limit that the disk has no room for. It is taken all the same: what else is there may be moved away.</summary>
+    /// <param name="heldBytes">What the store has of it already.</param>
+    public static IEnumerable<string> OfLimit(long limitBytes, long heldBytes, long freeBytes, string path)
+    {
+        if (limitBytes > heldBytes + freeBytes)
+        {
+            yield return $"the store may grow to {UnitText.FormatSize(limitBytes)}, and the disk of {path} has room for {UnitText.FormatSize(heldBytes + freeBytes)}, "
+                + "what it holds included: uploads fail when that is used up. Free some there, or lower --max-cas-size";
+        }
     }
 }

@@ -122,7 +122,9 @@ internal static class ServerComposition
                 : null;
 
             var ports = new ServerPorts(rpc, grpc, web, http, run, running);
-            running.Health.Warnings = Dangers.Of(grpc, http, options);
+            var store = blobs.Usage;
+            running.Health.Warnings =
+                [.. Dangers.Of(grpc, http, options), .. Dangers.OfLimit(store.LimitBytes, store.UsedBytes, DataDirectory.FreeBytes(paths.DataDirectory), paths.DataDirectory)];
             running.Take(scheduler, services, ports, worker, () => Welcome.Text(
                 serving.Version, $"grpc://{ReachableAs(rpc.EndPoint)}", new Uri($"http://{ReachableAs(IPEndPoint.Parse(web.Address.Authority))}"), running.Health.Warnings, options, blobs.Usage, worker));
             return ports;

@@ -43,6 +43,19 @@ public sealed class WelcomeTests
     public void A_dangerous_cache_runs_nothing() => Assert.That(
         DangersOf("0.0.0.0", "127.0.0.1", "--roles", "storage").Single(), Does.Contain("reads and writes the cache").And.Not.Contain("programs"));
 
+    [TestCase(100, 40, 60, false)]
+    [TestCase(101, 40, 60, true)]
+    public void A_store_that_may_grow_beyond_what_its_disk_has_room_for_is_a_danger(long limit, long held, long free, bool isTold)
+    {
+        const long Gigabyte = 1_000_000_000;
+
+        string[] dangers = [.. Dangers.OfLimit(limit * Gigabyte, held * Gigabyte, free * Gigabyte, "/data")];
+
+        Assert.That(dangers, isTold
+            ? Has.One.Contains("101GB").And.One.Contains("/data").And.One.Contains("100GB").And.One.Contains("--max-cas-size")
+            : Is.Empty);
+    }
+
     private static string TextOf(params string[] flags) => TextWith([], flags);
 
     private static string TextWith(IReadOnlyList<string> warnings, params string[] flags) => Welcome.Text(
