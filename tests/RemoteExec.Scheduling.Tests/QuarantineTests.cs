@@ -13,6 +13,42 @@ internal sealed class QuarantineTests : QueueFixture
         [.. Enumerable.Range(from, slots).Select(action => Submit(Build.Request(action)).Execution.LeaseId)];
 
     [Test]
+    public void Who_says_what_is_not_so_gets_nothing_more_while_somebody_else_can_have_it()
+    {
+        long session = Join(Build.Worker());
+        var operation = Submit(Build.Request(1));
+        Join(Build.Worker("w2"));
+        var busy = Submit(Build.Request(2));
+        Queue.Report("w1", operation.Execution.LeaseId, Lie(), Now);
+        Assert.That((StateOf("w1"), Quarantine()), Is.EqualTo((WorkerState.Quarantined, Options.QuarantineFirst)));
+
+        // Free as it is, it is not asked again, though the other is busy.
+        KeepAlive(session, Options.HeartbeatInterval);
+        Queue.Heartbeat("w2", session + 1, held: null, Now);
+        Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Queued));
+        Queue.Report("w2", busy.Execution.LeaseId, Build.Ok(), Now);
+        Assert.That(operation.Execution.WorkerId, Is.EqualTo("w2"));
+    }
+
+    [Test]
+    public void Who_is_alone_and_says_what_is_not_so_is_marked_like_any_that_fails_and_asked_until_the_attempts_are_used_up()
+    {
+        long session = Join(Build.Worker());
+        var operation = Submit(Build.Request(1));
+        while (operation.Execution.State != ExecutionState.Completed)
+        {
+            Queue.Report("w1", operation.Execution.LeaseId, Lie(), Now);
+            KeepAlive(session, Options.AttemptWaitMax);
+        }
+
+        Assert.That((operation.Execution.Attempt, operation.Execution.Outcome!.Code), Is.EqualTo((Options.AttemptsMax, OutcomeCode.Unavailable)));
+        Assert.That(operation.Execution.Outcome.Message, Does.Contain("worker w1 reported what is not so"), "the client reads whose lie it was");
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Ready));
+    }
+
+    private static ExecutionOutcome Lie() => Build.Broken("worker w1 reported what is not so") with { IsFalse = true };
+
+    [Test]
     public void Leases_that_were_out_when_it_began_do_not_make_a_quarantine_longer()
     {
         long session = Join(Build.Worker(slots: 8));

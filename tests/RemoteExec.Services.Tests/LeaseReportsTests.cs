@@ -30,6 +30,7 @@ internal sealed class LeaseReportsTests
             new TestCaseData(obstacle, code, blame).SetArgDisplayNames(obstacle is RpcException rpc ? $"{rpc.StatusCode}" : obstacle.GetType().Name);
 
         yield return Case(new RpcException(new Status(StatusCode.InvalidArgument, "it")), OutcomeCode.Unavailable, Blame.Worker);
+        yield return Case(new RpcException(new Status(StatusCode.NotFound, "it")), OutcomeCode.Unavailable, Blame.Worker);
         yield return Case(new RpcException(new Status(StatusCode.ResourceExhausted, "it")), OutcomeCode.ResourceExhausted, Blame.Action);
         yield return Case(new RpcException(new Status(StatusCode.Unavailable, "it")), OutcomeCode.Unavailable, Blame.Store);
         yield return Case(new RpcException(new Status(StatusCode.Internal, "it")), OutcomeCode.Unavailable, Blame.Store);
@@ -218,7 +219,16 @@ internal sealed class LeaseReportsTests
     {
         var outcome = await ReadAsync(EmptyStore(), report => report.ResultDigest = Digest.Of(DigestFunction.Sha256, "gone"u8).ToWire());
 
-        Assert.That((outcome.Code, outcome.Blame), Is.EqualTo((OutcomeCode.Unavailable, Blame.Worker)));
+        Assert.That((outcome.Code, outcome.Blame, outcome.IsFalse), Is.EqualTo((OutcomeCode.Unavailable, Blame.Worker, true)));
+    }
+
+    [Test]
+    public async Task Outputs_that_are_said_to_be_stored_and_are_not_are_a_lie_of_the_worker_s()
+    {
+        var outcome = await ReadAsync(EmptyStore(), report => report.InlineResult = Result());
+
+        Assert.That((outcome.Code, outcome.Blame, outcome.IsFalse), Is.EqualTo((OutcomeCode.Unavailable, Blame.Worker, true)));
+        Assert.That(outcome.Message, Does.StartWith("worker w1 reported 1 outputs that are not stored, the first is ").And.Contains(Digest.Of(DigestFunction.Sha256, "a"u8).Hash));
     }
 
     [Test]

@@ -24,6 +24,9 @@ public sealed record ExecutionOutcome
     /// <summary>Whose fault it is that it did not end well; decides by <see cref="BlameRules"/> whether it is tried again.</summary>
     public Blame Blame { get; init; }
 
+    /// <summary>The worker has said what is not so. Not journalled.</summary>
+    public bool IsFalse { get; init; }
+
     /// <summary>The command's exit code, where there was a command.</summary>
     public int? ExitCode { get; init; }
 

@@ -35,9 +35,11 @@ internal sealed class Breaker(SchedulerOptions options)
     /// a healthy worker out of service. While it lasts only a failed probe makes it longer: what else fails was given out before, and a
     /// worker with many slots would be out for as many doublings.
     /// </summary>
-    public bool Mark(LeaseId lease, Instant now)
+    /// <param name="atOnce">This failure alone is enough.</param>
+    public bool Mark(LeaseId lease, bool atOnce, Instant now)
     {
-        if (IsTripped ? lease != Probe : !_failed.Add(lease.Execution) || _failed.Count < options.QuarantineAfter) return false;
+        bool isEnough = IsTripped ? lease == Probe : (_failed.Add(lease.Execution) && _failed.Count >= options.QuarantineAfter) || atOnce;
+        if (!isEnough) return false;
 
         // The shift is bounded: beyond it the maximum has long been reached.
         var duration = options.QuarantineFirst * (1 << Math.Min(_quarantines++, 16));

@@ -103,7 +103,8 @@ internal sealed partial class BuildQueue
         var end = worker.State == WorkerState.Draining ? AttemptEnd.ReportedLeaving : AttemptEnd.Reported;
         var rule = BlameRules.Of(outcome.Blame, end);
         if (rule.Record == WorkerRecord.Cleared) Clear(worker);
-        if (rule.Record == WorkerRecord.Marked) Mark(worker, execution.LeaseId, now);
+        // Who says what is not so gets nothing more as long as somebody else can have it: it would be the first to be free for it again.
+        if (rule.Record == WorkerRecord.Marked) Mark(worker, execution.LeaseId, outcome.IsFalse && HasOther(execution.Queue, worker), now);
 
         if (rule.Retrier == Retrier.Scheduler)
         {
@@ -142,9 +143,12 @@ internal sealed partial class BuildQueue
         if (worker.Can(WorkerEvent.Succeed)) worker.Move(WorkerEvent.Succeed);
     }
 
-    private void Mark(Worker worker, LeaseId lease, Instant now)
+    private static bool HasOther(PlatformQueue queue, Worker worker) =>
+        queue.Classes.Exists(@class => @class.Members.Exists(other => other != worker && other.State == WorkerState.Ready));
+
+    private void Mark(Worker worker, LeaseId lease, bool atOnce, Instant now)
     {
-        if (!worker.Breaker.Mark(lease, now) || !worker.Can(WorkerEvent.Trip)) return;
+        if (!worker.Breaker.Mark(lease, atOnce, now) || !worker.Can(WorkerEvent.Trip)) return;
 
         worker.Move(WorkerEvent.Trip);
         WatchProbe(worker, now);

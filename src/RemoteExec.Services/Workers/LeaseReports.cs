@@ -51,7 +51,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         {
             Complete(result, lease);
             var missing = await _outputs.FindMissingAsync(result, lease.Request.Action, cancellationToken);
-            if (missing.Count > 0) throw RpcErrors.Invalid($"{missing.Count} outputs that are not stored, the first is {missing[0]}");
+            if (missing.Count > 0) throw RpcErrors.Of(StatusCode.NotFound, $"{missing.Count} outputs that are not stored, the first is {missing[0]}");
             // REAPI A2: what nobody asked for is not inlined. Whoever asks gets it put in again.
             isWhole = await _inlining.TryStripAsync(result, lease.Request.Action.Function, cancellationToken);
         }
@@ -87,7 +87,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
 
         var digest = WireDigests.FromWire(report.ResultDigest, function, "result_digest");
         var blob = await store.ReadAllAsync(digest, options.Limits.ResultBytesMax, cancellationToken)
-            ?? throw RpcErrors.Invalid($"a result that is not stored, {digest}");
+            ?? throw RpcErrors.Of(StatusCode.NotFound, $"a result that is not stored, {digest}");
         return WireMessages.Parse(ActionResult.Parser, blob, digest);
     }
 

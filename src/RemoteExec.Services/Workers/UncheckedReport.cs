@@ -11,6 +11,9 @@ internal static class UncheckedReport
     {
         RpcException { StatusCode: StatusCode.InvalidArgument } malformed =>
             Outcome(OutcomeCode.Unavailable, Blame.Worker, $"worker {worker} reported {malformed.Status.Detail}"),
+        // Said to be stored, and is not.
+        RpcException { StatusCode: StatusCode.NotFound } absent =>
+            Outcome(OutcomeCode.Unavailable, Blame.Worker, $"worker {worker} reported {absent.Status.Detail}") with { IsFalse = true },
         // Within the worker's limits and not within ours, or more than anybody takes: the same again would come to the same.
         RpcException { StatusCode: StatusCode.ResourceExhausted } tooMuch =>
             Outcome(OutcomeCode.ResourceExhausted, Blame.Action, tooMuch.Status.Detail),
