@@ -164,6 +164,8 @@ internal static class ServerComposition
     private static WorkerOptions WorkerOptionsOf(ServerOptions options, ServerPaths paths) => new()
     {
         WorkerId = LocalWorkerId,
+        // No other can say that it lives here.
+        Home = $"process {Environment.ProcessId} of {Environment.MachineName}",
         Pool = options.Pool,
         Slots = options.Slots,
         Prefetch = options.Slots,

@@ -25,6 +25,59 @@ internal sealed class WorkerReturnTests : QueueFixture
     }
 
     [Test]
+    public void A_stranger_under_the_name_of_a_worker_takes_neither_its_stream_nor_its_leases()
+    {
+        var operation = Submit(Build.Request());
+        long session = Join(Build.Worker() with { Home = "here" });
+        var lease = Offered().Single().Id;
+        Queue.Started("w1", session, lease, Now);
+        AssertRefused("connected already");
+
+        // Cut off, it is waited for.
+        Queue.Disconnected("w1", session, Now);
+        AssertRefused("expected back already");
+        Advance(Options.RejoinGrace / 2);
+        AssertRefused("expected back already");
+
+        Join(Build.Worker() with { Home = "here", Running = [lease] });
+        Assert.That(Queue.Report("w1", lease, Build.Ok(), Now), Is.EqualTo(ReportVerdict.Accepted));
+        Assert.That((operation.Execution.Attempt, operation.Execution.State), Is.EqualTo((1, ExecutionState.Completed)));
+
+        void AssertRefused(string words)
+        {
+            var refused = Assert.Throws<SchedulingException>(() => Join(Build.Worker() with { Home = "there" }))!;
+            Assert.That(refused.Code, Is.EqualTo(OutcomeCode.AlreadyExists));
+            Assert.That(refused.Message, Does.Contain(words).And.Contains("--worker-id"));
+            Assert.That(Told(), Is.Empty, "the worker hears nothing of it");
+        }
+    }
+
+    [Test]
+    public void A_name_is_free_again_when_its_worker_is_gone()
+    {
+        Submit(Build.Request());
+        long session = Join(Build.Worker() with { Home = "here" });
+        Queue.Disconnected("w1", session, Now);
+        Advance(Options.RejoinGrace);
+
+        Assert.That(() => Join(Build.Worker() with { Home = "there" }), Throws.Nothing);
+        Assert.That(StateOf("w1"), Is.EqualTo(WorkerState.Ready));
+    }
+
+    [Test]
+    public void Who_was_started_in_the_place_of_a_worker_takes_over_at_once_whatever_the_old_connection_looks_like()
+    {
+        var operation = Submit(Build.Request());
+        Join(Build.Worker() with { Home = "here" });
+        Told();
+
+        Join(Build.Worker() with { Home = "here" });
+
+        Assert.That(Told()[0], Is.InstanceOf<WorkerCommand.End>(), "the old connection");
+        Assert.That((operation.Execution.State, operation.Execution.Losses), Is.EqualTo((ExecutionState.Queued, 1)), "what ran there died with it");
+    }
+
+    [Test]
     public void A_draining_worker_that_holds_nothing_is_let_go_with_its_hello()
     {
         Join(Build.Worker() with { IsDraining = true });

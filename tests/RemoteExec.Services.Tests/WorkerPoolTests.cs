@@ -93,15 +93,36 @@ internal sealed class WorkerPoolTests : ServicesFixture
         await liar.FinishAsync(lease, result);
         await WaitOutLostAttemptAsync();
 
-        var offers = new[] { liar, honest }.Select(async worker => (worker, lease: await worker.ReceiveLeaseAsync())).ToArray();
-        var (winner, second) = await await Task.WhenAny(offers);
+        var second = await honest.ReceiveLeaseAsync();
         Assert.That(second.Lease_.Attempt, Is.EqualTo(2));
+        Assert.That(Scheduler.Snapshot().Workers.Single(worker => worker.Description.Id == "liar").State, Is.EqualTo(Scheduling.WorkerState.Quarantined));
         await StoreAsync("never stored");
-        await winner.FinishAsync(second, result);
+        await honest.FinishAsync(second, result);
 
         var response = await ResponseAsync(call);
         Assert.That(response.Result.OutputFiles, Is.EqualTo(result.OutputFiles));
         Assert.That(response.Message, Does.Contain("attempt 2"));
+    }
+
+    [Test] // two live processes under one name
+    public async Task A_stranger_under_the_name_of_a_live_worker_is_refused_and_takes_nothing_from_it()
+    {
+        using var call = await ExecuteAsync();
+        using var first = new ScriptedWorker(WorkerPool, Soon);
+        await first.GreetAsync("w1", hello => hello.Home = "here");
+        var lease = await first.ReceiveLeaseAsync();
+        await first.StartAsync(lease);
+
+        using var second = WorkerPool.Join(cancellationToken: Soon);
+        await second.RequestStream.WriteAsync(Hello(hello => hello.Home = "there"), Soon);
+        var refused = Assert.ThrowsAsync<RpcException>(async () => await second.ResponseStream.MoveNext(Soon));
+
+        Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.AlreadyExists));
+        Assert.That(refused.Status.Detail, Does.Contain("w1").And.Contains("--worker-id"));
+        await first.FinishAsync(lease, new ActionResult());
+        var response = await ResponseAsync(call);
+        Assert.That(response.Status.Code, Is.Zero);
+        Assert.That(response.Message, Does.Not.Contain("attempt 2"));
     }
 
     [Test] // REAPI E2, T4: what the worker found out goes to the client as it is

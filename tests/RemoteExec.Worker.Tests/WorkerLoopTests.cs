@@ -429,6 +429,15 @@ public sealed class WorkerLoopTests : WorkerLoopFixture
         Assert.That(async () => await Running, Throws.InstanceOf<RpcException>());
     }
 
+    [Test]
+    public async Task A_worker_whose_name_is_taken_asks_again_until_it_is_free()
+    {
+        for (int i = 0; i < 3; i++) (await Coordinator.NextStreamAsync()).Complete(Failure(StatusCode.AlreadyExists));
+
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await LeaveAsync(stream);
+    }
+
     [TestCase(StatusCode.InvalidArgument)]
     [TestCase(StatusCode.Unimplemented)]
     public async Task A_worker_that_was_once_welcome_outlives_whatever_answers_for_a_coordinator_that_restarts(StatusCode code)

@@ -57,7 +57,8 @@ internal sealed class RunningWorker : IProgramWork
         var options = flags.ToOptions();
         ForeignFiles.Refuse(options.DataDirectory, WorkerFiles, name => new WorkerRefusedException(name));
         Directory.CreateDirectory(options.DataDirectory);
-        if (flags.WorkerId is null) options = options with { WorkerId = WorkerName.Of(options.DataDirectory) };
+        options = options with { Home = WorkerName.Of(options.DataDirectory) };
+        if (flags.WorkerId is null) options = options with { WorkerId = options.Home };
         var local = Own(await DiskBlobStore.OpenAsync(WorkerCache.Options(options.DataDirectory, flags.CacheSizeBytes), time, cancellationToken));
         var blobChannel = Own(RpcChannels.Create(AddressOf(flags.Coordinators[0])));
         var coordinators = flags.Coordinators.Select(ChannelsTo).ToList();

@@ -90,6 +90,7 @@ internal static class WorkerComposition
         var hello = new Hello
         {
             WorkerId = options.WorkerId,
+            Home = options.Home,
             Pool = options.Pool,
             Slots = options.Slots,
             Prefetch = options.Prefetch,

@@ -8,6 +8,9 @@ public sealed record WorkerOptions
     /// <summary>Unique among live workers; stable over reconnects of this process.</summary>
     public string WorkerId { get; init; } = $"{Environment.MachineName}-{Guid.NewGuid().ToString("N")[..8]}";
 
+    /// <summary>The machine and the data directory, by names that are the same after a restart; see the hello's <c>home</c>.</summary>
+    public string Home { get; init; } = "";
+
     public string Pool { get; init; } = Pools.Default;
 
     /// <summary>Commands that run at the same time.</summary>

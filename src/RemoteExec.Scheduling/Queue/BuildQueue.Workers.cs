@@ -20,10 +20,12 @@ internal sealed partial class BuildQueue
     /// alive for seconds, and the worker must not wait that long. Leases that it names and that are still its own go
     /// on; the others it is told to cancel; those that it holds by our books but does not name are lost.
     /// </summary>
+    /// <exception cref="SchedulingException">ALREADY_EXISTS for a stranger under the name of a worker that is here, or is expected back.</exception>
     /// <returns>The session, which all it says must carry.</returns>
     public long Join(WorkerDescription description, Instant now)
     {
         if (!_workers.TryGetValue(description.Id, out var worker)) worker = Add(description, now);
+        else RefuseStranger(worker, description);
 
         long session = ++_sessions;
         using (worker.StandUp())
@@ -67,6 +69,18 @@ internal sealed partial class BuildQueue
 
         using (worker.StandUp()) worker.Move(WorkerEvent.Disconnect);
         ExpectBack(worker, now);
+    }
+
+    /// <summary>What the first of them runs would be lost by the hello of the second, and run twice. Until it is gone it keeps its name.</summary>
+    private static void RefuseStranger(Worker worker, WorkerDescription description)
+    {
+        // Of one that is known from the journal only nobody knows where it lived.
+        if (worker.Class is null || worker.Description.Home == description.Home) return;
+
+        throw new SchedulingException(
+            OutcomeCode.AlreadyExists,
+            $"a worker {description.Id} is {(worker.Session == NoSession ? "expected back" : "connected")} already, from another machine or data directory; "
+            + "give each its own name (--worker-id NAME, or leave it out)");
     }
 
     private Worker Add(WorkerDescription description, Instant now)

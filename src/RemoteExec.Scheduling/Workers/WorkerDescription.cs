@@ -8,6 +8,12 @@ public sealed record WorkerDescription
     /// <summary>Unique among live workers, stable over reconnects of one process.</summary>
     public required string Id { get; init; }
 
+    /// <summary>
+    /// Where it lives. Only one worker can at a time, so the same id from the same place is the same worker or its successor; from another
+    /// place it is a stranger under the same name. Empty when it does not say.
+    /// </summary>
+    public string Home { get; init; } = "";
+
     /// <summary>Also offered as the property <c>Pool</c>.</summary>
     public string Pool { get; init; } = "";
 

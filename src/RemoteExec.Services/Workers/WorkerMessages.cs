@@ -47,6 +47,7 @@ internal static class WorkerMessages
         return new WorkerDescription
         {
             Id = hello.WorkerId,
+            Home = RequestOrigins.Clean(hello.Home),
             Pool = hello.Pool,
             Slots = hello.Slots,
             Prefetch = hello.Prefetch,
