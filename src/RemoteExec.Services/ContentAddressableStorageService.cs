@@ -88,12 +88,13 @@ internal sealed class ContentAddressableStorageService(IBlobStore store, Service
         return response;
     }
 
-    public override Task GetTree(GetTreeRequest request, IServerStreamWriter<GetTreeResponse> responseStream, ServerCallContext context)
+    public override async Task GetTree(GetTreeRequest request, IServerStreamWriter<GetTreeResponse> responseStream, ServerCallContext context)
     {
         Door.Instance(request.InstanceName);
         var function = WireDigests.FunctionOf(request.DigestFunction, request.RootDigest);
         var root = WireDigests.FromWire(request.RootDigest, function, "root_digest");
-        return _trees.SendAsync(root, request.PageSize, request.PageToken, page => responseStream.WriteAsync(page), context.CancellationToken);
+        using var room = new PageRoom(unsent, context.Peer);
+        await _trees.SendAsync(root, request.PageSize, request.PageToken, room, page => responseStream.WriteAsync(page), context.CancellationToken);
     }
 
     private async ValueTask<BatchReadBlobsResponse.Types.Response> ReadOneAsync(

@@ -4,6 +4,7 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
+using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
 
@@ -13,8 +14,8 @@ namespace RemoteExec.Services;
 /// Runs actions (REAPI 1.9). The journey of a call: instance, digest, action cache, the action's door, the queue, and then
 /// the operation's states until it is done.
 /// </summary>
-public sealed class ExecutionService(
-    Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock) : Execution.ExecutionBase
+internal sealed class ExecutionService(
+    Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, AnswerBudget unsent, TimeProvider clock) : Execution.ExecutionBase
 {
     // A command line for people to recognise; the whole one is in the Command.
     private const int CommandLineBytesMax = 512;
@@ -23,14 +24,14 @@ public sealed class ExecutionService(
     private readonly Inlining _inlining = new(store, options);
 
     public override Task Execute(ExecuteRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
-        OperationStream.ServeAsync(responseStream, stream => ExecuteAsync(request, stream, context));
+        OperationStream.ServeAsync(responseStream, unsent, context.Peer, stream => ExecuteAsync(request, stream, context));
 
     public override Task WaitExecution(
         WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
-        OperationStream.ServeAsync(responseStream, async stream =>
+        OperationStream.ServeAsync(responseStream, unsent, context.Peer, async stream =>
         {
             using var feed = scheduler.Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
-            await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, stream, context.CancellationToken);
+            await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, stream, context);
         });
 
     private async Task ExecuteAsync(ExecuteRequest request, OperationStream stream, ServerCallContext context)
@@ -45,8 +46,8 @@ public sealed class ExecutionService(
         // Before the action is even read: a hit needs nothing but its digest, and hits are most of all calls.
         if (!request.SkipCacheLookup && await FindCachedAsync(instance, action, context.CancellationToken) is { } hit)
         {
-            await InlineAsync(hit, request, function, context.CancellationToken);
-            await stream.SendAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)), context.CancellationToken);
+            bool isInlined = await InlineAsync(hit, request, function, context);
+            await stream.SendAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)), isInlined, context.CancellationToken);
             return;
         }
 
@@ -62,18 +63,18 @@ public sealed class ExecutionService(
         }
 
         using var feed = await scheduler.SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
-        await FollowAsync(feed, request, function, stream, context.CancellationToken);
+        await FollowAsync(feed, request, function, stream, context);
     }
 
     /// <summary>Sends each state. Returns when the last one was the end; whatever else ends the feed is an error of the call.</summary>
     private async ValueTask FollowAsync(
-        OperationFeed feed, ExecuteRequest? request, DigestFunction function, OperationStream stream, CancellationToken cancellationToken)
+        OperationFeed feed, ExecuteRequest? request, DigestFunction function, OperationStream stream, ServerCallContext context)
     {
-        await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, cancellationToken))
+        await foreach (var operation in feed.ReadAllAsync(options.BeatInterval, context.CancellationToken))
         {
             var wire = OperationMessages.ToWire(operation, options.WebAddress);
-            if (operation.IsDone && request is not null) await InlineAsync(wire, operation, request, function, cancellationToken);
-            await stream.SendAsync(wire, cancellationToken);
+            bool isInlined = operation.IsDone && request is not null && await InlineAsync(wire, operation, request, function, context);
+            await stream.SendAsync(wire, isInlined, context.CancellationToken);
         }
     }
 
@@ -106,7 +107,7 @@ public sealed class ExecutionService(
 
         var status = RpcErrors.MissingBlobsStatus(inputs.Missing, inputs.First);
         await stream.SendAsync(
-            OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), cancellationToken);
+            OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), isHeld: false, cancellationToken);
     }
 
     private ExecutionRequest Describe(ExecuteRequest request, InstanceName instance, AdmittedAction admitted, ServerCallContext context) => new()
@@ -136,21 +137,27 @@ public sealed class ExecutionService(
         return PrintableText.Blank(line.ToString(), CommandLineBytesMax);
     }
 
-    /// <summary>False when the result stays as it is.</summary>
-    private ValueTask<bool> InlineAsync(ActionResult result, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken) =>
-        Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)
-            ? _inlining.ApplyAsync(
-                result, function, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles, cancellationToken)
-            : ValueTask.FromResult(false);
-
-    private async ValueTask InlineAsync(
-        Operation wire, OperationSnapshot done, ExecuteRequest request, DigestFunction function, CancellationToken cancellationToken)
+    /// <summary>False when the result stays as it is: nothing is asked for, or too many answers lie here already (REAPI A2).</summary>
+    private async ValueTask<bool> InlineAsync(ActionResult result, ExecuteRequest request, DigestFunction function, ServerCallContext context)
     {
-        if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return;
+        if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return false;
+
+        long bytes = _inlining.BytesOf(result, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles);
+        if (!unsent.TryTake(context.Peer, bytes, out var held)) return false;
+        if (held is not null) context.HoldUntilSent(held);
+        return await _inlining.ApplyAsync(
+            result, function, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles, context.CancellationToken);
+    }
+
+    private async ValueTask<bool> InlineAsync(
+        Operation wire, OperationSnapshot done, ExecuteRequest request, DigestFunction function, ServerCallContext context)
+    {
+        if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return false;
 
         var response = OperationMessages.ParseResponse(done, options.WebAddress);
-        if (response.Result is { } result && await InlineAsync(result, request, function, cancellationToken))
-            wire.Response = Any.Pack(response);
+        if (response.Result is not { } result || !await InlineAsync(result, request, function, context)) return false;
+        wire.Response = Any.Pack(response);
+        return true;
     }
 
     // Nobody can ask for it later: it is done with its first message.

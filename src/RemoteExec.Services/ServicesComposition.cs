@@ -97,7 +97,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     private void AddStores(IBlobStore store, IActionCache cache, ServicesOptions options)
     {
         var blobs = new ContentAddressableStorageService(store, options, _unsent);
-        var findMissing = new FindMissingBlobs(store);
+        var findMissing = new FindMissingBlobs(store, _unsent);
         var results = new ActionCacheService(cache, store, options, _unsent);
 
         Methods.Add<CapabilitiesService>(RpcLimits.Default, binder => Capabilities.BindService(binder, new CapabilitiesService(options)));
@@ -128,7 +128,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     private void AddExecution(Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock)
     {
         Methods.Add<ExecutionService>(
-            RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, options, clock)));
+            RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, options, _unsent, clock)));
         Methods.Add<OperationsService>(RpcLimits.Default, binder => Operations.BindService(binder, new OperationsService(scheduler, options, clock)));
         var workers = new WorkerPoolService(Workers!); // made with the scheduler
         Methods.Add<ReportRequest>(

@@ -91,12 +91,74 @@ internal sealed class UntakenAnswersTests : ServicesFixture
     }
 
     [Test]
-    public async Task What_is_inlined_and_not_taken_counts_until_its_client_leaves()
+    public async Task A_hit_of_Execute_is_inlined_within_the_same_budget_and_goes_without_where_there_is_none()
+    {
+        await AskAndTakeNothingAsync();
+        var request = await StoreResultAsync();
+
+        using var call = Execution.Execute(ExecuteOf(request), cancellationToken: Soon);
+        Assert.That(await call.ResponseStream.MoveNext(Soon));
+
+        var result = call.ResponseStream.Current.Response.Unpack<ExecuteResponse>().Result;
+        Assert.That((result.StdoutRaw.IsEmpty, result.StdoutDigest), Is.EqualTo((true, _blob)));
+    }
+
+    [Test]
+    public async Task A_long_question_for_missing_blobs_waits_for_room_for_its_answer()
+    {
+        await AskAndTakeNothingAsync();
+        var request = new FindMissingBlobsRequest { BlobDigests = { Enumerable.Range(0, 400).Select(number => DigestOf($"{number}").ToWire()) } };
+        var answer = Cas.FindMissingBlobsAsync(request, cancellationToken: Soon).ResponseAsync;
+        await WaitForOneMoreAsync(answer);
+
+        _peers.ForEach(peer => peer.Dispose());
+
+        Assert.That((await answer).MissingBlobDigests, Has.Count.EqualTo(400));
+    }
+
+    [Test]
+    public async Task A_page_of_a_tree_waits_for_room()
+    {
+        await AskAndTakeNothingAsync();
+        var root = await StoreDirectoryAsync(DirectoryOf(files: 400));
+        using var call = Cas.GetTree(new GetTreeRequest { RootDigest = root }, cancellationToken: Soon);
+        var page = call.ResponseStream.MoveNext(Soon);
+        await WaitForOneMoreAsync(page);
+
+        _peers.ForEach(peer => peer.Dispose());
+
+        Assert.That(await page);
+        Assert.That(call.ResponseStream.Current.Directories.Single().Files, Has.Count.EqualTo(400));
+    }
+
+    [Test] // two pages that hold a part and wait for the rest would wait for each other
+    public async Task A_page_for_which_there_is_no_more_room_leaves_as_it_is()
+    {
+        // Each takes more than half of what a connection may have.
+        var (one, two) = (await StoreDirectoryAsync(DirectoryOf(files: 2000)), await StoreDirectoryAsync(DirectoryOf(files: 2001)));
+        var root = await StoreDirectoryAsync(new Build.Bazel.Remote.Execution.V2.Directory
+        {
+            Directories = { new DirectoryNode { Name = "one", Digest = one }, new DirectoryNode { Name = "two", Digest = two } },
+        });
+
+        using var call = Cas.GetTree(new GetTreeRequest { RootDigest = root }, cancellationToken: Soon);
+        var pages = new List<int>();
+        while (await call.ResponseStream.MoveNext(Soon)) pages.Add(call.ResponseStream.Current.Directories.Count);
+
+        Assert.That(pages, Is.EqualTo([2, 1]));
+        Assert.That(Services.UnsentAnswersBytes, Is.Zero);
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task What_is_inlined_and_not_taken_counts_until_its_client_leaves(bool isExecute)
     {
         _blob = (await Store.WriteAllAsync(DigestFunction.Sha256, new byte[BlobBytes], Soon)).ToWire();
-        byte[] request = Frame(await StoreResultAsync());
+        var asked = await StoreResultAsync();
+        byte[] request = Frame(isExecute ? ExecuteOf(asked) : asked);
         using var peer = await Http2Peer.ConnectAsync(EndPoint, (0x4, 0)); // INITIAL_WINDOW_SIZE
-        await peer.StartCallAsync(1, "/build.bazel.remote.execution.v2.ActionCache/GetActionResult");
+        await peer.StartCallAsync(1, isExecute
+            ? "/build.bazel.remote.execution.v2.Execution/Execute" : "/build.bazel.remote.execution.v2.ActionCache/GetActionResult");
         await peer.SendDataAsync(1, isEnd: true, request);
         await _counting!.WaitForReadsAsync(1).WaitAsync(Soon);
         Assert.That(Services.UnsentAnswersBytes, Is.EqualTo(BlobBytes));
@@ -105,6 +167,23 @@ internal sealed class UntakenAnswersTests : ServicesFixture
         Channel.Dispose();
         await StopPortAsync();
         Assert.That(Services.UnsentAnswersBytes, Is.Zero);
+    }
+
+    private static ExecuteRequest ExecuteOf(GetActionResultRequest hit) => new() { ActionDigest = hit.ActionDigest, InlineStdout = true };
+
+    private async Task<WireDigest> StoreDirectoryAsync(Build.Bazel.Remote.Execution.V2.Directory directory) =>
+        (await Store.WriteAllAsync(DigestFunction.Sha256, directory.ToByteArray(), Soon)).ToWire();
+
+    private static Build.Bazel.Remote.Execution.V2.Directory DirectoryOf(int files) => new()
+    {
+        Files = { Enumerable.Range(0, files).Select(number => new FileNode { Name = $"file{number:d6}", Digest = DigestOf("content").ToWire() }) },
+    };
+
+    /// <summary>Beside those that wait already.</summary>
+    private async Task WaitForOneMoreAsync(Task answer)
+    {
+        await Time.WaitForTimersAsync((Peers * CallsEach) - Fitting + 1, AnswerBudget.WaitMax);
+        Assert.That(answer.IsCompleted, Is.False);
     }
 
     private async Task<GetActionResultRequest> StoreResultAsync()

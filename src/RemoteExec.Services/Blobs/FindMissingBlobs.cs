@@ -1,11 +1,12 @@
 using Build.Bazel.Remote.Execution.V2;
 using Grpc.Core;
+using RemoteExec.Rpc;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
 
 /// <summary>ContentAddressableStorage.FindMissingBlobs on the bytes of its messages: see <see cref="DigestQuery"/>.</summary>
-internal sealed class FindMissingBlobs(IBlobStore store)
+internal sealed class FindMissingBlobs(IBlobStore store, AnswerBudget unsent)
 {
     public static Method<FindMissingMessage, FindMissingAnswer> Method { get; } = new(
         MethodType.Unary, ContentAddressableStorage.Descriptor.FullName,
@@ -17,6 +18,8 @@ internal sealed class FindMissingBlobs(IBlobStore store)
         DigestQuery? query = null;
         try
         {
+            // All may be missing, and the answer then repeats the question.
+            if (await unsent.TakeAsync(context.Peer, request.LengthBytes, context.CancellationToken) is { } held) context.HoldUntilSent(held);
             query = DigestQuery.Parse(request.Bytes.Span);
             var missing = await store.FindMissingAsync(query.Digests, context.CancellationToken);
             return new FindMissingAnswer(request, query, missing);

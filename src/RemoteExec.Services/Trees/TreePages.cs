@@ -20,7 +20,7 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
     private readonly DirectoryWalk _walk = store.Walk(options.Limits.Tree with { DepthMax = int.MaxValue }, DirectoryUse.Listing);
 
     public async Task SendAsync(
-        Digest root, int pageSize, string pageToken, Func<GetTreeResponse, Task> send, CancellationToken cancellationToken)
+        Digest root, int pageSize, string pageToken, PageRoom room, Func<GetTreeResponse, Task> send, CancellationToken cancellationToken)
     {
         if (pageSize < 0) throw RpcErrors.InvalidField("page_size", $"page_size is {pageSize}");
         var resumeAfter = ParseToken(pageToken, root.Function);
@@ -45,15 +45,17 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
             }
 
             long bytes = digest.SizeBytes + FramingBytes;
-            bool isFull = page.Directories.Count == directoriesMax || pageBytes + bytes > options.BatchBytesMax;
-            if (isFull && page.Directories.Count > 0)
+            if (page.Directories.Count > 0
+                && (page.Directories.Count == directoriesMax || pageBytes + bytes > options.BatchBytesMax || !room.TryGrow(pageBytes + bytes)))
             {
                 page.NextPageToken = last.ToString();
                 await send(page);
                 page = new GetTreeResponse();
                 pageBytes = 0;
+                room.Release();
             }
 
+            await room.GrowAsync(pageBytes + bytes, cancellationToken);
             page.Directories.Add(directory);
             pageBytes += bytes;
             last = digest;
