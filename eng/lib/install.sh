@@ -11,8 +11,12 @@ install_missing() {
             *) command -v "$kind" >/dev/null 2>&1 || packages+=("${item#*:}") ;;
         esac
     done
-    [ ${#packages[@]} -gt 0 ] || return 0
+    [ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
+}
 
+# install_packages PACKAGE... by apt-get, as root or by sudo.
+install_packages() {
+    local packages=("$@")
     if ! command -v apt-get >/dev/null 2>&1; then
         echo "Please install what Debian calls: ${packages[*]}" >&2
         return 2
@@ -28,7 +32,8 @@ install_missing() {
     log=$(mktemp)
     echo "Installing ${packages[*]} ..." >&2
     "${as_root[@]}" apt-get update -qq >/dev/null 2>&1 || true # an old list may still do
-    if ! DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y --no-install-recommends "${packages[@]}" >"$log" 2>&1; then
+    # By env: sudo keeps no variables, and a question of a package would wait for ever behind the log.
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}" >"$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         echo "Installing ${packages[*]} failed; install them by hand and run this again" >&2
@@ -50,11 +55,12 @@ agreed() {
     [[ $answer == [yY]* ]]
 }
 
-# The SDK that Microsoft's script put into the home folder, where the system has none.
+# The SDK that Microsoft's script put into the home folder, where the system has none or an older one.
 use_dotnet() {
     local home_sdk=${HOME:-/root}/.dotnet
-    if ! command -v dotnet >/dev/null 2>&1 && [ -x "$home_sdk/dotnet" ]; then
-        export PATH="$home_sdk:$PATH" DOTNET_ROOT="$home_sdk"
+    if ! has_sdk && [ -x "$home_sdk/dotnet" ]; then
+        # Ours and the SDK's own words need no data of languages (libicu), which a bare system lacks.
+        export PATH="$home_sdk:$PATH" DOTNET_ROOT="$home_sdk" DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
     fi
 }
 
@@ -67,7 +73,7 @@ require_dotnet() {
     use_dotnet
     ! has_sdk || return 0
     if apt-cache show dotnet-sdk-10.0 >/dev/null 2>&1; then
-        install_missing dotnet:dotnet-sdk-10.0
+        install_packages dotnet-sdk-10.0 # also where there is a dotnet, of another version
         return
     fi
 
@@ -77,8 +83,7 @@ require_dotnet() {
         script=$(mktemp)
         if curl -fsSL https://dot.net/v1/dotnet-install.sh -o "$script" && bash "$script" --channel 10.0 --install-dir "$folder" >&2; then
             rm -f "$script"
-            # Ours and the SDK's own words need no data of languages, which a bare system lacks.
-            export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 PATH="$folder:$PATH" DOTNET_ROOT="$folder"
+            use_dotnet
             ! has_sdk || return 0
             script=""
         fi
