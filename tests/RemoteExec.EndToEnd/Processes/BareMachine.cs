@@ -38,6 +38,11 @@ internal sealed class BareMachine : IDisposable
             case $1 in
                 --list-sdks) echo "10.0.100 [/sdk]" ;;
                 publish)
+                    # Brought by no package, so without libicu beside it.
+                    if [[ $0 == "$HOME"/* && ${DOTNET_SYSTEM_GLOBALIZATION_INVARIANT:-} != 1 ]]; then
+                        echo "Couldn't find a valid ICU package" >&2
+                        exit 134
+                    fi
                     while [ "$1" != -o ]; do shift; done
                     mkdir -p "$2"
                     printf '#!/bin/sh\necho "serving with $*"\n' >"$2/rexec-server"
