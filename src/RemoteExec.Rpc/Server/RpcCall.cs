@@ -3,6 +3,7 @@ using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace RemoteExec.Rpc;
 
@@ -16,7 +17,12 @@ internal sealed class RpcCall : IDisposable
     // One frame: what is smaller is not worth a flush of its own, and little to hold.
     private const int RestBytesMin = 16 << 10;
 
+    // A client's clock comes to the deadline before ours does: by the way to us.
+    private static readonly TimeSpan DeadlineSlack = TimeSpan.FromSeconds(1);
+
     private readonly HttpContext _context;
+    private readonly ClientResets? _resets;
+    private readonly int _stream;
     private readonly RequestBody _body;
     private readonly ResponseBody _response;
     private readonly CancellationToken _aborted;
@@ -32,6 +38,8 @@ internal sealed class RpcCall : IDisposable
         _context = context;
         Method = method;
         _aborted = context.RequestAborted;
+        _resets = context.Features.Get<ClientResets>();
+        _stream = context.Features.Get<IHttp2StreamIdFeature>()?.StreamId ?? 0;
         SendStall = new StallTimer(options.Time, options.SendStallMax, () => Reset(Http2Cancel));
         _body = new RequestBody(
             context.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader,
@@ -62,6 +70,12 @@ internal sealed class RpcCall : IDisposable
 
     /// <summary>By whichever of its signals comes first; the slowest is the token.</summary>
     public bool HasClientLeft => _body.HasClientLeft || _response.HasClientLeft || _aborted.IsCancellationRequested;
+
+    /// <summary>
+    /// The client does not want this call any more, and has said so: RST_STREAM with CANCEL. A connection that was lost says nothing, and
+    /// neither does a client whose patience with this call, not with what it asked for, is over: its deadline.
+    /// </summary>
+    public bool HasClientCancelled => _resets?.HasCancelled(_stream) == true && !IsLate(DeadlineSlack);
 
     /// <summary>The server leaves, and this stream has no other end.</summary>
     public bool IsEnded => _leaving.IsCancellationRequested;
@@ -127,8 +141,7 @@ internal sealed class RpcCall : IDisposable
         if (_isBroken) return told == StatusCode.OK ? StatusCode.Internal : told;
         if (!HasClientLeft || told == StatusCode.DeadlineExceeded) return told;
         // A client resets its stream when its own clock says that the deadline has passed, perhaps just before ours does.
-        bool isLate = _context.Features.Get<IServerCallContextFeature>()?.ServerCallContext.Deadline <= TimeProvider.System.GetUtcNow().UtcDateTime;
-        return isLate ? StatusCode.DeadlineExceeded : StatusCode.Cancelled;
+        return IsLate(TimeSpan.Zero) ? StatusCode.DeadlineExceeded : StatusCode.Cancelled;
     }
 
     public void Dispose()
@@ -139,6 +152,11 @@ internal sealed class RpcCall : IDisposable
         _interrupting.Dispose();
         _either?.Dispose();
     }
+
+    // Max where there is none.
+    private bool IsLate(TimeSpan slack) =>
+        _context.Features.Get<IServerCallContextFeature>()?.ServerCallContext is { Deadline: var deadline }
+        && deadline != DateTime.MaxValue && deadline - slack <= TimeProvider.System.GetUtcNow().UtcDateTime;
 
     private StatusCode ToldStatus()
     {

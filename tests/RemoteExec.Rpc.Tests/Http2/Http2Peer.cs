@@ -63,6 +63,15 @@ internal sealed class Http2Peer : IDisposable
         return _stream.WriteAsync(frame, _patience.Token).AsTask();
     }
 
+    /// <summary>Byte by byte, each in a packet of its own as far as the network lets us.</summary>
+    public async Task SendInPiecesAsync(byte[] bytes)
+    {
+        foreach (byte piece in bytes) await _stream.WriteAsync(new[] { piece }, _patience.Token);
+    }
+
+    /// <summary>Nothing more comes from here. Closing at once, over what was not read, would be a loss of what is on its way as well.</summary>
+    public void EndSending() => _socket.Shutdown(SocketShutdown.Send);
+
     public Task SendHeadersAsync(int streamId, bool isEnd, params (string Name, string Value)[] headers) =>
         SendAsync(Http2FrameType.Headers, (byte)(Http2Frame.EndHeaders | (isEnd ? Http2Frame.EndStream : 0)), streamId, Hpack.Encode(headers));
 
