@@ -90,9 +90,17 @@ public sealed class Scheduler : IAsyncDisposable
         await durable.WaitAsync(cancellationToken);
     }
 
+    /// <inheritdoc cref="SubmitAsync(ExecutionRequest, Func{bool}, CancellationToken)"/>
+    public ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken) =>
+        SubmitAsync(request, NeverCancelled, cancellationToken);
+
     /// <summary>Joins or creates an execution. Returns when that is durable; the feed counts as a watcher until it is disposed.</summary>
+    /// <param name="hasCancelled">
+    /// Asked when the feed is disposed, or does not come about: the client said that it does not want this any more. Otherwise it may come
+    /// back, and is waited for.
+    /// </param>
     /// <exception cref="SchedulingException">RESOURCE_EXHAUSTED when too much waits, UNAVAILABLE once feeds have ended or without a journal.</exception>
-    public async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken)
+    public async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, Func<bool> hasCancelled, CancellationToken cancellationToken)
     {
         string name;
         Task durable;
@@ -109,24 +117,29 @@ public sealed class Scheduler : IAsyncDisposable
         {
             await durable.WaitAsync(cancellationToken);
             var cell = _audience.Find(name) ?? throw new SchedulingException(OutcomeCode.NotFound, $"{name} was forgotten");
-            return new OperationFeed(cell, _time, () => Unwatch(name));
+            return new OperationFeed(cell, _time, () => Unwatch(name, hasCancelled()));
         }
         catch
         {
-            Unwatch(name);
+            Unwatch(name, hasCancelled());
             throw;
         }
     }
 
+    /// <inheritdoc cref="Watch(string, Func{bool})"/>
+    public OperationFeed? Watch(string operationName) => Watch(operationName, NeverCancelled);
+
     /// <summary>One more feed on an operation (REAPI WaitExecution); null when it is unknown.</summary>
-    public OperationFeed? Watch(string operationName)
+    /// <param name="hasCancelled">As when submitting.</param>
+    public OperationFeed? Watch(string operationName, Func<bool> hasCancelled)
     {
         lock (_gate)
         {
             _state.MustFeed();
-            if (_audience.Find(operationName) is not { } cell || !_queue.Watch(operationName)) return null;
+            if (_audience.Find(operationName) is not { } cell || !_queue.Watch(operationName, Now)) return null;
+            _ = Commit();
 
-            return new OperationFeed(cell, _time, () => Unwatch(operationName));
+            return new OperationFeed(cell, _time, () => Unwatch(operationName, hasCancelled()));
         }
     }
 
@@ -155,7 +168,10 @@ public sealed class Scheduler : IAsyncDisposable
         return name is null ? null : Find(name);
     }
 
-    /// <summary>Ends one client's operation, and the execution if nobody else waits. False when it is unknown; idempotent.</summary>
+    /// <summary>
+    /// Ends one client's operation, and the execution if nobody else waits. False when it is unknown; idempotent. Cancelling the call
+    /// ends only the wait for the answer: the wish is heard.
+    /// </summary>
     public ValueTask<bool> CancelAsync(string operationName, CancellationToken cancellationToken) =>
         ChangeAsync(operationName, static (queue, name, now) => queue.Cancel(name, now), cancellationToken);
 
@@ -284,7 +300,9 @@ public sealed class Scheduler : IAsyncDisposable
         Hear((queue, now) => queue.Disconnected(session.WorkerId, session.Number, now));
     }
 
-    private void Unwatch(string operationName) => Hear((queue, now) => queue.Unwatch(operationName, now));
+    private static bool NeverCancelled() => false;
+
+    private void Unwatch(string operationName, bool isCancelled) => Hear((queue, now) => queue.Unwatch(operationName, isCancelled, now));
 
     private void Publish(ExecutionId execution)
     {

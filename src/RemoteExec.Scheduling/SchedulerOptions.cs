@@ -43,7 +43,7 @@ public sealed record SchedulerOptions
     /// <summary>Workers that died with this process (in-process ones): their recovered leases are queued again at once.</summary>
     public IReadOnlySet<string> WorkersThatCannotReturn { get; init; } = new HashSet<string>();
 
-    /// <summary>How long an operation that nobody watches stays alive; clients drop streams and re-attach (REAPI E18).</summary>
+    /// <summary>How long an operation whose client was lost stays alive; connections break and clients re-attach (REAPI E18). A cancelled one ends at once.</summary>
     public TimeSpan AbandonedGrace { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>How long properties that no worker offers may wait; a worker may be about to join (REAPI E4).</summary>

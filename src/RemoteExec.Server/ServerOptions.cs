@@ -35,7 +35,7 @@ internal sealed class ServerOptions(OptionReader options)
     public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say", TimerDaysMax);
     public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused", TimerDaysMax);
     public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "30s", "how long an action waits for a worker that offers its properties");
-    public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when its last client is gone");
+    public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when the connection to its last client is lost; one that its client cancels ends at once");
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM", TimerDaysMax);
 
     public LogLevel LogLevel { get; } = options.LogLevel("log-level", LogLevel.Information, "least important log line that is written");

@@ -30,7 +30,7 @@ internal sealed class ExecutionService(
         WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
         OperationStream.ServeAsync(responseStream, unsent, context.Peer, async stream =>
         {
-            using var feed = scheduler.Watch(request.Name) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
+            using var feed = scheduler.Watch(request.Name, context.HasClientCancelled) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
             await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, stream, context);
         });
 
@@ -62,7 +62,8 @@ internal sealed class ExecutionService(
             return;
         }
 
-        using var feed = await scheduler.SubmitAsync(Describe(request, instance, admitted, context), context.CancellationToken);
+        using var feed = await scheduler.SubmitAsync(
+            Describe(request, instance, admitted, context), context.HasClientCancelled, context.CancellationToken);
         await FollowAsync(feed, request, function, stream, context);
     }
 

@@ -77,6 +77,7 @@ public sealed class OperationsService(Scheduler scheduler, ServicesOptions optio
         return OperationMessages.ToWire(await WaitAsync(feed, patience, context.CancellationToken), options.WebAddress);
     }
 
+    // Heard as soon as it is read; the call's token ends only the wait for the answer.
     public override async Task<Empty> CancelOperation(CancelOperationRequest request, ServerCallContext context) =>
         await scheduler.CancelAsync(request.Name, context.CancellationToken) ? new Empty() : throw Unknown(request.Name);
 

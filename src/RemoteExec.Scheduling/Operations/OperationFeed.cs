@@ -5,7 +5,7 @@ namespace RemoteExec.Scheduling;
 
 /// <summary>
 /// One client watching one operation. Disposing it says that the client is gone; an operation that nobody watches is
-/// cancelled after <see cref="SchedulerOptions.AbandonedGrace"/>.
+/// cancelled: at once when its client has said so, else after <see cref="SchedulerOptions.AbandonedGrace"/>.
 /// </summary>
 public sealed class OperationFeed : IDisposable
 {

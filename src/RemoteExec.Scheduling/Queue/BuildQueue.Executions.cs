@@ -46,6 +46,14 @@ internal sealed partial class BuildQueue
         using (_filing.TakeOut(execution)) execution.Hurry(priority);
     }
 
+    /// <summary>After a change to who watches: what nobody waits for stands behind all that somebody waits for.</summary>
+    private void Regard(Execution execution, Instant now)
+    {
+        bool isWatched = execution.Operations.Exists(operation => operation is { IsDone: false, Watchers: > 0 });
+        if (isWatched == execution.IsWatched || execution.State == ExecutionState.Completed) return;
+        using (_filing.TakeOut(execution)) execution.Regard(isWatched);
+    }
+
     private PlatformQueue QueueFor(Platform asked, Instant now)
     {
         if (_queues.TryGetValue(asked, out var queue)) return queue;
@@ -179,6 +187,8 @@ internal sealed partial class BuildQueue
 
         if (execution.Can(ExecutionEvent.Cancel) && execution.Operations.TrueForAll(other => other.IsDone))
             Complete(execution, ExecutionEvent.Cancel, outcome, now);
+        else
+            Regard(execution, now);
     }
 
     private void End(Operation operation, ExecutionOutcome outcome, bool alone, Instant now)

@@ -32,7 +32,12 @@ internal sealed partial class BuildQueue
 
         ForgetOld(now);
         WatchRetention();
-        foreach (var operation in _live) Abandoned(operation, now);
+        foreach (var operation in _live)
+        {
+            Abandoned(operation, now);
+            Regard(operation.Execution, now);
+        }
+
         foreach (var execution in _filing.All.Where(execution => execution.State != ExecutionState.Completed && !execution.Request.DoNotCache))
             _joinable[new MergeKey(execution.Request.Instance, execution.Request.Action)] = execution;
 

@@ -69,6 +69,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         // Random, not derived from the execution: a name is the right to watch and to cancel.
         var operation = Attach(Operation.NamePrefix + new ExecutionId(random()), execution, request, joined is not null, now.Wall);
         operation.Watchers = 1;
+        Regard(execution, now);
         Record(new JournalRecord.OperationCreated(operation.Name, execution.Id, joined is null ? null : request, now.Wall));
         Changed(operation);
 
@@ -98,20 +99,31 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     public IEnumerable<Operation> Live => _live;
 
     /// <summary>One more feed is open on an operation; false when there is no such operation.</summary>
-    public bool Watch(string operation)
+    public bool Watch(string operation, Instant now)
     {
         if (Find(operation) is not { } found) return false;
 
         found.Watchers++;
+        Regard(found.Execution, now);
         return true;
     }
 
-    public void Unwatch(string operation, Instant now)
+    /// <param name="isCancelled">Its client does not want it any more. Otherwise it was lost, and may come back for as long as it has grace.</param>
+    public void Unwatch(string operation, bool isCancelled, Instant now)
     {
         if (Find(operation) is not { } found) return;
 
         Debug.Assert(found.Watchers > 0, "a feed was closed twice");
-        if (--found.Watchers == 0 && !found.IsDone) Abandoned(found, now);
+        if (--found.Watchers > 0 || found.IsDone) return;
+
+        if (isCancelled)
+        {
+            EndAlone(found, "was cancelled by its client", now);
+            return;
+        }
+
+        Abandoned(found, now);
+        Regard(found.Execution, now);
     }
 
     /// <summary>google.longrunning.Operations.CancelOperation: idempotent; false when there is no such operation.</summary>

@@ -32,6 +32,9 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     /// <summary>The most urgent priority of those who wait.</summary>
     public int Priority { get; private set; } = request.Priority;
 
+    /// <summary>A client is there and waits for it.</summary>
+    public bool IsWatched { get; private set; } = true;
+
     public ExecutionState State { get; private set; } = ExecutionState.Queued;
 
     /// <summary>The fencing token: the number of the current or last lease, 0 before the first.</summary>
@@ -83,6 +86,12 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     {
         MustBeOut();
         Priority = priority;
+    }
+
+    public void Regard(bool isWatched)
+    {
+        MustBeOut();
+        IsWatched = isWatched;
     }
 
     public void Lease(Worker worker, int attempt, Instant at)

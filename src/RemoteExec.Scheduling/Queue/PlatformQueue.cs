@@ -3,15 +3,16 @@ using RemoteExec.Core;
 namespace RemoteExec.Scheduling;
 
 /// <summary>
-/// The executions that ask for the same properties, in the order in which they will run: lower priority value first
-/// (REAPI ExecutionPolicy.priority), then first come, first served. Priorities are strict and do not age: a client
+/// The executions that ask for the same properties, in the order in which they will run: what a client waits for before what none does,
+/// then the lower priority value (REAPI ExecutionPolicy.priority), then first come, first served. Priorities are strict and do not age: a client
 /// that asks for -1 means it, and a queue that only aging could drain is short of workers. Executions come and go by
 /// <see cref="Filing"/>.
 /// </summary>
 internal sealed class PlatformQueue(Platform platform, Instant now)
 {
     public static IComparer<Execution> ByTurn { get; } = Comparer<Execution>.Create((left, right) =>
-        left.Priority != right.Priority ? left.Priority.CompareTo(right.Priority) : left.Sequence.CompareTo(right.Sequence));
+        left.IsWatched != right.IsWatched ? right.IsWatched.CompareTo(left.IsWatched)
+        : left.Priority != right.Priority ? left.Priority.CompareTo(right.Priority) : left.Sequence.CompareTo(right.Sequence));
 
     private static readonly Comparer<Execution> ByAge = Comparer<Execution>.Create((left, right) => left.Sequence.CompareTo(right.Sequence));
 

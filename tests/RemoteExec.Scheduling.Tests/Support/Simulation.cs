@@ -143,11 +143,11 @@ internal sealed class Simulation
         if (_queue.Find(name) is { Watchers: > 0 })
         {
             _mayBeCancelled.Add(name);
-            _queue.Unwatch(name, _now);
+            _queue.Unwatch(name, isCancelled: false, _now);
         }
         else
         {
-            _queue.Watch(name);
+            _queue.Watch(name, _now);
         }
     }
 

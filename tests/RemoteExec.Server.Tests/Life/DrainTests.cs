@@ -72,8 +72,8 @@ public sealed class DrainTests
         await watch.ResponseStream.MoveNext(CancellationToken.None);
         var before = (watch.ResponseStream.Current.Status, (await server.Http.GetAsync("readyz")).StatusCode);
         // Holds the drain open until it is cancelled below.
-        var (call, name) = await server.Client.BeginAsync("sleep 1000");
-        call.Dispose();
+        var (running, name) = await server.Client.BeginAsync("sleep 1000");
+        using var _ = running;
 
         server.BeginStop();
         await watch.ResponseStream.MoveNext(CancellationToken.None);
