@@ -40,6 +40,12 @@ public sealed record SchedulerOptions
     /// </summary>
     public TimeSpan KillConfirmMax { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long a worker may take to give back what it has not begun, or to say that it has. A round trip; meanwhile a slot is kept
+    /// elsewhere. Who does not answer keeps it.
+    /// </summary>
+    public TimeSpan RecallAnswerMax { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Workers that died with this process (in-process ones): their recovered leases are queued again at once.</summary>
     public IReadOnlySet<string> WorkersThatCannotReturn { get; init; } = new HashSet<string>();
 

@@ -12,14 +12,13 @@ public sealed class LocalWorker : IAsyncDisposable
 {
     private readonly WorkerLoop _loop;
     private readonly WorkDirectories _workDirectories;
-    private readonly IDisposable _slots;
     private readonly LiveOutputs _liveOutputs;
     private readonly IAsyncDisposable? _launcher;
 
     internal LocalWorker(
-        WorkerLoop loop, WorkDirectories workDirectories, IDisposable slots, LiveOutputs liveOutputs, IAsyncDisposable? launcher,
+        WorkerLoop loop, WorkDirectories workDirectories, LiveOutputs liveOutputs, IAsyncDisposable? launcher,
         IReadOnlyList<SandboxWall> walls) =>
-        (_loop, _workDirectories, _slots, _liveOutputs, _launcher, Walls) = (loop, workDirectories, slots, liveOutputs, launcher, walls);
+        (_loop, _workDirectories, _liveOutputs, _launcher, Walls) = (loop, workDirectories, liveOutputs, launcher, walls);
 
     /// <summary>What stands around every action, and what does not and why.</summary>
     public IReadOnlyList<SandboxWall> Walls { get; }
@@ -51,6 +50,5 @@ public sealed class LocalWorker : IAsyncDisposable
         if (_launcher is not null) await _launcher.DisposeAsync();
         await _liveOutputs.DisposeAsync();
         await _workDirectories.DisposeAsync();
-        _slots.Dispose();
     }
 }

@@ -54,7 +54,7 @@ internal static class WorkerComposition
         var leases = new LeaseTable();
         var desk = new LeaseDesk(options.WorkerId, leases, lines, run, time, log);
         var loop = new WorkerLoop(Introduce(options, walls), connector, leases, desk, lines, options.DrainMax, time, Random.Shared, log);
-        return new LocalWorker(loop, workDirectories, command, liveOutputs, launcher, walls);
+        return new LocalWorker(loop, workDirectories, liveOutputs, launcher, walls);
     }
 
     private static SandboxLauncherOptions LauncherOptions(WorkerOptions options)

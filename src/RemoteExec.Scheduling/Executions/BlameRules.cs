@@ -92,6 +92,6 @@ internal enum AttemptEnd
     /// <summary>Given back unfinished, in good order.</summary>
     HandedBack,
 
-    /// <summary>Given back unfinished by a worker that leaves.</summary>
+    /// <summary>Given back unfinished by a worker that leaves, or because it was called back.</summary>
     HandedBackLeaving,
 }

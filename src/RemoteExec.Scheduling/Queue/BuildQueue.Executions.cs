@@ -40,10 +40,11 @@ internal sealed partial class BuildQueue
         return operation;
     }
 
-    private void Hurry(Execution execution, int priority)
+    private void Hurry(Execution execution, int priority, Instant now)
     {
         if (priority >= execution.Priority || execution.State == ExecutionState.Completed) return;
         using (_filing.TakeOut(execution)) execution.Hurry(priority);
+        Displace(execution, now);
     }
 
     /// <summary>After a change to who watches: what nobody waits for stands behind all that somebody waits for.</summary>
@@ -52,6 +53,10 @@ internal sealed partial class BuildQueue
         bool isWatched = execution.Operations.Exists(operation => operation is { IsDone: false, Watchers: > 0 });
         if (isWatched == execution.IsWatched || execution.State == ExecutionState.Completed) return;
         using (_filing.TakeOut(execution)) execution.Regard(isWatched);
+
+        Displace(execution, now);
+        if (execution is not { IsAhead: true, IsRecalled: false, Holder.Class: { } @class }) return;
+        foreach (var head in @class.Queues.Select(queue => queue.Waiting.Min).OfType<Execution>().ToArray()) Displace(head, now);
     }
 
     private PlatformQueue QueueFor(Platform asked, Instant now)
@@ -74,27 +79,23 @@ internal sealed partial class BuildQueue
     private void Serve(PlatformQueue queue, Instant now)
     {
         while (_isLeasing && queue.Waiting.Min is { } execution && queue.BestWorkerFor(execution) is { } worker) Give(execution, worker, now);
+        if (queue.Waiting.Min is { } first) Displace(first, now);
     }
 
-    /// <summary>Gives a worker with room what waits longest among all that it may run.</summary>
+    /// <summary>Gives a worker with room what waits longest among all that it may run, wherever it waits.</summary>
     private void Feed(Worker worker, Instant now)
     {
-        while (_isLeasing && worker.HasRoom && worker.Class is { } @class)
+        while (_isLeasing && worker.HasRoom && worker.Class is { } @class && NextFor(worker, @class) is { } next)
         {
-            Execution? next = null;
-            foreach (var queue in @class.Queues)
-            {
-                if (queue.Waiting.Min is { } head && (next is null || PlatformQueue.ByTurn.Compare(head, next) < 0)) next = head;
-            }
-
-            if (next is null) return;
-            Give(next, worker, now);
+            if (next.State != ExecutionState.Queued) Recall(next, worker, now);
+            // To wait here it is given only if it can begin nowhere: this may be asked first when something comes back that others may run.
+            else Give(next, !worker.HasFreeSlot && next.Queue.BestWorkerFor(next) is { HasFreeSlot: true } other ? other : worker, now);
         }
     }
 
     private void Give(Execution execution, Worker worker, Instant now)
     {
-        using (_filing.TakeOut(execution)) execution.Lease(worker, execution.Attempt + 1, now);
+        using (_filing.TakeOut(execution)) execution.Lease(worker, execution.Attempt + 1, isAhead: !worker.HasFreeSlot, now);
         Holding holding;
         using (worker.StandUp()) holding = worker.Take(execution.LeaseId);
 
@@ -108,6 +109,7 @@ internal sealed partial class BuildQueue
 
         using (_filing.TakeOut(execution)) execution.Start(now);
         Changed(execution);
+        EndRecall(execution, now);
     }
 
     /// <summary>The current attempt came to nothing. The holder's slot, and who is served next, are the caller's business.</summary>
@@ -129,6 +131,7 @@ internal sealed partial class BuildQueue
         WatchSatisfiable(execution.Queue, now.Monotonic + options.UnsatisfiableMax);
         Record(new JournalRecord.ExecutionRequeued(execution.Id, lost.Attempt, lost.Losses, reason, now.Wall));
         Changed(execution);
+        EndRecall(execution, now);
     }
 
     /// <summary>
@@ -167,6 +170,7 @@ internal sealed partial class BuildQueue
             Waited = execution.Leased - execution.Queued,
             Assigned = execution.Started - execution.Leased,
         }));
+        EndRecall(execution, now);
     }
 
     /// <summary>One client's wish or absence ends its handle; the execution goes on while others wait for it (REAPI E9).</summary>

@@ -67,7 +67,7 @@ internal sealed partial class BuildQueue
             case JournalRecord.OperationCreated created
                 when _executions.TryGetValue(created.Execution, out var execution) && !_operations.ContainsKey(created.Operation):
                 Attach(created.Operation, execution, created.Request ?? execution.Request, created.Request is not null, created.At);
-                Hurry(execution, created.Request?.Priority ?? execution.Priority);
+                Hurry(execution, created.Request?.Priority ?? execution.Priority, now);
                 break;
 
             case JournalRecord.ExecutionLeased leased
@@ -110,7 +110,7 @@ internal sealed partial class BuildQueue
         if (!_workers.TryGetValue(leased.WorkerId, out var worker))
             worker = Add(new WorkerDescription { Id = leased.WorkerId, Slots = 0 }, now);
 
-        using (_filing.TakeOut(execution)) execution.Lease(worker, leased.Attempt, now.Recorded(leased.At));
+        using (_filing.TakeOut(execution)) execution.Lease(worker, leased.Attempt, isAhead: false, now.Recorded(leased.At));
         // Whoever it was given to was told, or will come back without it.
         using (worker.StandUp()) worker.Confirm(execution.LeaseId);
     }

@@ -38,13 +38,16 @@ internal sealed partial class BuildQueue
         if (Speaker(workerId, session, now) is not { } worker) return;
 
         var execution = Current(worker, lease);
+        // So that it may forget it. One that leaves keeps it until the goodbye.
+        if (worker.State != WorkerState.Draining) Tell(worker, new WorkerCommand.CancelLease(lease, TakenBack));
         using (worker.StandUp())
         {
             worker.Release(lease, now);
             if (execution is not null)
             {
-                var end = worker.State == WorkerState.Draining ? AttemptEnd.HandedBackLeaving : AttemptEnd.HandedBack;
-                Lose(execution, "its worker handed it back", Blame.None, end, now);
+                // What was called back need not wait: that its worker did not want it is not the reason.
+                var end = worker.State == WorkerState.Draining || execution.IsRecalled ? AttemptEnd.HandedBackLeaving : AttemptEnd.HandedBack;
+                Lose(execution, execution.IsRecalled ? "it was called back before it began" : "its worker handed it back", Blame.None, end, now);
                 Serve(execution.Queue, now);
             }
         }
@@ -93,6 +96,7 @@ internal sealed partial class BuildQueue
     /// <summary>What comes after a change to what a worker holds: more work, or its leave. While it was up others were asked first.</summary>
     private void GoOn(Worker worker, Instant now)
     {
+        BeginAhead(worker);
         Feed(worker, now);
         EndIfDrained(worker, now);
     }

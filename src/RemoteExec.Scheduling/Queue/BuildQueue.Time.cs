@@ -63,6 +63,10 @@ internal sealed partial class BuildQueue
                 using (worker.StandUp()) worker.KillIsOverdue(lease);
                 break;
 
+            case Due.RecallUnanswered { Execution: { IsRecalled: true } execution, Lease: var lease } when execution.IsHeldUnder(lease):
+                Stay(execution, now);
+                break;
+
             case Due.WaitOver { Execution: { State: ExecutionState.Queued } execution } when execution.NotBefore <= now.Monotonic:
                 using (_filing.TakeOut(execution)) execution.BeReady();
                 Serve(execution.Queue, now);

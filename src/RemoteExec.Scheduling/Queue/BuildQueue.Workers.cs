@@ -68,6 +68,8 @@ internal sealed partial class BuildQueue
         }
 
         using (worker.StandUp()) worker.Move(WorkerEvent.Disconnect);
+        // Whom it could be called back from does not hear it.
+        foreach (var execution in worker.Ahead.ToArray()) Stay(execution, now);
         ExpectBack(worker, now);
     }
 

@@ -11,7 +11,8 @@ namespace RemoteExec.Scheduling;
 /// <remarks>
 /// The events are the internal methods: of clients here, of workers in <c>BuildQueue.Workers.cs</c> and <c>BuildQueue.Reports.cs</c>,
 /// of time in <c>BuildQueue.Time.cs</c>, of a restart in <c>BuildQueue.Recovery.cs</c>; what they do to executions and operations is in
-/// <c>BuildQueue.Executions.cs</c>. Between events one rule holds: nothing waits that a worker with room could run.
+/// <c>BuildQueue.Executions.cs</c>. Between events two rules hold: nothing waits that a worker with room could run, and nothing
+/// that can be called back waits at a worker while another that could run it has a free slot (<c>BuildQueue.Recalls.cs</c>).
 /// </remarks>
 internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128> random)
 {
@@ -77,10 +78,11 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         {
             if (!request.DoNotCache) _joinable[key] = execution;
             Serve(execution.Queue, now);
+            Displace(execution, now);
         }
         else
         {
-            Hurry(joined, request.Priority);
+            Hurry(joined, request.Priority, now);
         }
 
         return operation;
@@ -183,6 +185,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
             queue.UnsatisfiableSince is null)
         {
             WaitingOut = queue.Queued.Count - queue.Waiting.Count,
+            Ahead = queue.Ahead.Count,
         })],
         [.. _workers.Values.OrderBy(worker => worker.Ordinal).Select(worker => new WorkerSnapshot(
             worker.Description, worker.State, Math.Min(worker.Held.Count, worker.Description.Slots), [.. worker.Held.Keys],
@@ -190,6 +193,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         {
             QuarantinedFor = worker.Breaker.LeftOf(now),
             IsStuck = worker.IsStuck,
+            SlotsKept = worker.Taken - worker.Held.Count,
         })],
         [.. NewestFinished().Take(options.RecentlyFinishedMax).Select(operation => operation.ToSnapshot())]);
 

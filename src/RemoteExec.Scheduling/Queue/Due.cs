@@ -14,6 +14,9 @@ internal abstract record Due
     /// <summary>A worker was told to stop something, and should have confirmed by now.</summary>
     public sealed record KillUnconfirmed(Worker Worker, LeaseId Lease) : Due;
 
+    /// <summary>A worker was asked to give back what it has not begun, and should have answered by now.</summary>
+    public sealed record RecallUnanswered(Execution Execution, LeaseId Lease) : Due;
+
     /// <summary>A worker that is gone has been remembered for its failures long enough.</summary>
     public sealed record RecordOver(string WorkerId, Breaker Breaker) : Due;
 

@@ -62,6 +62,18 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
 
     public Instant? Leased { get; private set; }
 
+    /// <summary>It was given to a worker whose slots were all taken, and waits there. Until it begins it may be called back.</summary>
+    public bool IsAhead { get; private set; }
+
+    /// <summary>It was called back, and has neither come nor begun.</summary>
+    public bool IsRecalled { get; private set; }
+
+    /// <summary>Whose slot is kept for it while it is called back; null when it only makes room.</summary>
+    public Worker? KeptAt { get; private set; }
+
+    /// <summary>Something behind it was called back to make room for it, in this wait.</summary>
+    public bool HasDisplaced { get; set; }
+
     public Instant? Started { get; private set; }
 
     public DateTimeOffset? CompletedAt { get; private set; }
@@ -94,7 +106,8 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         IsWatched = isWatched;
     }
 
-    public void Lease(Worker worker, int attempt, Instant at)
+    /// <param name="isAhead">All its slots are taken.</param>
+    public void Lease(Worker worker, int attempt, bool isAhead, Instant at)
     {
         Move(ExecutionEvent.Lease);
         Debug.Assert(attempt > Attempt, "an attempt number was used twice");
@@ -105,11 +118,36 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         Leased = at;
         Started = null;
         NotBefore = null;
+        IsAhead = isAhead;
+        HasDisplaced = false;
+    }
+
+    /// <summary>A slot of its holder is free for it, or it is to stay for another reason.</summary>
+    public void Stay()
+    {
+        MustBeOut();
+        IsAhead = false;
+    }
+
+    public void Recall(Worker? keptAt)
+    {
+        MustBeOut();
+        (IsRecalled, KeptAt) = (true, keptAt);
+    }
+
+    /// <summary>It has come, or will not.</summary>
+    /// <returns>Whose slot was kept.</returns>
+    public Worker? EndRecall()
+    {
+        var keptAt = KeptAt;
+        (IsRecalled, KeptAt) = (false, null);
+        return keptAt;
     }
 
     public void Start(Instant now)
     {
         Move(ExecutionEvent.Start);
+        IsAhead = false;
         Started ??= now;
     }
 
@@ -123,6 +161,7 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         NotBefore = notBefore;
         Leased = null;
         Started = null;
+        IsAhead = false;
     }
 
     /// <summary>It has waited out the lost attempt.</summary>
@@ -138,6 +177,7 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         Debug.Assert(State == ExecutionState.Completed, "only an ending completes");
         Holder = null;
         NotBefore = null;
+        IsAhead = false;
         Outcome = outcome;
         CompletedAt = at;
     }

@@ -47,6 +47,7 @@ internal sealed class Filing
             case ExecutionState.Leased:
                 queue.Leased--;
                 Leased--;
+                if (execution.IsAhead) LeaveRoom(execution, execution.Holder!); // leased
                 break;
             case ExecutionState.Running:
                 queue.Running--;
@@ -71,6 +72,7 @@ internal sealed class Filing
             case ExecutionState.Leased:
                 queue.Leased++;
                 Leased++;
+                if (execution.IsAhead) EnterRoom(execution, execution.Holder!); // leased
                 break;
             case ExecutionState.Running:
                 queue.Running++;
@@ -80,6 +82,18 @@ internal sealed class Filing
                 queue.Live--;
                 break;
         }
+    }
+
+    private static void EnterRoom(Execution execution, Worker holder)
+    {
+        holder.Ahead.Add(execution);
+        if (!execution.IsRecalled) execution.Queue.Ahead.Add(execution);
+    }
+
+    private static void LeaveRoom(Execution execution, Worker holder)
+    {
+        holder.Ahead.Remove(execution);
+        execution.Queue.Ahead.Remove(execution);
     }
 
     /// <summary>The execution is in no set until this is disposed.</summary>

@@ -21,6 +21,9 @@ internal sealed class PlatformQueue(Platform platform, Instant now)
     /// <summary>Those that may be given out now.</summary>
     public SortedSet<Execution> Waiting { get; } = new(ByTurn);
 
+    /// <summary>Those that wait at a worker for one of its slots and may be called back.</summary>
+    public SortedSet<Execution> Ahead { get; } = new(ByTurn);
+
     /// <summary>All that are queued, also those that wait out a lost attempt; the oldest first, so that nobody has to look for it.</summary>
     public SortedSet<Execution> Queued { get; } = new(ByAge);
 
@@ -40,7 +43,10 @@ internal sealed class PlatformQueue(Platform platform, Instant now)
     /// <summary>Since when no class serves it, monotonic; null while one does.</summary>
     public TimeSpan? UnsatisfiableSince { get; set; } = now.Monotonic;
 
-    /// <summary>The best free worker: the least loaded of all classes, then the longest idle. One that has lost an attempt is tried last.</summary>
+    /// <summary>
+    /// The best free worker: the least loaded of all classes, then the longest idle. One that has lost an attempt is tried last among those
+    /// that have a free slot, and among those that have not.
+    /// </summary>
     public Worker? BestWorkerFor(Execution execution)
     {
         string? notHere = execution.Losses > 0 ? execution.WorkerId : null;
@@ -55,7 +61,8 @@ internal sealed class PlatformQueue(Platform platform, Instant now)
     }
 
     private static bool Prefer(Worker candidate, Worker best, string? notHere) =>
-        (candidate.Id == notHere) == (best.Id == notHere)
+        candidate.HasFreeSlot != best.HasFreeSlot ? candidate.HasFreeSlot
+            : (candidate.Id == notHere) == (best.Id == notHere)
             ? WorkerClass.ByLoad.Compare(candidate, best) < 0
             : best.Id == notHere;
 }

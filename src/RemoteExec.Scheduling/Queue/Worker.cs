@@ -16,6 +16,7 @@ internal sealed class Worker(WorkerDescription description, Breaker breaker, lon
 
     private int _ups;
     private int _overdueKills;
+    private int _kept;
 
     public string Id => Description.Id;
 
@@ -52,7 +53,19 @@ internal sealed class Worker(WorkerDescription description, Breaker breaker, lon
     /// <summary>It has not confirmed in time that something is dead.</summary>
     public bool IsStuck => _overdueKills > 0;
 
-    public bool HasRoom => !IsStuck && _held.Count < State switch
+    /// <summary>What waits here for a slot, in the order in which it will begin.</summary>
+    public SortedSet<Execution> Ahead { get; } = new(PlatformQueue.ByTurn);
+
+    /// <summary>Leases, and slots that are kept for what was called back from elsewhere.</summary>
+    public int Taken => _held.Count + _kept;
+
+    /// <summary>What it is given now begins now.</summary>
+    public bool HasFreeSlot => Taken < Math.Min(Description.Slots, LeasesMax);
+
+    /// <summary>Also for what only waits here; not while a slot is kept, or that would begin in it.</summary>
+    public bool HasRoom => HasFreeSlot || (_kept == 0 && _held.Count < LeasesMax);
+
+    private int LeasesMax => IsStuck ? 0 : State switch
     {
         WorkerState.Ready => Description.LeasesMax,
         WorkerState.Quarantined when Breaker.IsProbing => 1,
@@ -105,6 +118,20 @@ internal sealed class Worker(WorkerDescription description, Breaker breaker, lon
         _held.Add(lease, holding);
         if (State == WorkerState.Quarantined) Breaker.Probe = lease;
         return holding;
+    }
+
+    /// <summary>A slot is kept for what was called back from elsewhere.</summary>
+    public void Keep()
+    {
+        MustBeUp();
+        _kept++;
+    }
+
+    /// <summary>It has come, or will not.</summary>
+    public void KeepNoMore()
+    {
+        MustBeUp();
+        _kept--;
     }
 
     /// <summary>It says itself that this is in its hands, whether or not we knew.</summary>

@@ -10,8 +10,8 @@ internal sealed class WorkerClass(Platform offer)
 {
     public static IComparer<Worker> ByLoad { get; } = Comparer<Worker>.Create((left, right) =>
     {
-        // left.Held / left.Slots against right.Held / right.Slots, without fractions. Free workers have slots.
-        long load = (long)left.Held.Count * right.Description.Slots - (long)right.Held.Count * left.Description.Slots;
+        // left.Taken / left.Slots against right.Taken / right.Slots, without fractions. Free workers have slots.
+        long load = (long)left.Taken * right.Description.Slots - (long)right.Taken * left.Description.Slots;
         if (load != 0) return Math.Sign(load);
 
         int idle = left.IdleSince.CompareTo(right.IdleSince);
@@ -36,7 +36,10 @@ internal sealed class WorkerClass(Platform offer)
     public Worker? Best(string? notHere)
     {
         var first = Free.Min;
+        if (first is null || first.Id != notHere) return first;
+
         // At most one step further: ids are unique.
-        return first is null || first.Id != notHere ? first : Free.Skip(1).FirstOrDefault(first);
+        var second = Free.Skip(1).FirstOrDefault(first);
+        return first.HasFreeSlot && !second.HasFreeSlot ? first : second;
     }
 }

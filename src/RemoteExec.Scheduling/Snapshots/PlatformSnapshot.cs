@@ -11,4 +11,7 @@ public sealed record PlatformSnapshot(
 {
     /// <summary>Of those that are queued, how many wait out a lost attempt before they may be given out.</summary>
     public int WaitingOut { get; init; }
+
+    /// <summary>Of those that are leased, how many wait at a worker for one of its slots and may be called back.</summary>
+    public int Ahead { get; init; }
 }

@@ -15,4 +15,7 @@ public sealed record WorkerSnapshot(
 
     /// <summary>It was told to stop something and has not confirmed it in time: no more work until it has.</summary>
     public bool IsStuck { get; init; }
+
+    /// <summary>Slots that are kept for what was called back from other workers.</summary>
+    public int SlotsKept { get; init; }
 }

@@ -109,6 +109,9 @@ public sealed class WorkerConversation
                 case WorkerCommand.CancelLease { Lease: var lease, Reason: var reason }:
                     await commands.WriteAsync(WorkerMessages.Cancel(lease, reason), cancellationToken);
                     break;
+                case WorkerCommand.RecallLease { Lease: var lease }:
+                    await commands.WriteAsync(WorkerMessages.Recall(lease), cancellationToken);
+                    break;
                 case WorkerCommand.End:
                     return;
             }

@@ -131,6 +131,7 @@ internal static class WorkerMessages
             DigestFunction = lease.Request.Action.Function.ToWire(),
             Timeout = Duration.FromTimeSpan(lease.Request.Timeout),
             QueuedTimestamp = Timestamp.FromDateTimeOffset(lease.QueuedAt),
+            Priority = lease.Request.Priority,
             // Parsed once already when it came, or it would not be here.
             RequestMetadata = lease.Request.Origin.RequestMetadata.IsEmpty
                 ? null
@@ -140,6 +141,8 @@ internal static class WorkerMessages
 
     public static CoordinatorMessage Cancel(LeaseId lease, string reason) =>
         new() { CancelLease = new CancelLease { Lease = ToWire(lease), Reason = reason } };
+
+    public static CoordinatorMessage Recall(LeaseId lease) => new() { RecallLease = new RecallLease { Lease = ToWire(lease) } };
 
     private static WireLeaseId ToWire(LeaseId lease) => new() { ExecutionId = lease.Execution.ToString(), Attempt = lease.Attempt };
 }

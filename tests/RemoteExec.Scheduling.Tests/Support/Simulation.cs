@@ -93,7 +93,7 @@ internal sealed class Simulation
             case < 30: WithOperation(ToggleWatch); break;
             case < 31: WithOperation(Delete); break;
             case < 37: NewWorker(); break;
-            case < 46: WithLease((worker, lease) => _queue.Started(worker.Id, worker.Session, lease, _now)); break;
+            case < 46: WithLease(Start); break;
             case < 60: WithLease(Finish); break;
             case < 62: WithWorker(Report); break;
             case < 63: WithLease(HandBack); break;
@@ -165,7 +165,7 @@ internal sealed class Simulation
     private void NewWorker()
     {
         if (_workers.Count >= 5) return;
-        var worker = new SimulatedWorker($"w{_workerNumber++}", _random.Next(1, 4), _random.Next(4) == 0 ? "gpu" : "default");
+        var worker = new SimulatedWorker($"w{_workerNumber++}", _random.Next(1, 4), _random.Next(4) == 0 ? "gpu" : "default", _random.Next(3));
         _workers.Add(worker.Id, worker);
         worker.Joins(_queue, _now);
     }
@@ -183,6 +183,12 @@ internal sealed class Simulation
         // Its old connection may be closed properly, or look alive.
         if (_random.Next(2) == 0) Disconnect(worker);
         worker.Joins(_queue, _now);
+    }
+
+    private void Start(SimulatedWorker worker, LeaseId lease)
+    {
+        worker.Started.Add(lease);
+        _queue.Started(worker.Id, worker.Session, lease, _now);
     }
 
     /// <summary>It ends; sometimes its report has a longer way.</summary>
@@ -352,6 +358,10 @@ internal sealed class Simulation
                 // What has ended needs no killing.
                 if (worker.Running.Remove(lease)) worker.Dying.Add(lease);
                 break;
+            case WorkerCommand.RecallLease { Lease: var lease }:
+                // Some have begun, and some say nothing.
+                if (worker.Running.Contains(lease) && !worker.Started.Contains(lease) && _random.Next(8) > 0) HandBack(worker, lease);
+                break;
             case WorkerCommand.End:
                 worker.Session = 0;
                 if (worker.IsDraining && !worker.Held.Any()) _workers.Remove(worker.Id);
@@ -462,12 +472,13 @@ internal sealed class Simulation
         Require(snapshot.Queued <= _options.QueuedMax + snapshot.Leased + snapshot.Running + 5 * 3, "the queue is not bounded");
         Require(
             snapshot.Workers.All(worker => worker.QuarantinedFor is not { } left || left <= _options.QuarantineMax), "a quarantine is longer than any may be");
-        foreach (var platform in snapshot.Platforms.Where(platform => platform.Queued > platform.WaitingOut))
+        foreach (var platform in snapshot.Platforms.Where(platform => platform.Queued > platform.WaitingOut || platform.Ahead > 0))
         {
+            // Waiting in another worker's room is waiting, too.
             foreach (var worker in snapshot.Workers.Where(worker => worker is { State: WorkerState.Ready, IsStuck: false }))
             {
                 Require(
-                    worker.SlotsUsed >= worker.Description.Slots
+                    worker.SlotsUsed + worker.SlotsKept >= worker.Description.Slots
                         || !PlatformMatching.Covers(PlatformMatching.Offered(worker.Description), platform.Platform),
                     $"{worker.Description.Id} has room, and {platform.Platform} waits");
             }
@@ -485,7 +496,7 @@ internal sealed class Simulation
         _workers.Clear();
         foreach (string pool in new[] { "default", "gpu" })
         {
-            var worker = new SimulatedWorker($"healthy-{pool}", 3, pool);
+            var worker = new SimulatedWorker($"healthy-{pool}", 3, pool, prefetch: 1);
             _workers.Add(worker.Id, worker);
             worker.Joins(_queue, _now);
         }
@@ -540,7 +551,7 @@ internal sealed class Simulation
         if (!holds) throw new InvalidOperationException(otherwise);
     }
 
-    private sealed class SimulatedWorker(string id, int slots, string pool)
+    private sealed class SimulatedWorker(string id, int slots, string pool, int prefetch)
     {
         public string Id { get; } = id;
 
@@ -551,6 +562,8 @@ internal sealed class Simulation
         public bool IsDraining { get; set; }
 
         public List<LeaseId> Running { get; } = [];
+
+        public HashSet<LeaseId> Started { get; } = [];
 
         /// <summary>Told to stop, and not dead yet.</summary>
         public List<LeaseId> Dying { get; } = [];
@@ -565,6 +578,7 @@ internal sealed class Simulation
                 Build.Worker(Id, slots) with
                 {
                     Pool = pool,
+                    Prefetch = prefetch,
                     Running = [.. Running, .. Dying],
                     Unreported = [.. Owed.Select(owed => owed.Lease)],
                     IsDraining = IsDraining,

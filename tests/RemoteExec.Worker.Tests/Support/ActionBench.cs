@@ -110,7 +110,6 @@ internal sealed class ActionBench : IAsyncDisposable
     {
         await _liveOutputs.DisposeAsync();
         await SettleAsync();
-        _command?.Dispose();
         _folder.Dispose();
     }
 }

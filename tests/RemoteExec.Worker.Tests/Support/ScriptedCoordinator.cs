@@ -90,6 +90,9 @@ internal static class CoordinatorStreamExtensions
     public static Task CancelAsync(this InMemoryCoordinatorStream stream, LeaseId id) =>
         stream.WriteAsync(new CoordinatorMessage { CancelLease = new CancelLease { Lease = id } });
 
+    public static Task RecallAsync(this InMemoryCoordinatorStream stream, LeaseId id) =>
+        stream.WriteAsync(new CoordinatorMessage { RecallLease = new RecallLease { Lease = id } });
+
     public static async Task<WorkerMessage> NextAsync(this InMemoryCoordinatorStream stream)
     {
         Assert.That(await stream.MoveNext(CancellationToken.None), "the worker has left");

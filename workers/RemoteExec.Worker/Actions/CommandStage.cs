@@ -7,9 +7,9 @@ namespace RemoteExec.Worker;
 /// The second stage: the command runs, in one of the worker's slots. A slot is held exactly as long as the sandbox works: neither the
 /// coordinator nor a watcher of its output can hold it.
 /// </summary>
-internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, SandboxWalls walls, LiveOutputs liveOutputs) : IDisposable
+internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, SandboxWalls walls, LiveOutputs liveOutputs)
 {
-    private readonly SemaphoreSlim _slots = new(options.Slots);
+    private readonly CommandSlots _slots = new(options.Slots);
     private readonly long _scratchBytes = ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
 
     public async ValueTask<CommandRun> RunAsync(Attempt attempt, FetchedAction action, Action started, CancellationToken cancellationToken)
@@ -18,7 +18,7 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
         var run = new CommandRun(Describe(attempt.Lease, action, directory), attempt.Clock, directory, options.OutputLimits.LogBytesMax);
         try
         {
-            await _slots.WaitAsync(cancellationToken);
+            await _slots.TakeAsync(attempt.Lease.Priority, attempt.Lease.QueuedTimestamp?.ToDateTimeOffset() ?? default, cancellationToken);
             try
             {
                 started();
@@ -39,8 +39,6 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
             throw;
         }
     }
-
-    public void Dispose() => _slots.Dispose();
 
     private async ValueTask RunAsync(CommandRun run, Attempt attempt, CancellationToken cancellationToken)
     {

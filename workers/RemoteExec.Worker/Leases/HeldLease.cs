@@ -6,7 +6,8 @@ namespace RemoteExec.Worker;
 /// A lease from its arrival until the coordinator needs to hear no more of it. <see cref="LeaseTable"/> moves it:
 /// <code>
 /// Running -> Owed     -> forgotten   (its report is answered)
-///    |   `-> Returned -> forgotten   (the worker leaves, and says goodbye; before its command starts, as soon as it drains)
+///    |   `-> Returned -> forgotten   (the worker leaves, and says goodbye; before its command starts, as soon as it drains, or
+///    |                                when the coordinator calls it back and says that it has it)
 ///    `---------------->  forgotten   (the coordinator does not want it: its processes are dead)
 /// </code>
 /// </summary>
@@ -30,6 +31,9 @@ internal sealed class HeldLease : IDisposable
 
     /// <summary>Its command may have begun to run.</summary>
     public bool HasStarted { get; set; }
+
+    /// <summary>It is to be given back, and must not begin.</summary>
+    public bool IsRecalled { get; set; }
 
     /// <summary>The coordinator wants neither the attempt nor its report.</summary>
     public CancellationToken Unwanted { get; }

@@ -44,6 +44,9 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
         SayStopped(lease);
     }
 
+    /// <summary>The coordinator has a better place for it, unless it has begun.</summary>
+    public void Recall(LeaseId lease) => leases.Recall(LeaseKey.Of(lease))?.HandBack();
+
     /// <summary>The worker will leave: what has not started is given back at once, and nothing starts any more.</summary>
     public void HandBackUnstarted()
     {

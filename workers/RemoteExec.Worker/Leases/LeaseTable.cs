@@ -37,10 +37,21 @@ internal sealed class LeaseTable
         }
     }
 
-    /// <summary>The command is about to run. False when it must not: the worker drains, and gives back what has not begun.</summary>
+    /// <summary>The command is about to run. False when it must not: it was called back, or the worker drains and gives back what has not begun.</summary>
     public bool Start(HeldLease lease)
     {
-        lock (_lock) return lease.HasStarted = lease.HasStarted || !_isDraining;
+        lock (_lock) return lease.HasStarted = lease.HasStarted || !(_isDraining || lease.IsRecalled);
+    }
+
+    /// <summary>From here on this does not start; null when it has, or is not here.</summary>
+    public HeldLease? Recall(LeaseKey key)
+    {
+        lock (_lock)
+        {
+            if (_held.GetValueOrDefault(key) is not { State: LeaseState.Running, HasStarted: false } lease) return null;
+            lease.IsRecalled = true;
+            return lease;
+        }
     }
 
     /// <summary>From here on nothing starts.</summary>

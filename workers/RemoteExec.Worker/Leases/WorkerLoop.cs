@@ -139,6 +139,9 @@ internal sealed partial class WorkerLoop(
             case CoordinatorMessage.MessageOneofCase.CancelLease:
                 desk.Cancel(message.CancelLease.Lease);
                 break;
+            case CoordinatorMessage.MessageOneofCase.RecallLease:
+                desk.Recall(message.RecallLease.Lease);
+                break;
         }
     }
 
