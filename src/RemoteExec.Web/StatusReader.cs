@@ -29,8 +29,8 @@ internal sealed class StatusReader(WebSources sources)
             Draining = sources.Health.Phase == ServerPhase.Draining,
             Fault = sources.Health.Fault ?? "",
             GrpcAddress = sources.GrpcAddress(),
-            Queued = queue.Queued,
-            Running = queue.Leased + queue.Running,
+            Queued = queue.Queued + queue.Leased,
+            Running = queue.Running,
             OperationsCompleted = totals.Executions,
             ActionCacheHits = totals.CacheHits,
             ActionCacheMisses = totals.CacheMisses,
@@ -49,7 +49,7 @@ internal sealed class StatusReader(WebSources sources)
     }
 
     private static QueueView View(PlatformSnapshot p) => new(
-        p.Pool, p.Platform.ToString(), p.Queued, p.Leased + p.Running,
+        p.Pool, p.Platform.ToString(), p.Queued + p.Leased, p.Running,
         p.OldestAge?.TotalSeconds ?? 0);
 
     private static WorkerView View(WorkerSnapshot w) => new(
@@ -63,8 +63,8 @@ internal sealed class StatusReader(WebSources sources)
         Stage = o.Stage.ToString().ToLowerInvariant(),
         Worker = o.WorkerId ?? "",
         Stages = new StageTimes(
-            QueueSeconds: ((o.LeasedAt ?? now) - o.QueuedAt).TotalSeconds,
-            FetchSeconds: o.LeasedAt is { } leased ? ((o.StartedAt ?? now) - leased).TotalSeconds : 0,
+            QueueSeconds: ((o.LeasedAt ?? now) - o.QueuedAt + o.WaitedThere).TotalSeconds,
+            FetchSeconds: o.LeasedAt is { } leased ? ((o.StartedAt ?? now) - leased - o.WaitedThere).TotalSeconds : 0,
             RunSeconds: o.StartedAt is { } started ? (now - started).TotalSeconds : 0,
             UploadSeconds: 0),
         TotalSeconds = (now - o.QueuedAt).TotalSeconds,
@@ -79,7 +79,7 @@ internal sealed class StatusReader(WebSources sources)
         ExitCode = c.Outcome.ExitCode ?? 0,
         Cached = response.CachedResult,
         Worker = c.WorkerId ?? "",
-        Stages = Times(c, response.Result?.ExecutionMetadata ?? new ExecutedActionMetadata()),
+        Stages = Times(c, response.Result?.ExecutionMetadata ?? new ExecutedActionMetadata()).Within((c.CompletedAt - c.QueuedAt).TotalSeconds),
         TotalSeconds = (c.CompletedAt - c.QueuedAt).TotalSeconds,
     };
 
@@ -95,7 +95,7 @@ internal sealed class StatusReader(WebSources sources)
     };
 
     private static StageTimes Times(CompletedExecution c, ExecutedActionMetadata metadata) => new(
-        QueueSeconds: ((c.LeasedAt ?? c.CompletedAt) - c.QueuedAt).TotalSeconds,
+        QueueSeconds: ((c.LeasedAt ?? c.CompletedAt) - c.QueuedAt + c.WaitedThere).TotalSeconds,
         FetchSeconds: metadata.FetchTime()?.TotalSeconds ?? 0,
         RunSeconds: metadata.RunTime()?.TotalSeconds ?? 0,
         UploadSeconds: metadata.UploadTime()?.TotalSeconds ?? 0);

@@ -470,7 +470,7 @@ internal sealed class BuildQueueTests : QueueFixture
         var operation = Submit(Build.Request());
         long session = Join(Build.Worker());
         var lease = Offered().Single().Id;
-        Queue.Started("w1", session, lease, Now);
+        Queue.Started("w1", session, lease, waited: TimeSpan.Zero, Now);
         Queue.Heartbeat("w1", session, [], Now);
         Assert.That(operation.Execution.LeaseId, Is.EqualTo(lease), "one heartbeat may have crossed the offer");
 

@@ -127,7 +127,7 @@ internal sealed class ClockTests(int hours) : QueueFixture
         Step();
         long session = Join(Build.Worker());
         Advance(TimeSpan.FromSeconds(1));
-        Queue.Started("w1", session, operation.Execution.LeaseId, Now);
+        Queue.Started("w1", session, operation.Execution.LeaseId, waited: TimeSpan.Zero, Now);
         Queue.Report("w1", operation.Execution.LeaseId, Build.Ok(), Now);
 
         var ended = PublishEnded().Single();

@@ -21,7 +21,7 @@ internal sealed class InterestTests : QueueFixture
         long session = Join(Build.Worker());
         var operation = Submit(Build.Request());
         var lease = Offered().Single().Id;
-        Queue.Started("w1", session, lease, Now);
+        Queue.Started("w1", session, lease, waited: TimeSpan.Zero, Now);
         Queue.Unwatch(operation.Name, isCancelled: true, Now);
 
         Assert.That(Told().OfType<WorkerCommand.CancelLease>().Single().Lease, Is.EqualTo(lease));

@@ -67,11 +67,11 @@ internal sealed class RecallTests : QueueFixture
         Submit(Build.Request(2));
         var third = Submit(Build.Request(3));
         var leases = Offered().Select(lease => lease.Id).ToArray();
-        Queue.Started("w1", session, leases[0], Now);
+        Queue.Started("w1", session, leases[0], waited: TimeSpan.Zero, Now);
         Join(Build.Worker("w2"));
         Queue.Report("w1", leases[0], Build.Ok(), Now);
         Told();
-        Queue.Started("w1", session, leases[1], Now);
+        Queue.Started("w1", session, leases[1], waited: TimeSpan.Zero, Now);
 
         Assert.That(Told(), Is.EqualTo([new WorkerCommand.RecallLease(third.Execution.LeaseId)]));
     }
@@ -139,6 +139,48 @@ internal sealed class RecallTests : QueueFixture
         Queue.Unwatch(lost.Name, isCancelled: false, Now);
 
         Assert.That(Told(), Is.EqualTo([new WorkerCommand.RecallLease(lost.Execution.LeaseId)]));
+    }
+
+    [Test]
+    public void The_wait_for_a_slot_is_time_in_line_and_no_running()
+    {
+        long session = Join(Build.Worker("w1") with { Prefetch = 1 });
+        var first = Submit(Build.Request(1));
+        var second = Submit(Build.Request(2));
+        Queue.Started("w1", session, first.Execution.LeaseId, waited: TimeSpan.Zero, Now);
+        KeepAlive(session, TimeSpan.FromSeconds(10));
+        Queue.Report("w1", first.Execution.LeaseId, Build.Ok(), Now);
+        var snapshot = Queue.Snapshot(Now);
+        Assert.That((snapshot.Running, second.ToSnapshot().Stage), Is.EqualTo((0, OperationStage.Queued)));
+
+        Queue.Started("w1", session, second.Execution.LeaseId, waited: TimeSpan.FromSeconds(9), Now);
+        Assert.That(Queue.FindLease(second.Execution.LeaseId)!.InLine, Is.EqualTo(TimeSpan.FromSeconds(9)));
+        Queue.TakeTransitions();
+        Queue.Report("w1", second.Execution.LeaseId, Build.Ok(), Now);
+        var ended = PublishEnded().Single();
+        Assert.That((ended.Waited, ended.Assigned), Is.EqualTo(((TimeSpan?)TimeSpan.FromSeconds(9), (TimeSpan?)TimeSpan.FromSeconds(1))));
+    }
+
+    [Test]
+    public void No_worker_has_waited_longer_than_it_had_the_lease()
+    {
+        long session = Join(Build.Worker("w1"));
+        var operation = Submit(Build.Request(1));
+        KeepAlive(session, TimeSpan.FromSeconds(2));
+        Queue.Started("w1", session, operation.Execution.LeaseId, waited: TimeSpan.FromDays(1), Now);
+
+        Assert.That(operation.Execution.WaitedThere, Is.EqualTo(TimeSpan.FromSeconds(2)));
+    }
+
+    [Test]
+    public void The_oldest_in_line_may_wait_at_a_worker()
+    {
+        long session = Join(Build.Worker("w1") with { Prefetch = 1 });
+        Submit(Build.Request(1));
+        Submit(Build.Request(2));
+        KeepAlive(session, TimeSpan.FromSeconds(3));
+
+        Assert.That(Queue.Snapshot(Now).Platforms.Single().OldestAge, Is.EqualTo(TimeSpan.FromSeconds(3)));
     }
 
     [Test]

@@ -113,7 +113,7 @@ internal sealed class StateTableTests : QueueFixture
 
         _session = Join(Build.Worker("w1") with { Pool = "a" });
         if (state == ExecutionState.Leased) return;
-        Queue.Started("w1", _session, CurrentLease, Now);
+        Queue.Started("w1", _session, CurrentLease, waited: TimeSpan.Zero, Now);
         if (state == ExecutionState.Running) return;
         Queue.Report("w1", CurrentLease, Build.Ok(), Now);
         PublishEnded();
@@ -127,7 +127,7 @@ internal sealed class StateTableTests : QueueFixture
                 Join(Build.Worker("w2") with { Pool = "a" });
                 break;
             case ExecutionEvent.Start:
-                Queue.Started("w1", _session, CurrentLease, Now);
+                Queue.Started("w1", _session, CurrentLease, waited: TimeSpan.Zero, Now);
                 break;
             case ExecutionEvent.Finish:
                 Queue.Report("w1", CurrentLease, Build.Ok(), Now);

@@ -397,7 +397,7 @@ public sealed class ActionRunnerTests
             return ValueTask.FromResult(new SandboxReport { Outcome = SandboxOutcome.Killed });
         });
 
-        var stopped = await bench.Runner(sandbox).RunAsync(bench.Lease(Plain), () => { }, cancel.Token);
+        var stopped = await bench.Runner(sandbox).RunAsync(bench.Lease(Plain), _ => { }, cancel.Token);
 
         Assert.That((stopped.Report is null, stopped.Remains is null), Is.EqualTo((true, false)), "what it left is for whoever told that it is dead");
         await stopped.DisposeAsync();

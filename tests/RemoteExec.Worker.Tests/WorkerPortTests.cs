@@ -48,9 +48,9 @@ public sealed partial class WorkerPortTests
             ? throw new OperationCanceledException()
             : ValueTask.FromResult(new FinishedAttempt(lease.Lease_.ExecutionId == "none" ? null : new ReportRequest(), Remains: null)));
 
-        await runner(LeaseOf("well"), () => { }, default);
-        await runner(LeaseOf("none"), () => { }, default);
-        Assert.That(async () => await runner(LeaseOf("stopped"), () => { }, default), Throws.InstanceOf<OperationCanceledException>());
+        await runner(LeaseOf("well"), _ => { }, default);
+        await runner(LeaseOf("none"), _ => { }, default);
+        Assert.That(async () => await runner(LeaseOf("stopped"), _ => { }, default), Throws.InstanceOf<OperationCanceledException>());
 
         string page = await _http.GetStringAsync("metrics");
         Assert.That(page, Does.Contain("remoteexec_worker_attempts_total{end=\"reported\"} 1\n"));

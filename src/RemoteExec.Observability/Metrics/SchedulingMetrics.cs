@@ -24,7 +24,7 @@ internal sealed class SchedulingMetrics : ISchedulingObserver
     {
         var operations = instruments.Counter("remoteexec_operations_total", "Executions that ended, by result.", "pool", "result");
         var stages = instruments.Histogram("remoteexec_operation_stage_seconds", "Time in each stage of an execution.", Seconds, "pool", "stage");
-        var wait = instruments.Histogram("remoteexec_queue_wait_seconds", "Time from the request to the last lease.", Seconds, "pool");
+        var wait = instruments.Histogram("remoteexec_queue_wait_seconds", "Time in line, from the request to the last lease and for a slot of its worker.", Seconds, "pool");
         var connections = instruments.Counter("remoteexec_worker_connections_total", "Times that a worker said hello.", "pool");
         var disconnections = instruments.Counter("remoteexec_worker_disconnections_total", "Connections of workers that ended, for whatever reason.", "pool");
         _operations = new(series => operations.WithLabels(series.Pool, series.Result));

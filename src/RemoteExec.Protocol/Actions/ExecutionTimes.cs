@@ -12,7 +12,7 @@ public static class ExecutionTimes
     public static TimeSpan? FetchTime(this ExecutedActionMetadata metadata) =>
         Between(metadata.InputFetchStartTimestamp, metadata.InputFetchCompletedTimestamp);
 
-    /// <summary>From the inputs being there to the command's start: the work directory, the wait for a slot, the sandbox.</summary>
+    /// <summary>From the inputs being there to the command's start: the sandbox. The wait for a slot is before all of them, in the queue.</summary>
     public static TimeSpan? SetupTime(this ExecutedActionMetadata metadata) =>
         Between(metadata.InputFetchCompletedTimestamp, metadata.ExecutionStartTimestamp);
 

@@ -14,9 +14,15 @@ public sealed record CompletedExecution(
     DateTimeOffset? StartedAt,
     DateTimeOffset CompletedAt)
 {
-    /// <summary>From the request to the last lease, by a clock that nobody can set; null when it was never leased.</summary>
+    /// <summary>
+    /// From the request to the last lease, and from there what it waited for one of the worker's slots, by clocks that nobody can set; null
+    /// when it was never leased.
+    /// </summary>
     public TimeSpan? Waited { get; init; }
 
-    /// <summary>From that lease to the start of the command; null when it never started.</summary>
+    /// <summary>The part of it that it waited at the worker.</summary>
+    public TimeSpan WaitedThere { get; init; }
+
+    /// <summary>From that lease to the start of the command, without that part; null when it never started.</summary>
     public TimeSpan? Assigned { get; init; }
 }

@@ -1,4 +1,10 @@
 namespace RemoteExec.Scheduling;
 
 /// <summary>A lease that is current, and who holds it.</summary>
-public sealed record HeldLease(ExecutionRequest Request, string WorkerId, DateTimeOffset QueuedAt, DateTimeOffset LeasedAt);
+public sealed record HeldLease(ExecutionRequest Request, string WorkerId, DateTimeOffset QueuedAt, DateTimeOffset LeasedAt)
+{
+    /// <summary>How long it waited for one of the worker's slots: time in line, behind the lease.</summary>
+    public TimeSpan WaitedThere { get; init; }
+
+    public TimeSpan InLine => LeasedAt - QueuedAt + WaitedThere;
+}

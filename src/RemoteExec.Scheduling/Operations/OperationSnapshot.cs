@@ -30,6 +30,9 @@ public sealed record OperationSnapshot
 
     public DateTimeOffset? StartedAt { get; init; }
 
+    /// <summary>How long it waited for one of its worker's slots, behind the lease: time in line.</summary>
+    public TimeSpan WaitedThere { get; init; }
+
     public DateTimeOffset? CompletedAt { get; init; }
 
     /// <summary>Set exactly when the stage is <see cref="OperationStage.Completed"/>.</summary>

@@ -103,11 +103,11 @@ internal sealed partial class BuildQueue
         Tell(worker, new WorkerCommand.OfferLease(new Lease(execution.LeaseId, execution.Request, execution.Queued.Wall)), holding);
     }
 
-    private void Start(Execution execution, Instant now)
+    private void Start(Execution execution, TimeSpan waited, Instant now)
     {
         if (execution.State == ExecutionState.Running) return;
 
-        using (_filing.TakeOut(execution)) execution.Start(now);
+        using (_filing.TakeOut(execution)) execution.Start(waited, now);
         Changed(execution);
         EndRecall(execution, now);
     }
@@ -167,8 +167,9 @@ internal sealed partial class BuildQueue
             execution.Id, execution.Request, outcome, execution.Attempt, execution.WorkerId, execution.Pool,
             execution.Queued.Wall, execution.Leased?.Wall, execution.Started?.Wall, now.Wall)
         {
-            Waited = execution.Leased - execution.Queued,
-            Assigned = execution.Started - execution.Leased,
+            Waited = execution.Leased - execution.Queued + execution.WaitedThere,
+            WaitedThere = execution.WaitedThere,
+            Assigned = execution.Started - execution.Leased - execution.WaitedThere,
         }));
         EndRecall(execution, now);
     }

@@ -4,11 +4,12 @@ namespace RemoteExec.Scheduling;
 internal sealed partial class BuildQueue
 {
     /// <summary>The command is about to run.</summary>
-    public void Started(string workerId, long session, LeaseId lease, Instant now)
+    /// <param name="waited">For a slot, as its worker measured it.</param>
+    public void Started(string workerId, long session, LeaseId lease, TimeSpan waited, Instant now)
     {
         if (Speaker(workerId, session, now) is not { } worker) return;
 
-        if (Current(worker, lease) is { } execution) Start(execution, now);
+        if (Current(worker, lease) is { } execution) Start(execution, waited, now);
         else Kill(worker, lease, TakenBack, now);
     }
 
@@ -90,7 +91,7 @@ internal sealed partial class BuildQueue
     /// <summary>What runs under this lease and where; null when it is stale.</summary>
     public HeldLease? FindLease(LeaseId lease) =>
         _executions.TryGetValue(lease.Execution, out var execution) && execution.IsHeldUnder(lease)
-            ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) // leased, so at some time
+            ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) { WaitedThere = execution.WaitedThere } // leased, so at some time
             : null;
 
     /// <summary>What comes after a change to what a worker holds: more work, or its leave. While it was up others were asked first.</summary>

@@ -136,7 +136,7 @@ internal sealed partial class BuildQueue
         {
             if (Current(worker, lease) is not { } execution) continue;
             worker.Confirm(lease);
-            Start(execution, now);
+            Start(execution, waited: TimeSpan.Zero, now);
         }
 
         foreach (var lease in description.Running.Where(lease => Current(worker, lease) is null))

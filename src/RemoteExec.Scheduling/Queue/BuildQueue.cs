@@ -181,7 +181,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
             queue.Queued.Count,
             queue.Leased,
             queue.Running,
-            now - queue.Queued.Min?.Queued,
+            now - Oldest(queue)?.Queued,
             queue.UnsatisfiableSince is null)
         {
             WaitingOut = queue.Queued.Count - queue.Waiting.Count,
@@ -196,6 +196,13 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
             SlotsKept = worker.Taken - worker.Held.Count,
         })],
         [.. NewestFinished().Take(options.RecentlyFinishedMax).Select(operation => operation.ToSnapshot())]);
+
+    /// <summary>In line, wherever it stands there. Rooms are small.</summary>
+    private static Execution? Oldest(PlatformQueue queue)
+    {
+        var ahead = queue.Ahead.MinBy(execution => execution.Sequence);
+        return queue.Queued.Min is { } first && (ahead is null || first.Sequence < ahead.Sequence) ? first : ahead;
+    }
 
     private IEnumerable<Operation> NewestFinished()
     {

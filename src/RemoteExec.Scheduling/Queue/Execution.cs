@@ -76,6 +76,9 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
 
     public Instant? Started { get; private set; }
 
+    /// <summary>How long it waited for one of its holder's slots, behind the lease.</summary>
+    public TimeSpan WaitedThere { get; private set; }
+
     public DateTimeOffset? CompletedAt { get; private set; }
 
     public ExecutionOutcome? Outcome { get; private set; }
@@ -119,6 +122,7 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         Started = null;
         NotBefore = null;
         IsAhead = isAhead;
+        WaitedThere = TimeSpan.Zero;
         HasDisplaced = false;
     }
 
@@ -144,9 +148,12 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         return keptAt;
     }
 
-    public void Start(Instant now)
+    /// <param name="waited">For one of its holder's slots; not more than there was time for.</param>
+    public void Start(TimeSpan waited, Instant now)
     {
+        bool isFirst = Started is null;
         Move(ExecutionEvent.Start);
+        if (isFirst && Leased is { } leased) WaitedThere = waited < TimeSpan.Zero ? TimeSpan.Zero : waited < now - leased ? waited : now - leased;
         IsAhead = false;
         Started ??= now;
     }

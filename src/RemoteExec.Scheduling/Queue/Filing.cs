@@ -4,7 +4,7 @@ namespace RemoteExec.Scheduling;
 
 /// <summary>
 /// Every execution in the sets and counts that follow from its state. They must never hold what has changed, so an execution changes
-/// only while it is taken out: <code>using (_filing.TakeOut(execution)) execution.Start(now);</code>
+/// only while it is taken out: <code>using (_filing.TakeOut(execution)) execution.Start(waited, now);</code>
 /// </summary>
 internal sealed class Filing
 {

@@ -63,6 +63,7 @@ internal sealed class Operation
         QueuedAt = Execution.Queued.Wall,
         LeasedAt = Execution.Leased?.Wall,
         StartedAt = Execution.Started?.Wall,
+        WaitedThere = Execution.WaitedThere,
         CompletedAt = EndedAt,
         Outcome = Outcome,
     };

@@ -37,8 +37,8 @@ public sealed class WorkerSession : IAsyncDisposable
         if (_unsent.TryRemove(lease, out var holding)) holding.IsOffered = true;
     }
 
-    /// <summary>The command is about to run.</summary>
-    public void Started(LeaseId lease) => _scheduler.Hear((queue, now) => queue.Started(WorkerId, Number, lease, now));
+    /// <summary>The command is about to run. <paramref name="waited"/> of the time since the lease it waited for a slot: it was still in line.</summary>
+    public void Started(LeaseId lease, TimeSpan waited = default) => _scheduler.Hear((queue, now) => queue.Started(WorkerId, Number, lease, waited, now));
 
     /// <summary>
     /// A sign of life. <paramref name="held"/> are all leases in the worker's hands: those that run, those that are being stopped, and

@@ -18,6 +18,9 @@ namespace RemoteExec.Services;
 /// <summary>remoteexec.v1 between wire and scheduler. What a worker gets wrong here is INVALID_ARGUMENT and ends its stream.</summary>
 internal static class WorkerMessages
 {
+    // A duration of protobuf may be longer than ours; nobody waits for a year.
+    private const long SecondsMax = 365 * 24 * 3600;
+
     private const int NameLengthMax = 256;
 
     // The name of a container image with its digest takes a quarter of it.
@@ -70,7 +73,8 @@ internal static class WorkerMessages
                 return () => session.Heartbeat(held);
             case WorkerMessage.MessageOneofCase.LeaseStarted:
                 var started = FromWire(message.LeaseStarted.Lease);
-                return () => session.Started(started);
+                var waited = message.LeaseStarted.Waited is { Seconds: >= 0 and < SecondsMax, Nanos: >= 0 and < 1_000_000_000 } time ? time.ToTimeSpan() : default;
+                return () => session.Started(started, waited);
             case WorkerMessage.MessageOneofCase.LeaseStopped:
                 var stopped = FromWire(message.LeaseStopped.Lease);
                 return () => session.Stopped(stopped);

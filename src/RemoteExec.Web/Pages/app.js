@@ -54,7 +54,7 @@ function resultOf(action) {
   return el('span', { class: 'good' }, action.cached ? 'cache hit' : 'ok');
 }
 
-const stageNames = { queueSeconds: 'queue', fetchSeconds: 'fetch', runSeconds: 'run', uploadSeconds: 'upload' };
+const stageNames = { queueSeconds: 'queue', fetchSeconds: 'fetch', runSeconds: 'run', uploadSeconds: 'upload', otherSeconds: 'other' };
 
 function stageBar(stages) {
   const total = Object.keys(stageNames).reduce((sum, key) => sum + (stages[key] || 0), 0);

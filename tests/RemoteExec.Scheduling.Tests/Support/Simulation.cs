@@ -188,7 +188,7 @@ internal sealed class Simulation
     private void Start(SimulatedWorker worker, LeaseId lease)
     {
         worker.Started.Add(lease);
-        _queue.Started(worker.Id, worker.Session, lease, _now);
+        _queue.Started(worker.Id, worker.Session, lease, waited: TimeSpan.Zero, _now);
     }
 
     /// <summary>It ends; sometimes its report has a longer way.</summary>
@@ -510,7 +510,7 @@ internal sealed class Simulation
                 foreach (var lease in worker.Running.ToArray())
                 {
                     worker.Running.Remove(lease);
-                    _queue.Started(worker.Id, worker.Session, lease, _now);
+                    _queue.Started(worker.Id, worker.Session, lease, waited: TimeSpan.Zero, _now);
                     _queue.Report(worker.Id, lease, Build.Ok(lease.ToString()), _now);
                 }
 

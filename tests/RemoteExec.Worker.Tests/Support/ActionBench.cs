@@ -99,7 +99,7 @@ internal sealed class ActionBench : IAsyncDisposable
 
     public async ValueTask<ReportRequest> RunAsync(ISandbox sandbox, Lease lease, CancellationToken cancellationToken = default)
     {
-        await using var attempt = await Runner(sandbox).RunAsync(lease, () => { }, cancellationToken);
+        await using var attempt = await Runner(sandbox).RunAsync(lease, _ => { }, cancellationToken);
         return attempt.Report!; // not stopped
     }
 

@@ -66,12 +66,12 @@ public abstract class WorkerLoopFixture
         await Running;
     }
 
-    private async ValueTask<FinishedAttempt> RunAttemptAsync(Lease lease, Action started, CancellationToken cancellationToken)
+    private async ValueTask<FinishedAttempt> RunAttemptAsync(Lease lease, Action<TimeSpan> started, CancellationToken cancellationToken)
     {
         var attempt = _attempts.GetOrAdd(
             lease.Lease_.ExecutionId, _ => new TaskCompletionSource<ReportRequest>(TaskCreationOptions.RunContinuationsAsynchronously));
         if (Slots is not null) await Slots.Task.WaitAsync(cancellationToken);
-        started();
+        started(TimeSpan.Zero);
         try
         {
             var report = await attempt.Task.WaitAsync(cancellationToken);

@@ -14,8 +14,8 @@ internal sealed partial class ActionRunner(
     /// <summary>
     /// Answers the report, and what is to be cleaned up. Cancellation kills the command; then there is no report, since nobody wants it.
     /// </summary>
-    /// <param name="started">Called when the command is about to run.</param>
-    public async ValueTask<FinishedAttempt> RunAsync(Lease lease, Action started, CancellationToken cancellationToken)
+    /// <param name="started">Called when the command is about to run, with the time that it waited for its slot.</param>
+    public async ValueTask<FinishedAttempt> RunAsync(Lease lease, Action<TimeSpan> started, CancellationToken cancellationToken)
     {
         var attempt = new Attempt(lease, worker, time);
         try
@@ -33,7 +33,7 @@ internal sealed partial class ActionRunner(
     }
 
     /// <summary>The stages, in order.</summary>
-    private async ValueTask RunAsync(Attempt attempt, Action started, CancellationToken cancellationToken)
+    private async ValueTask RunAsync(Attempt attempt, Action<TimeSpan> started, CancellationToken cancellationToken)
     {
         attempt.Directory = await directories.TakeAsync(cancellationToken);
 

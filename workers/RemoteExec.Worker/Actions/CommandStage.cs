@@ -12,7 +12,7 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
     private readonly CommandSlots _slots = new(options.Slots);
     private readonly long _scratchBytes = ScratchShare.Of(options, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
 
-    public async ValueTask<CommandRun> RunAsync(Attempt attempt, FetchedAction action, Action started, CancellationToken cancellationToken)
+    public async ValueTask<CommandRun> RunAsync(Attempt attempt, FetchedAction action, Action<TimeSpan> started, CancellationToken cancellationToken)
     {
         var directory = attempt.Directory!; // made before the inputs
         var run = new CommandRun(Describe(attempt.Lease, action, directory), attempt.Clock, directory, options.OutputLimits.LogBytesMax);
@@ -21,7 +21,7 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
             await _slots.TakeAsync(attempt.Lease.Priority, attempt.Lease.QueuedTimestamp?.ToDateTimeOffset() ?? default, cancellationToken);
             try
             {
-                started();
+                started(attempt.Clock.SlotTaken());
                 await RunAsync(run, attempt, cancellationToken);
             }
             finally

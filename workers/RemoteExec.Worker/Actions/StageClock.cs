@@ -35,6 +35,21 @@ internal sealed class StageClock
         }
     }
 
+    /// <summary>
+    /// It has a slot, and until now it was in line: the stages before are told as if they had begun so much later, because whoever reads
+    /// these times takes all that is before the worker's start for the queue, and all behind it for work.
+    /// </summary>
+    /// <returns>How long it waited.</returns>
+    public TimeSpan SlotTaken()
+    {
+        var now = Now;
+        var waited = now - Metadata.InputFetchCompletedTimestamp; // the stage before
+        Metadata.WorkerStartTimestamp += waited;
+        Metadata.InputFetchStartTimestamp += waited;
+        Metadata.InputFetchCompletedTimestamp = now;
+        return waited.ToTimeSpan();
+    }
+
     /// <summary>Called twice: when the sandbox is asked, and again when it reports that the program has started.</summary>
     public void ExecutionStarted() => Metadata.ExecutionStartTimestamp = Now;
 

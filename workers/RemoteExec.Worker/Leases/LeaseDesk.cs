@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Core;
@@ -88,7 +89,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
     {
         try
         {
-            return await runAttempt(lease, () => Start(held, lease), held.Stop);
+            return await runAttempt(lease, waited => Start(held, lease, waited), held.Stop);
         }
         catch (OperationCanceledException) when (held.Stop.IsCancellationRequested)
         {
@@ -102,7 +103,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
         }
     }
 
-    private void Start(HeldLease held, Lease lease)
+    private void Start(HeldLease held, Lease lease, TimeSpan waited)
     {
         if (!leases.Start(held))
         {
@@ -110,7 +111,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
             held.Stop.ThrowIfCancellationRequested();
         }
 
-        lines.Say(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease.Lease_ } });
+        lines.Say(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease.Lease_, Waited = Duration.FromTimeSpan(waited) } });
     }
 
     private async Task TellAsync(HeldLease held, ReportRequest? report)
