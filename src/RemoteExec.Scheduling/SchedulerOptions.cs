@@ -52,8 +52,17 @@ public sealed record SchedulerOptions
     /// <summary>How long an operation whose client was lost stays alive; connections break and clients re-attach (REAPI E18). A cancelled one ends at once.</summary>
     public TimeSpan AbandonedGrace { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long properties that no worker offers may wait; a worker may be about to join (REAPI E4).</summary>
+    /// <summary>
+    /// How long properties that no worker offers may wait: for whatever makes workers, so where nothing does, hardly at all (REAPI E4).
+    /// <see cref="OfferGrace"/> comes first.
+    /// </summary>
     public TimeSpan UnsatisfiableMax { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long nothing is refused for want of a worker after a start, or after the loss of the last one that offered it: it may be about to
+    /// come back, and a restart must not fail a build. A worker's restart, its wait before it connects included, takes a few seconds.
+    /// </summary>
+    public TimeSpan OfferGrace { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>Executions waiting at most; beyond it clients get RESOURCE_EXHAUSTED. At some KiB each this is a few hundred MiB.</summary>
     public int QueuedMax { get; init; } = 100_000;
@@ -76,7 +85,8 @@ public sealed record SchedulerOptions
 
     /// <summary>
     /// Properties that say nothing about placement and are not matched: keys that only change the action's digest,
-    /// and execution-info tags that Bazel forwards (REAPI 1.12).
+    /// execution-info tags that Bazel forwards, and requests for so much of a machine, whatever they are called (REAPI 1.12). Also
+    /// whatever begins with <c>resources:</c>.
     /// </summary>
     public IReadOnlySet<string> IgnoredProperties { get; init; } = new HashSet<string>
     {
@@ -94,6 +104,13 @@ public sealed record SchedulerOptions
         "persistentWorkerMultiplex",
         "EstimatedCPU",
         "EstimatedMemory",
+        "cpu_count",
+        "memory_kb",
+        "cores",
+        "min-cores",
+        "max-cores",
+        "min-mem",
+        "max-mem",
     };
 
     public ISchedulingObserver Observer { get; init => field = new GuardedSchedulingObserver(value); } = GuardedSchedulingObserver.Nobody;

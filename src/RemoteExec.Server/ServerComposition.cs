@@ -154,6 +154,7 @@ internal static class ServerComposition
     {
         UnsatisfiableMax = options.UnsatisfiableMax,
         AbandonedGrace = options.AbandonedGrace,
+        IgnoredProperties = new SchedulerOptions().IgnoredProperties.Concat(options.IgnoredProperties).ToHashSet(),
         // The local worker dies with this process, so what it held is queued again at once.
         WorkersThatCannotReturn = new HashSet<string> { LocalWorkerId },
     };

@@ -34,7 +34,8 @@ internal sealed class ServerOptions(OptionReader options)
 
     public TimeSpan ActionTimeout { get; } = options.Duration("action-timeout", "1h", "how long a command may run when its action does not say", TimerDaysMax);
     public TimeSpan ActionTimeoutMax { get; } = options.Duration("action-timeout-max", "24h", "longer timeouts are refused", TimerDaysMax);
-    public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "30s", "how long an action waits for a worker that offers its properties");
+    public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "500ms", "how long an action waits for a worker that offers its properties; never refused within 15 s of a start, or of the loss of the last worker that did");
+    public IReadOnlyList<string> IgnoredProperties { get; } = options.Names("ignore-property", "platform properties that say nothing here and are left out of account, beside those that only ask for so much of a machine");
     public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when the connection to its last client is lost; one that its client cancels ends at once");
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM", TimerDaysMax);
 

@@ -86,6 +86,10 @@ public sealed partial class OptionReader
         new(name, "NAME=VALUE", null, help, Repeats: true), "NAME=VALUE, such as OSFamily=linux",
         (string text, out PlatformProperty value) => PlatformProperty.TryParse(text, out value, out _));
 
+    public IReadOnlyList<string> Names(string name, string help) => Read(
+        new(name, "NAME", null, help, Repeats: true, SplitsAtCommas: true), "a name",
+        (string text, out string value) => (value = text).Length > 0);
+
     /// <summary>The least important log line that is written, in the words of the log itself or in .NET's.</summary>
     public LogLevel LogLevel(string name, LogLevel defaultValue, string help) => One<LogLevel>(
         new(name, string.Join('|', LogLevels.Words), LogLevels.WordOf(defaultValue), help), $"one of {string.Join(", ", LogLevels.Words)}", LogLevels.TryParse);

@@ -1,3 +1,5 @@
+using RemoteExec.Core;
+
 namespace RemoteExec.Scheduling;
 
 /// <summary>A lease that is current, and who holds it.</summary>
@@ -5,6 +7,9 @@ public sealed record HeldLease(ExecutionRequest Request, string WorkerId, DateTi
 {
     /// <summary>How long it waited for one of the worker's slots: time in line, behind the lease.</summary>
     public TimeSpan WaitedThere { get; init; }
+
+    /// <summary>Properties that were left out of account.</summary>
+    public IReadOnlyList<PlatformProperty> Ignored { get; init; } = [];
 
     public TimeSpan InLine => LeasedAt - QueuedAt + WaitedThere;
 }

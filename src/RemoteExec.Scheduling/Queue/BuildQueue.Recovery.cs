@@ -11,6 +11,7 @@ internal sealed partial class BuildQueue
     /// </summary>
     public void Recover(IEnumerable<JournalRecord> records, Instant now)
     {
+        _startedAt = now.Monotonic;
         foreach (var record in records) Replay(record, now);
 
         // Over in the journal is over: the hook had its chance, and a result it did not store costs one cache miss.

@@ -91,7 +91,7 @@ internal sealed partial class BuildQueue
     /// <summary>What runs under this lease and where; null when it is stale.</summary>
     public HeldLease? FindLease(LeaseId lease) =>
         _executions.TryGetValue(lease.Execution, out var execution) && execution.IsHeldUnder(lease)
-            ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) { WaitedThere = execution.WaitedThere } // leased, so at some time
+            ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) { WaitedThere = execution.WaitedThere, Ignored = _matching.Ignored(execution.Request.Platform) } // leased, so at some time
             : null;
 
     /// <summary>What comes after a change to what a worker holds: more work, or its leave. While it was up others were asked first.</summary>

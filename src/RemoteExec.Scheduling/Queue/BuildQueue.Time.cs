@@ -7,12 +7,18 @@ namespace RemoteExec.Scheduling;
 internal sealed partial class BuildQueue
 {
     // A queue whose properties nobody offers is looked at this often at most, however many executions fall due.
-    private static readonly TimeSpan UnsatisfiableLookMin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan UnsatisfiableLookMin = TimeSpan.FromMilliseconds(250);
 
     private readonly PriorityQueue<Due, TimeSpan> _due = new();
 
     /// <summary>A <see cref="Due.RetentionOver"/> is outstanding: one is enough.</summary>
     private bool _isRetentionWatched;
+
+    /// <summary>Monotonic; a queue that was never started has no past to come back.</summary>
+    private TimeSpan _startedAt = TimeSpan.MinValue;
+
+    /// <summary>What nobody offers any more, and since when; as long as it matters.</summary>
+    private readonly Dictionary<Core.Platform, TimeSpan> _lostOffers = [];
 
     /// <summary>Silence counts from here at the earliest: see <see cref="Tick"/>.</summary>
     private TimeSpan _deafUntil = TimeSpan.MinValue;
@@ -157,10 +163,13 @@ internal sealed partial class BuildQueue
         if (queue.UnsatisfiableSince is not { } since || !_isLeasing) return;
 
         var next = TimeSpan.MaxValue;
+        var graceEnd = GraceEnd(queue);
         foreach (var execution in queue.Queued.ToArray())
         {
             var start = execution.WaitingSince > since ? execution.WaitingSince : since;
-            if (start + options.UnsatisfiableMax is var refuseAt && refuseAt > now.Monotonic)
+            var refuseAt = start + options.UnsatisfiableMax;
+            if (refuseAt < graceEnd) refuseAt = graceEnd;
+            if (refuseAt > now.Monotonic)
             {
                 next = refuseAt < next ? refuseAt : next;
                 continue;
@@ -170,13 +179,31 @@ internal sealed partial class BuildQueue
             Complete(
                 execution,
                 ExecutionEvent.Refuse,
-                UnsatisfiableStory.Tell(execution.Request, queue.Platform, _classes.Values, options.UnsatisfiableMax),
+                UnsatisfiableStory.Tell(execution.Request, queue.Platform, _classes.Values, now.Monotonic - execution.WaitingSince),
                 now);
         }
 
         if (queue.Queued.Count == 0) return;
         var look = now.Monotonic + UnsatisfiableLookMin;
         WatchSatisfiable(queue, next > look ? next : look);
+    }
+
+    /// <summary>Whoever offered it may be about to come back.</summary>
+    private TimeSpan GraceEnd(PlatformQueue queue)
+    {
+        var from = _startedAt;
+        foreach (var (offer, lostAt) in _lostOffers)
+        {
+            if (lostAt > from && PlatformMatching.Covers(offer, queue.Platform)) from = lostAt;
+        }
+
+        return from == TimeSpan.MinValue ? from : from + options.OfferGrace;
+    }
+
+    private void LoseOffer(Core.Platform offer, Instant now)
+    {
+        foreach (var (old, _) in _lostOffers.Where(lost => lost.Value + options.OfferGrace <= now.Monotonic).ToArray()) _lostOffers.Remove(old);
+        _lostOffers[offer] = now.Monotonic;
     }
 
     private void UpdateSatisfiable(WorkerClass @class, Instant now)

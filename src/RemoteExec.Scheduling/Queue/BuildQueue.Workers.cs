@@ -48,7 +48,8 @@ internal sealed partial class BuildQueue
         if (Speaker(workerId, session, now) is not { } worker || !worker.Can(WorkerEvent.Drain)) return;
 
         using (worker.StandUp()) worker.Move(WorkerEvent.Drain);
-        UpdateSatisfiable(worker.Class!, now); // it has said hello
+        if (!worker.Class!.Serves) LoseOffer(worker.Class.Offer, now); // it has said hello
+        UpdateSatisfiable(worker.Class, now);
         EndIfDrained(worker, now);
     }
 
@@ -223,6 +224,7 @@ internal sealed partial class BuildQueue
         {
             Debug.Assert(from.Free.Count == 0, "a free worker is a member");
             _classes.Remove(from.Offer);
+            LoseOffer(from.Offer, now);
             foreach (var queue in from.Queues) queue.Classes.Remove(from);
         }
 

@@ -10,9 +10,18 @@ internal sealed class PlatformMatching(IReadOnlySet<string> ignoredProperties)
 {
     public const string Pool = "Pool";
 
+    /// <summary>Offered as a value, it stands for every value.</summary>
+    public const string AnyValue = "*";
+
+    // Of newer Bazels: resources:cpu, resources:memory, and whatever a rule invents.
+    private const string RequestPrefix = "resources:";
+
     /// <summary>What an action asks, in the form in which it is compared: hash-only keys gone, spellings unified.</summary>
     public Platform Asked(Platform platform) =>
-        Create(platform.Properties.Where(property => !ignoredProperties.Contains(property.Name)));
+        Create(platform.Properties.Where(property => !IsIgnored(property)));
+
+    /// <summary>What of it is left out of account.</summary>
+    public IReadOnlyList<PlatformProperty> Ignored(Platform platform) => [.. platform.Properties.Where(IsIgnored)];
 
     public static Platform Offered(WorkerDescription worker)
     {
@@ -22,16 +31,20 @@ internal sealed class PlatformMatching(IReadOnlySet<string> ignoredProperties)
 
     public static bool Covers(Platform offered, Platform asked)
     {
-        // Both are sorted: one walk decides.
-        int offer = 0;
         foreach (var property in asked.Properties)
         {
-            while (offer < offered.Properties.Length && offered.Properties[offer] < property) offer++;
-            if (offer == offered.Properties.Length || offered.Properties[offer] != property) return false;
+            if (!Offers(offered, property)) return false;
         }
 
         return true;
     }
+
+    /// <summary>This value, or any.</summary>
+    public static bool Offers(Platform offered, PlatformProperty asked) =>
+        offered.Properties.AsSpan().BinarySearch(asked) >= 0 || offered.Properties.AsSpan().BinarySearch(asked with { Value = AnyValue }) >= 0;
+
+    private bool IsIgnored(PlatformProperty property) =>
+        ignoredProperties.Contains(property.Name) || property.Name.StartsWith(RequestPrefix, StringComparison.Ordinal);
 
     private static Platform Create(IEnumerable<PlatformProperty> properties)
     {

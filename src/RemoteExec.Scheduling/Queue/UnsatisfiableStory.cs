@@ -10,6 +10,9 @@ internal static class UnsatisfiableStory
 {
     // Enough to see a pattern; a farm has more classes than a terminal has lines.
     private const int OffersShownMax = 5;
+    private const int NamesShownMax = 20;
+
+    private const string ContainerImage = "container-image";
 
     // Clients and workers call their properties what they like.
     private const int MessageBytesMax = 4096;
@@ -36,7 +39,7 @@ internal static class UnsatisfiableStory
             Code = OutcomeCode.FailedPrecondition,
             Blame = Blame.Client,
             Message = PrintableText.Escape($"REX2107: no worker matches this action{who}: {Complaint(asked, classes)}. Workers offer: {offers}. "
-                + "Change the action's exec_properties (or --remote_default_exec_properties), or start a worker that offers them.", MessageBytesMax),
+                + Advice(request, asked, classes), MessageBytesMax),
         };
     }
 
@@ -44,7 +47,7 @@ internal static class UnsatisfiableStory
     {
         foreach (var property in asked.Properties)
         {
-            if (classes.Any(@class => @class.Offer.Properties.Contains(property))) continue;
+            if (classes.Any(@class => PlatformMatching.Offers(@class.Offer, property))) continue;
 
             string wanted = Shorten(property.ToString());
             var values = classes.SelectMany(@class => @class.Offer.ValuesOf(property.Name)).Distinct().ToArray();
@@ -55,14 +58,32 @@ internal static class UnsatisfiableStory
             }
 
             var names = classes.SelectMany(@class => @class.Offer.Properties).Select(offered => offered.Name).Distinct().ToArray();
+            string known = $"known are {string.Join(", ", names.Order(StringComparer.Ordinal).Take(NamesShownMax))}";
             return NearestName.Find(property.Name, names) is { } name
-                ? $"it asks for {wanted}, which no worker knows; did you mean {name}?"
-                : $"it asks for {wanted}, which no worker offers";
+                ? $"it asks for {wanted}, which no worker knows; did you mean {name}? ({known})"
+                : $"it asks for {wanted}, which no worker offers ({known})";
         }
 
         return classes.Any(@class => PlatformMatching.Covers(@class.Offer, asked))
             ? $"the only workers that offer {Shorten(asked.ToString())} are leaving"
             : $"each property of {Shorten(asked.ToString())} is offered by some worker, but no worker offers them all";
+    }
+
+    /// <summary>In words for whoever asked: each client has its own place for these properties.</summary>
+    private static string Advice(ExecutionRequest request, Platform asked, IReadOnlyCollection<WorkerClass> classes)
+    {
+        // Several clients send it with every action, whatever it is built with.
+        var image = asked.Properties.FirstOrDefault(property => property.Name == ContainerImage);
+        if (image.Name is not null && !classes.Any(@class => PlatformMatching.Offers(@class.Offer, image)))
+        {
+            return $"Actions run on the workers' own system here, in no image: leave {ContainerImage} out, or start the server with "
+                + $"--ignore-property {ContainerImage}, or a worker that has what the image has with --property {ContainerImage}=*.";
+        }
+
+        string where = request.Origin.ToolName.StartsWith("bazel", StringComparison.OrdinalIgnoreCase)
+            ? "the action's exec_properties (or --remote_default_exec_properties)"
+            : "the platform properties that your client sends";
+        return $"Change {where}, or start a worker that offers them (rexec-worker --property NAME=VALUE).";
     }
 
     // A client may send kilobytes; the line is for a person.
