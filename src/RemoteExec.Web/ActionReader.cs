@@ -63,7 +63,7 @@ internal sealed class ActionReader(WebSources sources)
 
         return new ActionView(row)
         {
-            Command = command is null ? null : View(command, request.Platform),
+            Command = command is null ? null : View(command, request.Platform, IgnoredProperties.NamesIn(result.ExecutionMetadata)),
             CommandProblem = command is null ? "The action or its command is no longer stored." : "",
             Stdout = await OutputAsync(function, result.StdoutRaw, result.StdoutDigest, cancellationToken),
             Stderr = await OutputAsync(function, result.StderrRaw, result.StderrDigest, cancellationToken),
@@ -73,10 +73,10 @@ internal sealed class ActionReader(WebSources sources)
         };
     }
 
-    private static CommandView View(Command command, Platform platform) => new(
+    private static CommandView View(Command command, Platform platform, IReadOnlySet<string> ignored) => new(
         command.Arguments,
         [.. command.EnvironmentVariables.Select(v => $"{v.Name}={(SecretNames.Match(v.Name) ? "(not shown)" : v.Value)}")],
-        [.. platform.Properties.Select(p => $"{p.Name}={p.Value}")],
+        [.. platform.Properties.Select(p => $"{p.Name}={p.Value}{(ignored.Contains(p.Name) ? " (left out of account)" : "")}")],
         command.WorkingDirectory);
 
     private static List<FileView> Outputs(DigestFunction function, ActionResult result) =>

@@ -30,7 +30,7 @@ internal sealed class WorkerReturnTests : QueueFixture
         var operation = Submit(Build.Request());
         long session = Join(Build.Worker() with { Home = "here" });
         var lease = Offered().Single().Id;
-        Queue.Started("w1", session, lease, Now);
+        Queue.Started("w1", session, lease, waited: TimeSpan.Zero, Now);
         AssertRefused("connected already");
 
         // Cut off, it is waited for.

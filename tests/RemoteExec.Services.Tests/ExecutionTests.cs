@@ -7,6 +7,7 @@ using NUnit.Framework;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using Value = Build.Bazel.Remote.Execution.V2.ExecutionStage.Types.Value;
+using WirePlatform = Build.Bazel.Remote.Execution.V2.Platform;
 
 namespace RemoteExec.Services.Tests;
 
@@ -161,6 +162,20 @@ internal sealed class ExecutionTests : ExecutionFixture
     [TestCase("grpc-go/1.60", "grpc-go 1.60")]
     public void F30_without_metadata_the_user_agent_names_the_tool(string agent, string tool) =>
         Assert.That(RequestOrigins.From(new Metadata { { "user-agent", agent } }).ToolName, Is.EqualTo(tool));
+
+    [Test]
+    public async Task F03_what_was_left_out_of_account_is_told_with_the_result_and_with_every_hit()
+    {
+        var platform = new WirePlatform { Properties = { new WirePlatform.Types.Property { Name = "resources:cpu", Value = "0.5" } } };
+        var action = await StoreActionAsync(action => action.Platform = platform);
+        using var worker = await JoinAsync();
+        using var first = Execute(action);
+        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult());
+        Assert.That(IgnoredProperties.NamesIn(ResponseOf(await LastAsync(first)).Result.ExecutionMetadata), Is.EqualTo(["resources:cpu"]));
+
+        using var hit = Execute(action);
+        Assert.That(IgnoredProperties.NamesIn(ResponseOf(await NextAsync(hit)).Result.ExecutionMetadata), Is.EqualTo(["resources:cpu"]));
+    }
 
     [TestCase("old")]
     [TestCase("new")]

@@ -102,11 +102,6 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         metadata.QueuedTimestamp = Timestamp.FromDateTimeOffset(lease.QueuedAt);
         metadata.Worker = lease.WorkerId; // whatever name it gives itself there
         PublicUsage.MakePublic(result);
-        if (lease.Ignored.Count == 0) return;
-
-        // So that nobody wonders. As a type that every client can print.
-        var ignored = new Struct();
-        foreach (var property in lease.Ignored) ignored.Fields[property.Name] = Value.ForString(property.Value);
-        metadata.AuxiliaryMetadata.Add(Any.Pack(new Struct { Fields = { ["ignored_properties"] = Value.ForStruct(ignored) } }));
+        IgnoredProperties.Record(metadata, lease.Ignored);
     }
 }

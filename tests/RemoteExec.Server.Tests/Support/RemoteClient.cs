@@ -85,6 +85,7 @@ internal sealed class RemoteClient : IDisposable
             Arguments = ["/bin/sh", "-c", script],
             Environment = environment.ToDictionary(pair => pair.Name, pair => pair.Value),
             OutputPaths = ["out.txt"],
+            Platform = [new("resources:cpu", "1")],
         };
         var action = PreparedAction.Create(command, InputTreeBuilder.Empty(DigestFunction.Sha256));
         await new BlobUploader(Blobs).UploadAsync(action.Blobs, CancellationToken.None);

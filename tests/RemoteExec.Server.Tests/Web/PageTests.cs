@@ -79,6 +79,10 @@ public sealed class PageTests
     }
 
     [Test]
+    public async Task A_property_that_was_left_out_of_account_is_marked() =>
+        Assert.That(await Server.Http.GetStringAsync($"api/v1/actions/{_id}"), Does.Contain("resources:cpu=1 (left out of account)"));
+
+    [Test]
     public async Task An_action_is_found_by_its_digest_too()
     {
         string digest = (await StatusAsync()).GetProperty("actions")[0].GetProperty("actionDigest").GetString()!;
