@@ -7,7 +7,6 @@ using NUnit.Framework;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
 using Value = Build.Bazel.Remote.Execution.V2.ExecutionStage.Types.Value;
-using WirePlatform = Build.Bazel.Remote.Execution.V2.Platform;
 
 namespace RemoteExec.Services.Tests;
 

@@ -39,7 +39,6 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
         ValueTask<ReadResult> read;
         try
         {
-            if (cancellationToken.IsCancellationRequested && TryReadWhole(out var whole)) return new ValueTask<ReadResult>(whole);
             read = _inner.ReadAsync(cancellationToken);
         }
         catch (Exception failure)
@@ -103,23 +102,6 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
         }
 
         return result.IsCanceled ? Interrupted(result) : result;
-    }
-
-    /// <summary>
-    /// A request that has arrived to its end is a wish that was heard, and is carried out though its client has left since: whoever asks for a
-    /// cancellation and goes must not depend on who is faster.
-    /// </summary>
-    private bool TryReadWhole(out ReadResult result)
-    {
-        if (_isInterrupted || !_inner.TryRead(out result))
-        {
-            result = default;
-            return false;
-        }
-
-        if (result.IsCompleted && !result.IsCanceled) return true;
-        _inner.AdvanceTo(result.Buffer.Start);
-        return false;
     }
 
     /// <summary>An end that somebody on this side asked for is that; everything else is the client's.</summary>

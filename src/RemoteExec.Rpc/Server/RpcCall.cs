@@ -21,7 +21,7 @@ internal sealed class RpcCall : IDisposable
     private static readonly TimeSpan DeadlineSlack = TimeSpan.FromSeconds(1);
 
     private readonly HttpContext _context;
-    private readonly ClientResets? _resets;
+    private readonly ClientFrames? _frames;
     private readonly int _stream;
     private readonly RequestBody _body;
     private readonly ResponseBody _response;
@@ -38,7 +38,7 @@ internal sealed class RpcCall : IDisposable
         _context = context;
         Method = method;
         _aborted = context.RequestAborted;
-        _resets = context.Features.Get<ClientResets>();
+        _frames = context.Features.Get<ClientFrames>();
         _stream = context.Features.Get<IHttp2StreamIdFeature>()?.StreamId ?? 0;
         SendStall = new StallTimer(options.Time, options.SendStallMax, () => Reset(Http2Cancel));
         _body = new RequestBody(
@@ -66,7 +66,15 @@ internal sealed class RpcCall : IDisposable
     public long SentBytes { get; set; }
 
     /// <summary>The request was read, or its stream is there to be read: what fails now fails inside an interceptor.</summary>
-    public bool HasReachedHandler { get; set; }
+    public bool HasReachedHandler
+    {
+        get;
+        set
+        {
+            field = value;
+            _frames?.Read(_stream);
+        }
+    }
 
     /// <summary>By whichever of its signals comes first; the slowest is the token.</summary>
     public bool HasClientLeft => _body.HasClientLeft || _response.HasClientLeft || _aborted.IsCancellationRequested;
@@ -75,7 +83,7 @@ internal sealed class RpcCall : IDisposable
     /// The client does not want this call any more, and has said so: RST_STREAM with CANCEL. A connection that was lost says nothing, and
     /// neither does a client whose patience with this call, not with what it asked for, is over: its deadline.
     /// </summary>
-    public bool HasClientCancelled => _resets?.HasCancelled(_stream) == true && !IsLate(DeadlineSlack);
+    public bool HasClientCancelled => _frames?.WasCancelled(_stream) == true && !IsLate(DeadlineSlack);
 
     /// <summary>The server leaves, and this stream has no other end.</summary>
     public bool IsEnded => _leaving.IsCancellationRequested;
@@ -146,6 +154,7 @@ internal sealed class RpcCall : IDisposable
 
     public void Dispose()
     {
+        _frames?.Read(_stream);
         foreach (var held in _held ?? []) held.Dispose();
         SendStall.Dispose();
         _body.Dispose();

@@ -108,6 +108,6 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
         });
         listen.Use(_connections.Wrap);
         listen.Use(new PrefaceGuard(options).Wrap);
-        listen.Use(ClientResets.Wrap);
+        listen.Use(ClientFrames.Wrap);
     }
 }
