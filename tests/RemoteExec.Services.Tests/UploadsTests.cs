@@ -134,6 +134,20 @@ internal sealed class UploadsTests
         Assert.That(await active.Upload.FinishAsync(default), Is.EqualTo(100));
     }
 
+    [Test] // REAPI BW9: or its next offset would be refused as one that was never told
+    public async Task Whose_client_has_just_asked_how_far_it_came_is_the_last_to_be_dropped_and_the_last_to_expire()
+    {
+        await LeaveUnfinishedAsync(_store, "asks");
+        await LeaveUnfinishedAsync(_store, "b");
+        _time.Advance(_options.UploadIdleMax * 0.9);
+        Assert.That(Kept("asks"));
+
+        await LeaveUnfinishedAsync(_store, "c");
+        Assert.That((Kept("asks"), Kept("b"), Kept("c")), Is.EqualTo((true, false, true)));
+        _time.Advance(_options.UploadIdleMax * 0.2);
+        Assert.That(Kept("asks"));
+    }
+
     [Test]
     public async Task At_the_bound_of_all_a_newcomer_takes_the_place_of_the_longest_idle_one()
     {

@@ -82,9 +82,18 @@ internal sealed class Uploads : IAsyncDisposable
         }
     }
 
+    /// <summary>For a client that asks how far it has come: it is about to go on from there, so of the idle ones this is the last to go.</summary>
     public Upload? Find(UploadResourceName name)
     {
-        lock (_lock) return _uploads.GetValueOrDefault(name);
+        lock (_lock)
+        {
+            if (!_uploads.TryGetValue(name, out var upload) || upload.IdlePlace is not { } place) return upload;
+
+            upload.LastHeard = Now;
+            _idle.Remove(place);
+            _idle.AddLast(place);
+            return upload;
+        }
     }
 
     /// <summary>Its call has let go of it.</summary>
