@@ -24,6 +24,8 @@ internal static class ServerComposition
     private const int HistoryRecordsMax = 2000;
     private const long HistoryBytesMax = 16 << 20;
 
+    private const int WebConnectionsMost = 1024;
+
     /// <summary>Everything, ready to be started: a host with its work in it.</summary>
     /// <exception cref="ServerRefusedException">And the refusals of the rooms: one sentence each for the operator.</exception>
     public static async Task<ServerPorts> ComposeAsync(
@@ -89,16 +91,20 @@ internal static class ServerComposition
             // Services and ports.
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
             metrics.WatchUploads(() => services.UnfinishedUploads);
+            int connectionsMax = RpcServerOptions.ConnectionsMaxOf(OpenFiles.Max());
             var rpc = new RpcPort(services.Methods, new RpcServerOptions
             {
                 Http1Answer = $"This port speaks gRPC (HTTP/2). For the web page open http://{ReachableAs(http.Address)}; Bazel wants --remote_executor=grpc://{ReachableAs(grpc.Address)}.",
                 Failures = ServicesComposition.ToRpc,
                 Leaving = () => RpcErrors.Unavailable("the coordinator is shutting down"),
                 Observers = [metrics.Rpc],
+                ConnectionsMax = connectionsMax,
                 Time = time,
             });
             var web = new WebServer(new WebSources
             {
+                // A page needs few, and where there are few they are for calls.
+                ConnectionsMax = Math.Clamp(connectionsMax / 4, 1, WebConnectionsMost),
                 Version = serving.Version,
                 GrpcAddress = () => $"grpc://{rpc.EndPoint}",
                 Time = time,

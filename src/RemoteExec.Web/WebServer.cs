@@ -25,9 +25,6 @@ public sealed class WebServer(WebSources sources) : IDisposable
     // Often enough to feel live.
     private static readonly TimeSpan LiveInterval = TimeSpan.FromSeconds(1);
 
-    // A browser holds six connections a host, and may leave them idle for long; a handful of people may watch.
-    private const int ConnectionsMax = 1024;
-
     // Load balancers probe with either; the host leaves the body of an answer to HEAD out.
     private static readonly string[] Looks = [HttpMethods.Get, HttpMethods.Head];
 
@@ -83,7 +80,7 @@ public sealed class WebServer(WebSources sources) : IDisposable
     {
         try
         {
-            if (Interlocked.Increment(ref _connections) > ConnectionsMax) return; // it is closed
+            if (Interlocked.Increment(ref _connections) > sources.ConnectionsMax) return; // it is closed
             connection.Features.Set(this);
             await next(connection);
         }

@@ -10,6 +10,9 @@ public sealed record WebSources
 {
     public required string Version { get; init; }
 
+    /// <summary>A browser holds six connections a host, and may leave them idle for long; a handful of people may watch.</summary>
+    public int ConnectionsMax { get; init; } = 1024;
+
     /// <summary>What a client is told to use, e.g. <c>grpc://127.0.0.1:8980</c>; known once the ports are open.</summary>
     public required Func<string> GrpcAddress { get; init; }
 

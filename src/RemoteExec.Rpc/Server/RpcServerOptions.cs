@@ -5,6 +5,8 @@ namespace RemoteExec.Rpc;
 /// <summary>Settings of a gRPC port. Why the transport's limits are what they are: TransportLimits.</summary>
 public sealed record RpcServerOptions
 {
+    private const int ConnectionsMost = 20_000;
+
     /// <summary>The largest request message of a method that has no limit of its own. gRPC's usual 4 MiB.</summary>
     public int ReceiveBytesMax { get; init; } = 4 * 1024 * 1024;
 
@@ -14,7 +16,8 @@ public sealed record RpcServerOptions
     /// <summary>How long a client may leave us with bytes that it does not take, before its call is reset.</summary>
     public TimeSpan SendStallMax { get; init; } = TimeSpan.FromMinutes(2);
 
-    public int ConnectionsMax { get; init; } = 20_000;
+    /// <summary>Each takes a file descriptor: <see cref="ConnectionsMaxOf"/>.</summary>
+    public int ConnectionsMax { get; init; } = ConnectionsMost;
 
     public int StreamsPerConnectionMax { get; init; } = 1_000;
 
@@ -30,4 +33,11 @@ public sealed record RpcServerOptions
     public IReadOnlyList<IRpcObserver> Observers { get; init; } = [];
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>
+    /// Where descriptors are scarce, connections get a third of them. When none is left more than a call fails: the runtime, which makes a pipe
+    /// with each new thread, ends the process ("Out of memory.").
+    /// </summary>
+    /// <param name="openFilesMax">Null where nothing bounds them.</param>
+    public static int ConnectionsMaxOf(long? openFilesMax) => (int)Math.Clamp((openFilesMax ?? long.MaxValue) / 3, 1, ConnectionsMost);
 }
