@@ -152,6 +152,7 @@ internal static class ServerComposition
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.
         CompleteTreeMemory = new[] { options.Retention / 2, new ServicesOptions().CompleteTreeMemory }.Min(),
         UploadsMax = ServicesOptions.UploadsMaxOf(OpenFiles.Max()),
+        OpenReadsMax = ServicesOptions.OpenReadsMaxOf(OpenFiles.Max()),
         // A port that is not known yet makes no link.
         WebAddress = http.Port == 0 ? null : new Uri($"http://{ReachableAs(http)}"),
     };

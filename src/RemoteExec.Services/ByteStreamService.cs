@@ -30,6 +30,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     private readonly LiveLogs? _logs;
     private readonly ServicesOptions _options;
     private readonly Uploads _uploads;
+    private readonly OpenReads _reads;
 
     /// <param name="logs">Null on a server that runs nothing.</param>
     public ByteStreamService(IBlobStore store, LiveLogs? logs, ServicesOptions options, TimeProvider clock)
@@ -38,6 +39,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         _logs = logs;
         _options = options;
         _uploads = new Uploads(options, clock);
+        _reads = new OpenReads(options.OpenReadsMax, clock);
     }
 
     /// <summary>Uploads that wait for their clients, or have them.</summary>
@@ -65,6 +67,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         if (request.ReadOffset < 0 || request.ReadOffset > name.Digest.SizeBytes)
             throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset {request.ReadOffset} is outside of blob {name.Digest}"));
 
+        using var place = await _reads.EnterAsync(context.Peer, cancellationToken);
         await using var reader = await _store.OpenReadAsync(name.Digest, request.ReadOffset, cancellationToken)
             ?? throw RpcErrors.NotFound("blob", name.Digest.ToString());
         long bytes = reader.RemainingBytes;

@@ -8,6 +8,9 @@ public sealed record ServicesOptions
     // Each gathers up to 512 KiB in memory while its client sends.
     private const int UploadsMost = 8192;
 
+    // More than a network interface serves at a time.
+    private const int OpenReadsMost = 32_768;
+
     /// <summary>Whether clients may call Execute; false is a cache.</summary>
     public bool ExecutionEnabled { get; init; } = true;
 
@@ -55,8 +58,11 @@ public sealed record ServicesOptions
     /// <summary>Unfinished uploads, running and idle. Each has a file open: <see cref="UploadsMaxOf"/>.</summary>
     public int UploadsMax { get; init; } = UploadsMost;
 
+    /// <summary>Reads of blobs that are under way. Each has a file open: <see cref="OpenReadsMaxOf"/>.</summary>
+    public int OpenReadsMax { get; init; } = OpenReadsMost;
+
     /// <summary>
-    /// Of these, such as are kept for their clients to come back; the longest idle one goes first. Most clients that break off never come back,
+    /// Of the uploads, such as are kept for their clients to come back; the longest idle one goes first. Most clients that break off never come back,
     /// and who does goes on within seconds, or else begins again.
     /// </summary>
     public int IdleUploadsMax { get; init; } = 256;
@@ -78,9 +84,13 @@ public sealed record ServicesOptions
 
     public IServicesObserver Observer { get; init => field = new GuardedServicesObserver(value); } = GuardedServicesObserver.Nobody;
 
-    /// <summary>Where files are scarce, uploads get a quarter of them: what is read, connections and actions need the others.</summary>
+    /// <summary>Where files are scarce, uploads get a quarter of them: what is read, connections and actions need the others, each with a share of its own.</summary>
     /// <param name="openFilesMax">Null where nothing bounds them.</param>
     public static int UploadsMaxOf(long? openFilesMax) => (int)Math.Clamp((openFilesMax ?? long.MaxValue) / 4, 1, UploadsMost);
+
+    /// <summary>And reads an eighth.</summary>
+    /// <param name="openFilesMax">Null where nothing bounds them.</param>
+    public static int OpenReadsMaxOf(long? openFilesMax) => (int)Math.Clamp((openFilesMax ?? long.MaxValue) / 8, 1, OpenReadsMost);
 
     /// <summary>This build, as workers are told.</summary>
     public string Version { get; init; } = typeof(ServicesOptions).Assembly.GetName().Version?.ToString(3) ?? "";

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Build.Bazel.Remote.Execution.V2;
+using Google.Bytestream;
 using Google.Protobuf;
 using Grpc.Core;
 using RemoteExec.Protocol;
@@ -24,7 +25,7 @@ internal sealed class UntakenAnswersTests : ServicesFixture
     private CountingStore? _counting;
     private WireDigest _blob = null!;
 
-    protected override ServicesOptions FirstOptions => new() { UnsentAnswersBytesMax = BudgetBytes };
+    protected override ServicesOptions FirstOptions => new() { UnsentAnswersBytesMax = BudgetBytes, OpenReadsMax = 4 };
 
     protected override IBlobStore Served => _counting ??= new CountingStore(Store);
 
@@ -167,6 +168,39 @@ internal sealed class UntakenAnswersTests : ServicesFixture
         Channel.Dispose();
         await StopPortAsync();
         Assert.That(Services.UnsentAnswersBytes, Is.Zero);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Reads_that_nobody_takes_hold_so_many_files_and_no_other_connection_up(bool isReset)
+    {
+        // One for a connection, of four.
+        var digest = await Store.WriteAllAsync(DigestFunction.Sha256, new byte[4 << 20], Soon);
+        byte[] request = Frame(new ReadRequest { ResourceName = $"blobs/{digest}" });
+        using var peer = await Http2Peer.ConnectAsync(EndPoint, (0x4, 0)); // INITIAL_WINDOW_SIZE
+        foreach (int stream in (int[])[1, 3])
+        {
+            await peer.StartCallAsync(stream, "/google.bytestream.ByteStream/Read");
+            await peer.SendDataAsync(stream, isEnd: true, request);
+        }
+
+        await _counting!.WaitForReadsAsync(1).WaitAsync(Soon);
+        await Time.WaitForTimerAsync(AnswerBudget.WaitMax);
+        Assert.That(_counting.Reads, Is.EqualTo(1), "the second waits");
+        using var other = Bytes.Read(new ReadRequest { ResourceName = $"blobs/{digest}" }, cancellationToken: Soon);
+        Assert.That(await other.ResponseStream.MoveNext(Soon), "others are served");
+        await _counting.WaitForReadsAsync(1).WaitAsync(Soon);
+
+        if (isReset)
+        {
+            await peer.SendResetAsync(1, Http2Error.Cancel);
+            await _counting.WaitForReadsAsync(1).WaitAsync(Soon);
+        }
+        else
+        {
+            Time.Advance(AnswerBudget.WaitMax);
+            Assert.That((await peer.ReadAnswerAsync(3))["grpc-status"], Is.EqualTo("8"), "RESOURCE_EXHAUSTED");
+        }
     }
 
     private static ExecuteRequest ExecuteOf(GetActionResultRequest hit) => new() { ActionDigest = hit.ActionDigest, InlineStdout = true };

@@ -219,6 +219,12 @@ internal sealed class UploadsTests
     public void A_quarter_of_the_files_is_for_uploads(long? openFilesMax, int uploadsMax) =>
         Assert.That(ServicesOptions.UploadsMaxOf(openFilesMax), Is.EqualTo(uploadsMax));
 
+    [TestCase(1024, 128)]
+    [TestCase(1_048_576, 32_768)]
+    [TestCase(null, 32_768)]
+    public void An_eighth_of_the_files_is_for_reads(long? openFilesMax, int readsMax) =>
+        Assert.That(ServicesOptions.OpenReadsMaxOf(openFilesMax), Is.EqualTo(readsMax));
+
     private bool Kept(string id) => _uploads.Find(NameOf(new byte[100], id)) is not null;
 
     private static UploadResourceName NameOf(byte[] data, string id = "id") =>

@@ -35,9 +35,9 @@ public sealed record RpcServerOptions
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>
-    /// Where descriptors are scarce, connections get a third of them. When none is left more than a call fails: the runtime, which makes a pipe
+    /// Where descriptors are scarce, connections get a quarter of them. When none is left more than a call fails: the runtime, which makes a pipe
     /// with each new thread, ends the process ("Out of memory.").
     /// </summary>
     /// <param name="openFilesMax">Null where nothing bounds them.</param>
-    public static int ConnectionsMaxOf(long? openFilesMax) => (int)Math.Clamp((openFilesMax ?? long.MaxValue) / 3, 1, ConnectionsMost);
+    public static int ConnectionsMaxOf(long? openFilesMax) => (int)Math.Clamp((openFilesMax ?? long.MaxValue) / 4, 1, ConnectionsMost);
 }

@@ -42,11 +42,11 @@ public sealed class ScarceFilesTests
         Assert.That(await server.ExitedAsync(), Is.Zero, () => server.Error);
     }
 
-    [TestCase(1000L, ExpectedResult = 333)]
+    [TestCase(1000L, ExpectedResult = 250)]
     [TestCase(1L, ExpectedResult = 1)]
     [TestCase(1_000_000L, ExpectedResult = 20_000)]
     [TestCase(null, ExpectedResult = 20_000)]
-    public int Connections_get_a_third_of_the_descriptors(long? openFilesMax) => Rpc.RpcServerOptions.ConnectionsMaxOf(openFilesMax);
+    public int Connections_get_a_quarter_of_the_descriptors(long? openFilesMax) => Rpc.RpcServerOptions.ConnectionsMaxOf(openFilesMax);
 
     /// <summary>False while it has not noticed yet that the crowd is gone.</summary>
     private static async Task<bool> IsServingAsync(RemoteClient client, CancellationToken soon)
