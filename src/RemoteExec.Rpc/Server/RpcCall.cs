@@ -47,6 +47,7 @@ internal sealed class RpcCall : IDisposable
         context.Features.Set<IRequestBodyPipeFeature>(_body);
         _response = new ResponseBody(context.Features.GetRequiredFeature<IHttpResponseBodyFeature>());
         context.Features.Set<IHttpResponseBodyFeature>(_response);
+        SendStall.Taken = context.Features.Get<TakenBytes>();
         if (!method.Limits.EndsWithServer) return;
 
         // The call's own token is made of this one, so its handler ends as if the client had left.

@@ -106,6 +106,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
             connection.Features.Set(this);
             return next(connection);
         });
+        listen.Use(TakenBytes.Wrap);
         listen.Use(_connections.Wrap);
         listen.Use(new PrefaceGuard(options).Wrap);
         listen.Use(ClientFrames.Wrap);

@@ -13,7 +13,10 @@ public sealed record RpcServerOptions
     /// <summary>How long a client may send nothing of a request that is waited for, where the method has no limit of its own.</summary>
     public TimeSpan ReceiveIdleMax { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a client may leave us with bytes that it does not take, before its call is reset.</summary>
+    /// <summary>
+    /// How long a client may leave us with bytes that it does not take, before its call is reset. One that takes some, however slowly, has ten
+    /// times as long for each message.
+    /// </summary>
     public TimeSpan SendStallMax { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Each takes a file descriptor: <see cref="ConnectionsMaxOf"/>.</summary>

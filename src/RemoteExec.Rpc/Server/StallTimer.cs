@@ -6,11 +6,22 @@ namespace RemoteExec.Rpc;
 /// </summary>
 internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action interrupt) : IDisposable
 {
+    // Hundreds of bytes a second, for two minutes. Pings and acknowledgements of another call's upload are less.
+    private const long ProgressBytesMin = 16 << 10;
+
+    // What grows is the whole connection's: another call's bytes keep a stalled one for so many times, and no longer.
+    private const int RenewalsMax = 10;
+
     private readonly Lock _gate = new();
     private ITimer? _timer;
     private bool _isArmed;
+    private long _takenBefore;
+    private int _renewals;
 
     public bool HasFired { get; private set; }
+
+    /// <summary>A wait goes on while this grows: its client is slow, and takes something.</summary>
+    public TakenBytes? Taken { get; set; }
 
     public void Arm()
     {
@@ -18,6 +29,7 @@ internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action int
         lock (_gate)
         {
             _isArmed = true;
+            (_takenBefore, _renewals) = (Taken?.Count ?? 0, 0);
             if (_timer is null) _timer = time.CreateTimer(OnFired, null, waitMax, Timeout.InfiniteTimeSpan);
             else _timer.Change(waitMax, Timeout.InfiniteTimeSpan);
         }
@@ -39,12 +51,27 @@ internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action int
         _timer?.Dispose();
     }
 
+    private bool MayGoOn()
+    {
+        if (Taken is null || _renewals == RenewalsMax || Taken.Count - _takenBefore < ProgressBytesMin) return false;
+
+        _takenBefore = Taken.Count;
+        _renewals++;
+        return true;
+    }
+
     private void OnFired(object? state)
     {
         // Inside the lock: after Disarm the stream may belong to another call, which must not be interrupted.
         lock (_gate)
         {
             if (!_isArmed) return;
+            if (MayGoOn())
+            {
+                _timer!.Change(waitMax, Timeout.InfiniteTimeSpan); // it has fired
+                return;
+            }
+
             HasFired = true;
             try
             {
