@@ -108,7 +108,11 @@ tell checkout "$(megabytes "$checkout")"
 tell disk $(($(disk) - before))
 
 # The newcomer's own: a Bazel and a workspace. A small one that wants nothing of the internet.
-apt-get install -y -qq --no-install-recommends bazel-bootstrap >/dev/null
+if command -v bazel >/dev/null; then
+    apt-get install -y -qq --no-install-recommends g++ python3 >/dev/null
+else
+    apt-get install -y -qq --no-install-recommends bazel-bootstrap >/dev/null
+fi
 types "$checkout" "tests/RemoteExec.EndToEnd/make-bazel-workspace --libs 4 --sources 2 --tests 2 ~/workspace"
 
 summary() { sed -n 's/^INFO: \([0-9]* processes\{0,1\}: .*\)/\1/p' "$1" | tail -n 1; }
