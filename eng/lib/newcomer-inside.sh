@@ -109,7 +109,7 @@ tell disk $(($(disk) - before))
 
 # The newcomer's own: a Bazel and a workspace. A small one that wants nothing of the internet.
 if command -v bazel >/dev/null; then
-    apt-get install -y -qq --no-install-recommends g++ python3 >/dev/null
+    apt-get install -y -qq --no-install-recommends g++ python3 default-jdk-headless >/dev/null
 else
     apt-get install -y -qq --no-install-recommends bazel-bootstrap >/dev/null
 fi
