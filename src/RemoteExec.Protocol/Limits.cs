@@ -27,10 +27,12 @@ public sealed record Limits
     public int LiveOutputBytesMax { get; init; } = 1 << 20;
 
     /// <summary>
-    /// And so much of its newest behind that: who reads along may be so far back, and of a command that writes more than so much at once
-    /// what lies between is left out.
+    /// And so much of its newest behind that: who reads along may be so far back.
     /// </summary>
-    public int LiveOutputWindowBytes => LiveOutputBytesMax / 2;
+    public int LiveOutputWindowBytes => LiveOutputBytesMax;
+
+    /// <summary>What a worker sends of one stream in one round, ten to a second: few enough for who reads along to keep up.</summary>
+    public int LiveOutputRoundBytesMax => LiveOutputBytesMax / 4;
 
     /// <summary>One piece of it.</summary>
     public int LiveOutputPieceBytesMax { get; init; } = 64 << 10;

@@ -61,6 +61,19 @@ public sealed class CliTests
     }
 
     [Test]
+    public async Task F16_run_shows_what_a_command_writes_for_as_long_as_it_runs()
+    {
+        await using var program = Start(Server.GrpcAddress, "run", "--", "/bin/sh", "-c", "seq 1000000 1170000; echo all of it; exec sleep 1000");
+        using var within = new CancellationTokenSource(EndWithin);
+
+        await program.StandardOutput.WaitForAsync("it has shown more than a mebibyte", line => line == "all of it", count: 1, within.Token);
+
+        Assert.That(program.StandardOutput.Count(line => line.Length == 7), Is.EqualTo(170_001));
+        program.Interrupt();
+        Assert.That(await program.Exited.WaitAsync(EndWithin), Is.EqualTo(Interrupted));
+    }
+
+    [Test]
     public async Task Run_tells_a_failed_command_by_its_exit_code()
     {
         var (exitCode, output, _) = await RunAsync("run", "--", "/bin/sh", "-c", "echo because >&2; exit 7");

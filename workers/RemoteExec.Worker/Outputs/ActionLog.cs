@@ -55,16 +55,17 @@ internal sealed class ActionLog(string spillPath, long bytesMax) : IDisposable
     /// <summary>
     /// The next piece that nobody was shown yet, of what was written so far; empty when there is none.
     /// </summary>
-    /// <param name="wholeMax">So much from the beginning is shown without a gap.</param>
-    /// <param name="newestMax">Behind that, what lies further back from the end is left out.</param>
+    /// <param name="backMax">Who is further back than this, or than what is kept, is not caught up with: what lies between is left out.</param>
+    /// <param name="newestMax">Then it goes on so far from the end.</param>
     /// <param name="isOver">The command is over: from now on only who knows that takes pieces, or two would show them out of order.</param>
-    public byte[] TakeUnshown(int pieceMax, long wholeMax, long newestMax, bool isOver, out long offset)
+    public byte[] TakeUnshown(int pieceMax, long backMax, long newestMax, bool isOver, out long offset)
     {
         lock (_memory)
         {
             _isOver |= isOver;
             // Of what is behind the head only the tail is there, and its place in the file is written again when this lock is left.
-            if (_shown >= Math.Min(wholeMax, HeadBytes)) _shown = Math.Max(_shown, _length - Math.Min(newestMax, TailBytes));
+            long back = _length - _shown;
+            if (back > backMax || (back > TailBytes && _shown >= HeadBytes)) _shown = _length - Math.Min(newestMax, TailBytes);
             offset = _shown;
             if (_isDisposed || _isOver != isOver || _shown >= _length) return [];
             byte[] bytes = new byte[Math.Min(Math.Min(pieceMax, _length - _shown), RoomAt(_shown, out long place))];

@@ -7,7 +7,7 @@ namespace RemoteExec.Worker;
 /// <summary>
 /// Shows what commands write while they run (worker.proto, LiveOutput). One timer serves all of them, and each piece is
 /// read back from the log that holds it: a command that is over within a moment costs an entry in a list, and one that
-/// writes much is not kept twice. One that writes much at once, behind the first mebibyte, is shown the newest of it. Nobody waits for any of this: who watches gets less when the coordinator takes its time, and a log
+/// writes much is not kept twice. Of one that writes more for a while the newest is shown. Nobody waits for any of this: who watches gets less when the coordinator takes its time, and a log
 /// that cannot be read is no longer shown.
 /// </summary>
 internal sealed class LiveOutputs : IAsyncDisposable
@@ -21,6 +21,9 @@ internal sealed class LiveOutputs : IAsyncDisposable
     // A coordinator that does not take a piece for so long is asked again later, on a call of its own.
     private static readonly TimeSpan SendMax = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
+
+    // Some seconds behind. A command that writes faster than that is caught up with has no reader who keeps up.
+    private const int BackBytesMax = 16 << 20;
 
     // What commands that are over had not shown yet. Their results bring it anyway.
     private const int LastWordsBytesMax = 4 << 20;
@@ -137,8 +140,8 @@ internal sealed class LiveOutputs : IAsyncDisposable
 
     private async ValueTask SendAsync(Line line, Entry entry, OutputStream stream)
     {
-        // What is written faster than this is caught up with in the next round: none holds up the others.
-        long bytesMax = _lines.Limits.LiveOutputWindowBytes;
+        // What is written faster than this is caught up with in the next rounds: none holds up the others.
+        long bytesMax = _lines.Limits.LiveOutputRoundBytesMax;
         for (long sent = 0; sent < bytesMax && NextPiece(entry, stream) is { } piece; sent += piece.Data.Length)
         {
             try
@@ -173,7 +176,7 @@ internal sealed class LiveOutputs : IAsyncDisposable
     {
         var limits = _lines.Limits;
         byte[] bytes = LogOf(entry.Run, stream).TakeUnshown(
-            limits.LiveOutputPieceBytesMax, limits.LiveOutputBytesMax, limits.LiveOutputWindowBytes, isOver, out long offset);
+            limits.LiveOutputPieceBytesMax, BackBytesMax, limits.LiveOutputRoundBytesMax, isOver, out long offset);
         return bytes.Length == 0 ? null : new LeaseOutput
         {
             WorkerId = _worker,
