@@ -83,6 +83,19 @@ public sealed class CliTests
     }
 
     [Test]
+    public async Task F25_a_failed_command_that_left_a_bad_output_is_told_by_its_own_words_and_its_good_output_comes()
+    {
+        string into = NewFolder();
+
+        var (exitCode, output, _) = await RunAsync("run", "-o", "x", "-o", "good", "--into", into, "--",
+            "/bin/sh", "-c", "mkdir x; ln -s /etc/hostname x/l; echo kept > good; echo real problem >&2; exit 3");
+
+        Assert.That(exitCode, Is.EqualTo(CommandFailed), () => output);
+        Assert.That(output, Does.Contain("real problem").And.Contain("exit code 3").And.Contain("x/l").And.Contain("/etc/hostname"));
+        Assert.That(await File.ReadAllTextAsync(Path.Combine(into, "good")), Is.EqualTo("kept\n"));
+    }
+
+    [Test]
     public async Task Run_passes_the_commands_own_exit_code_on_when_asked()
     {
         var (exitCode, output, _) = await RunAsync("run", "--propagate-exit", "--", "/bin/sh", "-c", "exit 7");
