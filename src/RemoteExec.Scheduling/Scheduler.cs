@@ -302,7 +302,12 @@ public sealed class Scheduler : IAsyncDisposable
 
     private static bool NeverCancelled() => false;
 
-    private void Unwatch(string operationName, bool isCancelled) => Hear((queue, now) => queue.Unwatch(operationName, isCancelled, now));
+    private void Unwatch(string operationName, bool isCancelled) => Hear((queue, now) =>
+    {
+        queue.Unwatch(operationName, isCancelled, now);
+        if (!isCancelled && !_state.IsDraining && queue.Find(operationName) is { IsDone: false, Watchers: 0 } lost)
+            Observers.Tell(Options.ClientLost, lost.ToSnapshot(), static (tell, operation) => tell(operation));
+    });
 
     private void Publish(ExecutionId execution)
     {

@@ -118,6 +118,12 @@ public sealed record SchedulerOptions
     /// <summary>Told of workers, for the log. Called under the lock: be quick, never wait. What it throws changes nothing.</summary>
     public Action<WorkerMove>? WorkerMoved { get; init; }
 
+    /// <summary>
+    /// Told, likewise, of an operation whose last watcher was lost before its end: from now on <see cref="AbandonedGrace"/> runs. Not
+    /// of one whose client cancelled it, and not when we are the ones who leave.
+    /// </summary>
+    public Action<OperationSnapshot>? ClientLost { get; init; }
+
     /// <summary>Finished operations in a <see cref="QueueSnapshot"/>.</summary>
     public int RecentlyFinishedMax { get; init; } = 100;
 }

@@ -71,7 +71,12 @@ internal static class ServerComposition
             {
                 var journal = running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal, Observer = metrics.Journal, Warned = running.JournalWarned }));
                 scheduler = running.Own(new Scheduler(
-                    SchedulerOptionsOf(options) with { Observer = metrics.Scheduling, WorkerMoved = events.WorkerMoved },
+                    SchedulerOptionsOf(options) with
+                    {
+                        Observer = metrics.Scheduling,
+                        WorkerMoved = events.WorkerMoved,
+                        ClientLost = operation => events.ClientLost(operation, options.AbandonedGrace),
+                    },
                     journal,
                     time,
                     (completed, cancellation) =>

@@ -53,6 +53,23 @@ public sealed class ServerEventsTests
     }
 
     [Test]
+    public void A_client_that_was_lost_is_one_line_however_much_it_waits_for()
+    {
+        var events = Events;
+        foreach (string invocation in (string[])["one", "one", "two", "", ""]) events.ClientLost(Operation(invocation), TimeSpan.FromSeconds(60));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        events.ClientLost(Operation("one"), TimeSpan.FromSeconds(60));
+
+        Assert.That(_lines.All.Select(line => line[..line.IndexOf(" was lost", StringComparison.Ordinal)]), Is.EqualTo(new[]
+        {
+            "Information client_lost the connection to bazel one", "Information client_lost the connection to bazel two",
+            "Information client_lost the connection to bazel", "Information client_lost the connection to bazel",
+            "Information client_lost the connection to bazel one",
+        }));
+        Assert.That(_lines.All, Has.All.Contain("60 s"));
+    }
+
+    [Test]
     public void A_full_store_says_so_at_once_and_then_once_a_minute_with_how_often()
     {
         var events = Events;
@@ -68,6 +85,21 @@ public sealed class ServerEventsTests
     }
 
     private ServerEvents Events => new(_lines, _time);
+
+    private OperationSnapshot Operation(string invocation) => new()
+    {
+        Name = "operations/1",
+        Execution = new ExecutionId(1),
+        Request = new ExecutionRequest
+        {
+            Instance = InstanceName.Empty,
+            Action = Digest.Of(DigestFunction.Sha256, "action"u8),
+            Origin = new RequestOrigin { ToolName = "bazel", ToolInvocationId = invocation },
+        },
+        Stage = OperationStage.Executing,
+        CreatedAt = _time.GetUtcNow(),
+        QueuedAt = _time.GetUtcNow(),
+    };
 
     private CompletedExecution Ended(OutcomeCode code, int? exitCode)
     {

@@ -486,6 +486,26 @@ internal sealed class SchedulerTests
     }
 
     [Test]
+    public async Task Who_is_lost_before_the_end_is_told_and_who_cancels_or_is_sent_away_is_not()
+    {
+        var lost = new List<string>();
+        await using var scheduler = new Scheduler(
+            new SchedulerOptions { ClientLost = operation => lost.Add(operation.Name) }, new MemoryOperationJournal(), _time);
+        await scheduler.StartAsync(default);
+        var feed = await scheduler.SubmitAsync(Build.Request(1), default);
+        var second = scheduler.Watch(feed.Name)!;
+        feed.Dispose();
+        Assert.That(lost, Is.Empty, "it watches by another stream");
+        second.Dispose();
+        (await scheduler.SubmitAsync(Build.Request(2), () => true, default)).Dispose();
+        var sentAway = await scheduler.SubmitAsync(Build.Request(3), default);
+        scheduler.BeginDrain();
+        sentAway.Dispose();
+
+        Assert.That(lost, Is.EqualTo(new[] { feed.Name }));
+    }
+
+    [Test]
     public async Task What_lives_is_listed_in_the_order_in_which_it_was_accepted()
     {
         await using var worker = _scheduler.Join(Build.Worker());

@@ -13,7 +13,12 @@ public sealed partial class ServerEvents(ILogger log, TimeProvider time)
     // A full store refuses as often as clients try: a line for each would be all that the log has.
     private static readonly TimeSpan RefusalInterval = TimeSpan.FromMinutes(1);
 
+    // A client that goes takes all that it waits for along: a line for each would say the same many times.
+    private static readonly TimeSpan LossInterval = TimeSpan.FromMinutes(1);
+    private const int LostClientsMax = 100;
+
     private readonly Lock _gate = new();
+    private readonly Dictionary<string, long> _lostClients = [];
     private long? _refusedAt;
     private long _refused;
 
@@ -70,6 +75,30 @@ public sealed partial class ServerEvents(ILogger log, TimeProvider time)
         }
     }
 
+    /// <summary>The last connection of a client to something that goes on was lost. One line for each invocation, however much it waits for.</summary>
+    public void ClientLost(OperationSnapshot operation, TimeSpan grace)
+    {
+        var origin = operation.Request.Origin;
+        if (origin.ToolInvocationId.Length > 0 && !IsNewlyLost(origin.ToolInvocationId)) return;
+
+        string client = $"{origin.ToolName} {origin.ToolInvocationId}".Trim();
+        LogClientLost(client.Length > 0 ? client : "a client", operation.Execution, grace.TotalSeconds);
+    }
+
+    private bool IsNewlyLost(string invocation)
+    {
+        lock (_gate)
+        {
+            foreach (var (name, since) in _lostClients)
+            {
+                if (time.GetElapsedTime(since) >= LossInterval) _lostClients.Remove(name);
+            }
+
+            if (_lostClients.Count == LostClientsMax) _lostClients.Clear();
+            return _lostClients.TryAdd(invocation, time.GetTimestamp());
+        }
+    }
+
     /// <summary>An upload found no room. Told at once the first time, and then once a minute with how many there were.</summary>
     public void StoreRefused()
     {
@@ -115,6 +144,9 @@ public sealed partial class ServerEvents(ILogger log, TimeProvider time)
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "action_cancelled", Message = "execution {Execution} was cancelled: {Reason}")]
     private partial void LogCancelled(ExecutionId execution, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "client_lost", Message = "the connection to {Client} was lost before execution {Execution} was over; what it waits for goes on for {Seconds} s, for it to come back")]
+    private partial void LogClientLost(string client, ExecutionId execution, double seconds);
 
     [LoggerMessage(Level = LogLevel.Warning, EventName = "action_failed", Message = "execution {Execution} failed for good in attempt {Attempt} on worker '{Worker}': {Code} {Reason}")]
     private partial void LogFailed(ExecutionId execution, int attempt, string worker, OutcomeCode code, string reason);
