@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Grpc.Core;
 
 namespace RemoteExec.Rpc.Tests;
@@ -5,6 +6,9 @@ namespace RemoteExec.Rpc.Tests;
 /// <summary>What a client meant when it left, and what it had sent by then: from frames, of which Kestrel tells only that the call is over.</summary>
 public sealed class ClientIntentTests : ServerWireFixture
 {
+    // More than any call of these tests takes: a call with a deadline of a minute is close to it from its first moment on.
+    protected override RpcServerOptions Configure(RpcServerOptions options) => base.Configure(options) with { DeadlineSlack = TimeSpan.FromMinutes(1) };
+
     [Test]
     public async Task A_reset_that_says_CANCEL_is_a_cancellation()
     {
@@ -56,7 +60,7 @@ public sealed class ClientIntentTests : ServerWireFixture
     [Test]
     public async Task Neither_has_one_whose_deadline_has_come()
     {
-        var (peer, end) = await BeginAsync(("grpc-timeout", "900m")); // that its clock is before ours is what the slack is for
+        var (peer, end) = await BeginAsync(("grpc-timeout", "1M")); // that its clock is before ours is what the slack is for
         using (peer)
         {
             await peer.SendResetAsync(1, Http2Error.Cancel);
@@ -95,6 +99,43 @@ public sealed class ClientIntentTests : ServerWireFixture
 
         peer.EndSending();
         await isHandled.Task.WaitAsync(Patience);
+    }
+
+    [Test]
+    public async Task A_call_that_nobody_serves_is_not_waited_for()
+    {
+        ClientFrames? frames = null;
+        Echo.Unary = (request, context) =>
+        {
+            frames = ClientFrames.Of(context.GetHttpContext());
+            return Task.FromResult(request);
+        };
+        using var peer = await ConnectAsync();
+        await peer.StartCallAsync(1, "/no.such.Service/Method");
+        await peer.ReadAsync(frame => frame is { Type: Http2FrameType.Headers, StreamId: 1 });
+        await peer.StartCallAsync(3, UnaryPath);
+        await peer.SendDataAsync(3, isEnd: true, FramedHi);
+        await peer.ReadAsync(frame => frame is { Type: Http2FrameType.Data, StreamId: 3 });
+
+        Assert.That(frames?.UnreadRequests, Is.Zero);
+    }
+
+    [Test]
+    public async Task The_end_of_a_connection_is_told_when_what_came_before_it_is_read()
+    {
+        var pipe = new Pipe();
+        var frames = new ClientFrames(pipe.Reader);
+        byte[] preface = new byte[24], headers = [0, 0, 0, (byte)Http2FrameType.Headers, 0, 0, 0, 0, 1];
+        await pipe.Writer.WriteAsync((byte[])[.. preface, .. headers]);
+        await pipe.Writer.CompleteAsync();
+
+        var first = await frames.ReadAsync();
+        Assert.That(first.IsCompleted, Is.False);
+        frames.AdvanceTo(first.Buffer.End);
+        var second = frames.ReadAsync().AsTask();
+        Assert.That(second.IsCompleted, Is.False);
+        frames.Read(1);
+        Assert.That((await second.WaitAsync(Patience)).IsCompleted, Is.True);
     }
 
     [Test]

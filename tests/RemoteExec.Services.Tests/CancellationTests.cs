@@ -59,7 +59,26 @@ internal sealed class CancellationTests : ExecutionFixture
         await CallAsync(peer, 1, WaitPath, new WaitExecutionRequest { Name = name });
         await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
         lost.Dispose();
+        Assert.That((await _calls.NextAsync()).Method, Is.EqualTo(ExecutePath));
         await peer.SendResetAsync(1, Http2Error.Cancel);
+
+        Assert.That((await worker.ReceiveAsync()).CancelLease?.Lease, Is.EqualTo(lease.Lease_));
+    }
+
+    [Test]
+    public async Task It_is_also_when_the_stream_before_it_ends_later()
+    {
+        using var worker = await JoinAsync();
+        var first = await Http2Peer.ConnectAsync(EndPoint);
+        await CallAsync(first, 1, ExecutePath, new ExecuteRequest { ActionDigest = (await StoreActionAsync()).ToWire() });
+        await first.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        var lease = await worker.ReceiveLeaseAsync();
+        using var peer = await Http2Peer.ConnectAsync(EndPoint);
+        await CallAsync(peer, 1, WaitPath, new WaitExecutionRequest { Name = Scheduler.List().Single().Name });
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        await peer.SendResetAsync(1, Http2Error.Cancel);
+        Assert.That((await _calls.NextAsync()).Method, Is.EqualTo(WaitPath));
+        first.Dispose();
 
         Assert.That((await worker.ReceiveAsync()).CancelLease?.Lease, Is.EqualTo(lease.Lease_));
     }

@@ -11,16 +11,25 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
 
     public Task InvokeAsync(HttpContext context)
     {
-        if (!IsCall(context)) return Task.CompletedTask;
+        if (FindMethod(context) is { } method) return ServeAsync(context, method);
+
+        ClientFrames.Of(context)?.Read(ClientFrames.StreamOf(context));
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Null is refused already.</summary>
+    private ServedMethod? FindMethod(HttpContext context)
+    {
+        if (!IsCall(context)) return null;
         if (BinaryMetadata.FindBroken(context.Request.Headers) is { } broken)
         {
             Refuse(context, StatusCode.Internal, $"header {broken} is not base64");
-            return Task.CompletedTask;
+            return null;
         }
 
-        return context.GetEndpoint()?.Metadata.GetMetadata<ServedMethod>() is { } method
-            ? ServeAsync(context, method)
-            : RefuseUnknown(context);
+        var method = context.GetEndpoint()?.Metadata.GetMetadata<ServedMethod>();
+        if (method is null) RefuseUnknown(context);
+        return method;
     }
 
     private static bool IsCall(HttpContext context)
@@ -75,12 +84,11 @@ internal sealed class CallMiddleware(RequestDelegate next, RpcServerOptions opti
         }
     }
 
-    private Task RefuseUnknown(HttpContext context)
+    private void RefuseUnknown(HttpContext context)
     {
         failures.NoteUnknown(context.Request.Path);
         Refuse(context, StatusCode.Unimplemented, $"{context.Request.Path} is not offered by this server");
         _observed.Started(RpcCallReport.UnknownMethod);
         _observed.Finished(new RpcCallReport(RpcCallReport.UnknownMethod, StatusCode.Unimplemented, TimeSpan.Zero, 0, 0));
-        return Task.CompletedTask;
     }
 }

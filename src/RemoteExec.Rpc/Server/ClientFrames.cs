@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace RemoteExec.Rpc;
 
@@ -21,22 +23,22 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
     private const byte ResetType = 0x3;
     private const uint Cancel = 0x8;
 
-    // A call asks within moments of its end, and streams end one by one: as many as may be open at once, several times over.
+    // A call asks within moments of its end: as many as may be open at once, and some more.
     private const int ResetsMax = 1024;
 
-    // Some more than a connection may have open: what Kestrel refuses is never read.
+    // As many; what comes while so many are not read is not waited for.
     private const int UnreadMax = 1024;
 
     // A request is read in microseconds; on a machine with twenty times the work that it can do half a second was not enough. One that is
-    // not whole never is, and its connection's end is known so much later.
+    // not whole never is, nor is what Kestrel answers by itself: older than this, it is not waited for.
     private static readonly TimeSpan ReadingMax = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
-    private readonly int[] _resets = new int[ResetsMax];
-    private readonly ConcurrentDictionary<int, bool> _unread = new();
+    private readonly Queue<int> _resets = new();
+    private readonly Dictionary<int, long> _unread = [];
     private readonly byte[] _frame = new byte[HeaderBytes + ResetBytes];
+    private readonly TaskCompletionSource _sawEnd = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _allRead;
-    private long _resetCount;
     private long _skip = PrefaceBytes;
     private int _frameBytes;
     private int _lastStream;
@@ -44,20 +46,36 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
     private ReadOnlySequence<byte> _buffer;
     private long _seenBytes;
 
+    /// <summary>Requests that arrived and are in nobody's hands.</summary>
+    public int UnreadRequests
+    {
+        get
+        {
+            lock (_gate) return _unread.Count;
+        }
+    }
+
+    /// <summary>Null on a connection that nobody looks at.</summary>
+    public static ClientFrames? Of(HttpContext context) => context.Features.Get<ClientFrames>();
+
+    /// <summary>0 where there are no streams.</summary>
+    public static int StreamOf(HttpContext context) => context.Features.Get<IHttp2StreamIdFeature>()?.StreamId ?? 0;
+
     public static ConnectionDelegate Wrap(ConnectionDelegate next) => connection => RunAsync(connection, next);
 
     /// <summary>The client has reset this stream, saying CANCEL. True before Kestrel knows.</summary>
     public bool WasCancelled(int stream)
     {
-        lock (_gate) return stream > 0 && _resets.AsSpan().Contains(stream);
+        lock (_gate) return _resets.Contains(stream);
     }
 
     /// <summary>The request is in somebody's hands, or will never be.</summary>
     public void Read(int stream)
     {
-        _unread.TryRemove(stream, out _);
-        if (!_unread.IsEmpty) return;
-        lock (_gate) _allRead?.TrySetResult();
+        lock (_gate)
+        {
+            if (_unread.Remove(stream) && _unread.Count == 0) _allRead?.TrySetResult();
+        }
     }
 
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
@@ -86,7 +104,11 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
 
     public override void CancelPendingRead() => inner.CancelPendingRead();
 
-    public override void Complete(Exception? exception = null) => inner.Complete(exception);
+    public override void Complete(Exception? exception = null)
+    {
+        _sawEnd.TrySetResult();
+        inner.Complete(exception);
+    }
 
     // Pooled: one for each time that the connection is quiet.
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -99,6 +121,7 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
         }
         catch (Exception)
         {
+            _sawEnd.TrySetResult();
             await AllReadAsync();
             throw;
         }
@@ -107,6 +130,7 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
         result = Looked(result);
         if (!result.IsCompleted) return result;
 
+        _sawEnd.TrySetResult();
         // First what came before the end; behind it the end.
         if (isNew) return new ReadResult(result.Buffer, result.IsCanceled, isCompleted: false);
         await AllReadAsync();
@@ -122,17 +146,23 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
         // Kestrel hears of an end in two ways: this is the other.
         using var closed = new CancellationTokenSource();
         var closing = Task.CompletedTask;
-        await using (connection.ConnectionClosed.UnsafeRegister(_ => closing = frames.CloseAsync(closed), null))
+        var ended = connection.ConnectionClosed.UnsafeRegister(_ => closing = frames.CloseAsync(closed), null);
+        try
         {
             connection.ConnectionClosed = closed.Token;
             await next(connection);
         }
-
-        await closing;
+        finally
+        {
+            await ended.DisposeAsync(); // it has not begun and will not, or there is something to wait for
+            await closing;
+        }
     }
 
     private async Task CloseAsync(CancellationTokenSource closed)
     {
+        // This may be told while the last bytes lie there and nobody has looked at them.
+        await _sawEnd.Task.WaitAsync(ReadingMax).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AllReadAsync();
         await closed.CancelAsync();
     }
@@ -140,8 +170,13 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
     private async Task AllReadAsync()
     {
         Task allRead;
-        lock (_gate) allRead = (_allRead ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-        if (_unread.IsEmpty) return;
+        lock (_gate)
+        {
+            ForgetOld();
+            if (_unread.Count == 0) return;
+            allRead = (_allRead ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+
         await allRead.WaitAsync(ReadingMax).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -185,20 +220,43 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
         int stream = BinaryPrimitives.ReadInt32BigEndian(_frame.AsSpan(5)) & int.MaxValue;
         if (IsReset)
         {
-            if (BinaryPrimitives.ReadUInt32BigEndian(_frame.AsSpan(HeaderBytes)) == Cancel)
-            {
-                lock (_gate) _resets[_resetCount++ % ResetsMax] = stream;
-            }
+            if (BinaryPrimitives.ReadUInt32BigEndian(_frame.AsSpan(HeaderBytes)) == Cancel) Keep(stream);
         }
         // Numbers only grow (section 5.1.1): anything else is no new request.
         else if (_frame[3] == HeadersType && stream > _lastStream)
         {
             _lastStream = stream;
-            if (_unread.Count < UnreadMax) _unread[stream] = true;
+            Expect(stream);
         }
 
         _skip = PayloadBytes - (_frameBytes - HeaderBytes);
         _frameBytes = 0;
+    }
+
+    private void Keep(int stream)
+    {
+        lock (_gate)
+        {
+            if (_resets.Count == ResetsMax) _resets.Dequeue();
+            _resets.Enqueue(stream);
+        }
+    }
+
+    private void Expect(int stream)
+    {
+        lock (_gate)
+        {
+            if (_unread.Count >= UnreadMax) ForgetOld();
+            if (_unread.Count < UnreadMax) _unread[stream] = Stopwatch.GetTimestamp();
+        }
+    }
+
+    private void ForgetOld()
+    {
+        foreach (var (stream, since) in _unread)
+        {
+            if (Stopwatch.GetElapsedTime(since) > ReadingMax) _unread.Remove(stream); // a dictionary allows that while it is walked
+        }
     }
 
     private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;

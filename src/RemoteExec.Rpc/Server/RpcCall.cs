@@ -3,7 +3,6 @@ using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace RemoteExec.Rpc;
 
@@ -17,11 +16,9 @@ internal sealed class RpcCall : IDisposable
     // One frame: what is smaller is not worth a flush of its own, and little to hold.
     private const int RestBytesMin = 16 << 10;
 
-    // A client's clock comes to the deadline before ours does: by the way to us.
-    private static readonly TimeSpan DeadlineSlack = TimeSpan.FromSeconds(1);
-
     private readonly HttpContext _context;
     private readonly ClientFrames? _frames;
+    private readonly TimeSpan _deadlineSlack;
     private readonly int _stream;
     private readonly RequestBody _body;
     private readonly ResponseBody _response;
@@ -38,8 +35,9 @@ internal sealed class RpcCall : IDisposable
         _context = context;
         Method = method;
         _aborted = context.RequestAborted;
-        _frames = context.Features.Get<ClientFrames>();
-        _stream = context.Features.Get<IHttp2StreamIdFeature>()?.StreamId ?? 0;
+        _frames = ClientFrames.Of(context);
+        _deadlineSlack = options.DeadlineSlack;
+        _stream = ClientFrames.StreamOf(context);
         SendStall = new StallTimer(options.Time, options.SendStallMax, () => Reset(Http2Cancel));
         _body = new RequestBody(
             context.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader,
@@ -84,7 +82,7 @@ internal sealed class RpcCall : IDisposable
     /// The client does not want this call any more, and has said so: RST_STREAM with CANCEL. A connection that was lost says nothing, and
     /// neither does a client whose patience with this call, not with what it asked for, is over: its deadline.
     /// </summary>
-    public bool HasClientCancelled => _frames?.WasCancelled(_stream) == true && !IsLate(DeadlineSlack);
+    public bool HasClientCancelled => _frames?.WasCancelled(_stream) == true && !IsLate(_deadlineSlack);
 
     /// <summary>The server leaves, and this stream has no other end.</summary>
     public bool IsEnded => _leaving.IsCancellationRequested;

@@ -19,6 +19,9 @@ public sealed record RpcServerOptions
     /// </summary>
     public TimeSpan SendStallMax { get; init; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>A client's clock comes to a deadline before ours does, by the way to us: what it resets so close to one was late, and is not cancelled.</summary>
+    public TimeSpan DeadlineSlack { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Each takes a file descriptor: <see cref="ConnectionsMaxOf"/>.</summary>
     public int ConnectionsMax { get; init; } = ConnectionsMost;
 

@@ -106,6 +106,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         if (Find(operation) is not { } found) return false;
 
         found.Watchers++;
+        found.IsUnwanted = false;
         Regard(found.Execution, now);
         return true;
     }
@@ -116,9 +117,10 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         if (Find(operation) is not { } found) return;
 
         Debug.Assert(found.Watchers > 0, "a feed was closed twice");
+        found.IsUnwanted |= isCancelled;
         if (--found.Watchers > 0 || found.IsDone) return;
 
-        if (isCancelled)
+        if (found.IsUnwanted)
         {
             EndAlone(found, "was cancelled by its client", now);
             return;

@@ -23,6 +23,9 @@ internal sealed class Operation
     /// <summary>Open feeds.</summary>
     public int Watchers { get; set; }
 
+    /// <summary>Its client has said that it does not want it, on one of its streams. Another may not have ended yet, or be dead without our knowledge.</summary>
+    public bool IsUnwanted { get; set; }
+
     /// <summary>Since when nobody watches, monotonic.</summary>
     public TimeSpan UnwatchedSince { get; set; }
 
