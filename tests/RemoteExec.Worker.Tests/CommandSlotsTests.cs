@@ -39,5 +39,21 @@ public sealed class CommandSlotsTests
         await TakeAsync(0, 2);
     }
 
+    [Test]
+    public async Task Who_gives_up_leaves_nothing_behind()
+    {
+        using var cancellation = new CancellationTokenSource();
+        await TakeAsync(0, 0);
+        var leavers = Enumerable.Range(0, 100).Select(_ => _slots.TakeAsync(0, Noon, cancellation.Token)).ToArray();
+        var stayer = TakeAsync(0, 1);
+        Assert.That(_slots.Waiting, Is.EqualTo(101));
+        await cancellation.CancelAsync();
+        foreach (var leaver in leavers) Assert.That(async () => await leaver, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(_slots.Waiting, Is.EqualTo(1));
+
+        _slots.Release();
+        await stayer;
+    }
+
     private Task TakeAsync(int priority, int second) => _slots.TakeAsync(priority, Noon.AddSeconds(second), CancellationToken.None);
 }

@@ -4,9 +4,18 @@ namespace RemoteExec.Worker;
 internal sealed class CommandSlots(int count)
 {
     private readonly Lock _gate = new();
-    private readonly PriorityQueue<TaskCompletionSource, (int Priority, DateTimeOffset Queued, long Number)> _waiting = new();
+    private readonly SortedDictionary<Place, TaskCompletionSource> _waiting = [];
     private int _free = count;
     private long _number;
+
+    /// <summary>Those who wait; who gives up does not.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate) return _waiting.Count;
+        }
+    }
 
     /// <param name="priority">Lower first.</param>
     /// <param name="queued">Then whoever was asked for earlier.</param>
@@ -14,6 +23,7 @@ internal sealed class CommandSlots(int count)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Place place;
         lock (_gate)
         {
             if (_free > 0)
@@ -22,22 +32,44 @@ internal sealed class CommandSlots(int count)
                 return;
             }
 
-            _waiting.Enqueue(turn, (priority, queued, _number++));
+            place = new Place(priority, queued, _number++);
+            _waiting.Add(place, turn);
         }
 
-        await using (cancellationToken.UnsafeRegister((_, token) => turn.TrySetCanceled(token), null)) await turn.Task;
+        await using (cancellationToken.UnsafeRegister((_, token) => Leave(place, turn, token), null)) await turn.Task;
     }
 
     public void Release()
     {
+        TaskCompletionSource next;
         lock (_gate)
         {
-            while (_waiting.TryDequeue(out var next, out _))
+            if (_waiting.Count == 0)
             {
-                if (next.TrySetResult()) return; // or it does not wait any more
+                _free++;
+                return;
             }
 
-            _free++;
+            (var first, next) = _waiting.First();
+            _waiting.Remove(first);
         }
+
+        next.SetResult();
+    }
+
+    private void Leave(Place place, TaskCompletionSource turn, CancellationToken token)
+    {
+        // Who is not here any more has been given its slot, and gives it back.
+        lock (_gate)
+        {
+            if (!_waiting.Remove(place)) return;
+        }
+
+        turn.SetCanceled(token);
+    }
+
+    private readonly record struct Place(int Priority, DateTimeOffset Queued, long Number) : IComparable<Place>
+    {
+        public int CompareTo(Place other) => (Priority, Queued, Number).CompareTo((other.Priority, other.Queued, other.Number));
     }
 }
