@@ -100,7 +100,7 @@ internal sealed class OfferTests : QueueFixture
     {
         long other = Join(Build.Worker("w1"));
         long session = Join(Build.Worker("w2", 1, "gpu=1"));
-        if (drains) Queue.Drain("w2", session, Now);
+        if (drains) Leave(session);
         else Queue.Disconnected("w2", session, Now);
         KeepAlive(other, Second);
         var operation = Submit(Build.Request(1, "gpu=1"));
@@ -109,6 +109,48 @@ internal sealed class OfferTests : QueueFixture
 
         KeepAlive(other, Second);
         Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Completed));
+    }
+
+    [Test]
+    public void Nothing_is_refused_while_a_worker_that_offers_it_finishes_what_it_runs()
+    {
+        long session = Join(Build.Worker("w1", 1, "gpu=1"));
+        var running = Submit(Build.Request(1, "gpu=1")).Execution;
+        Queue.Started("w1", session, running.LeaseId, waited: TimeSpan.Zero, Now);
+        Queue.Drain("w1", session, Now);
+        var operation = Submit(Build.Request(2, "gpu=1"));
+        KeepAlive(session, 8 * Options.OfferGrace);
+        Queue.Report("w1", running.LeaseId, Build.Ok(), Now);
+        Advance(Options.OfferGrace - Second);
+        Assert.That((StateOf("w1"), operation.Execution.State), Is.EqualTo((WorkerState.Gone, ExecutionState.Queued)));
+
+        Join(Build.Worker("w1", 1, "gpu=1"));
+        Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Leased));
+    }
+
+    [Test]
+    public void One_that_was_told_to_leave_while_it_was_cut_off_is_waited_for_as_well()
+    {
+        long other = Join(Build.Worker("w1"));
+        long session = Join(Build.Worker("w2", 1, "gpu=1"));
+        var running = Submit(Build.Request(1, "gpu=1")).Execution;
+        Queue.Disconnected("w2", session, Now);
+        session = Join(Build.Worker("w2", 1, "gpu=1") with { IsDraining = true, Running = [running.LeaseId] });
+        Queue.Report("w2", running.LeaseId, Build.Ok(), Now);
+        Assert.That(StateOf("w2"), Is.EqualTo(WorkerState.Gone));
+        var operation = Submit(Build.Request(2, "gpu=1"));
+        KeepAlive(other, Options.OfferGrace - Second);
+
+        Assert.That(operation.Execution.State, Is.EqualTo(ExecutionState.Queued));
+    }
+
+    /// <summary>What it runs holds it for longer than any grace.</summary>
+    private void Leave(long session)
+    {
+        var running = Submit(Build.Request(9, "gpu=1")).Execution;
+        Queue.Drain("w2", session, Now);
+        KeepAlive(session, 2 * Options.OfferGrace, "w2");
+        Queue.Report("w2", running.LeaseId, Build.Ok(), Now);
     }
 
     private string RefusalOf(ExecutionRequest request, long session, TimeSpan within)

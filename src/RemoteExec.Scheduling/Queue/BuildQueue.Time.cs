@@ -162,6 +162,13 @@ internal sealed partial class BuildQueue
         // Workers leave with a coordinator that drains; whoever waits then waits for the next one.
         if (queue.UnsatisfiableSince is not { } since || !_isLeasing) return;
 
+        // Who drains may be followed by its successor as soon as what it runs is over; the grace begins when it has gone.
+        if (queue.Classes.Count > 0)
+        {
+            if (queue.Queued.Count > 0) WatchSatisfiable(queue, now.Monotonic + options.OfferGrace);
+            return;
+        }
+
         var next = TimeSpan.MaxValue;
         var graceEnd = GraceEnd(queue);
         foreach (var execution in queue.Queued.ToArray())

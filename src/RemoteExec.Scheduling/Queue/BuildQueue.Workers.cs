@@ -48,8 +48,7 @@ internal sealed partial class BuildQueue
         if (Speaker(workerId, session, now) is not { } worker || !worker.Can(WorkerEvent.Drain)) return;
 
         using (worker.StandUp()) worker.Move(WorkerEvent.Drain);
-        if (!worker.Class!.Serves) LoseOffer(worker.Class.Offer, now); // it has said hello
-        UpdateSatisfiable(worker.Class, now);
+        UpdateSatisfiable(worker.Class!, now); // it has said hello
         EndIfDrained(worker, now);
     }
 

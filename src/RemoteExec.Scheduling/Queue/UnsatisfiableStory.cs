@@ -64,9 +64,7 @@ internal static class UnsatisfiableStory
                 : $"it asks for {wanted}, which no worker offers ({known})";
         }
 
-        return classes.Any(@class => PlatformMatching.Covers(@class.Offer, asked))
-            ? $"the only workers that offer {Shorten(asked.ToString())} are leaving"
-            : $"each property of {Shorten(asked.ToString())} is offered by some worker, but no worker offers them all";
+        return $"each property of {Shorten(asked.ToString())} is offered by some worker, but no worker offers them all";
     }
 
     /// <summary>In words for whoever asked: each client has its own place for these properties.</summary>
