@@ -56,7 +56,7 @@ public sealed class Scheduler : IAsyncDisposable
         _audience = new Audience(_observer);
         _completions = new Completions(onCompleted, Publish, _observer);
         _pipeline = new CommitPipeline(
-            _gate, journal, _audience, _completions, new Compaction(_gate, _queue, journal, time), _observer, OnJournalFailed);
+            _gate, journal, _audience, _completions, new Compaction(_gate, _queue, journal, time), OnJournalFailed);
         _journal.StallChanged += OnStallChanged;
         _alarm = new Alarm(time, Tick);
     }
@@ -155,17 +155,21 @@ public sealed class Scheduler : IAsyncDisposable
     /// <summary>Operations that are not done, in the order in which they were accepted, at most so many; costs no more than those.</summary>
     public IReadOnlyList<OperationSnapshot> ListLive(int count)
     {
-        string[] names;
-        lock (_gate) names = [.. _queue.Live.Take(count).Select(operation => operation.Name)];
-        return [.. names.Select(Find).OfType<OperationSnapshot>()];
+        OperationSnapshot[] live;
+        lock (_gate) live = [.. _queue.Live.Take(count).Select(operation => operation.ToSnapshot())];
+        return [.. live.Select(WhereItWaits).OfType<OperationSnapshot>()];
     }
+
+    /// <summary>What was told, and where it waits now: its client is not told of that, and it is no secret before it is durable.</summary>
+    private OperationSnapshot? WhereItWaits(OperationSnapshot now) =>
+        Find(now.Name) is { } told ? told with { IsAhead = now.IsAhead && !told.IsDone, WaitedThere = now.WaitedThere } : null;
 
     /// <summary>An operation on this execution that is not done; null when there is none.</summary>
     public OperationSnapshot? FindLive(ExecutionId execution)
     {
-        string? name;
-        lock (_gate) name = _queue.FindLive(execution)?.Name;
-        return name is null ? null : Find(name);
+        OperationSnapshot? live;
+        lock (_gate) live = _queue.FindLive(execution)?.ToSnapshot();
+        return live is null ? null : WhereItWaits(live);
     }
 
     /// <summary>

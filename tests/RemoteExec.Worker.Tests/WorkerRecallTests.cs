@@ -42,6 +42,32 @@ public sealed class WorkerRecallTests : WorkerLoopFixture
     }
 
     [Test]
+    public async Task The_hello_says_what_has_not_begun_and_what_begins_after_it_is_said_on_the_new_line()
+    {
+        var (stream, _) = await Coordinator.WelcomeAsync();
+        await RunAsync(stream, "running");
+        Slots = new TaskCompletionSource();
+        await stream.LeaseAsync(Id("waiting"));
+        await stream.RecallAsync(Id("unknown")); // so the one before was heard
+        await stream.CancelAsync(Id("unknown"));
+        Assert.That((await stream.NextAsync()).LeaseStopped?.Lease, Is.EqualTo(Id("unknown")));
+        stream.Complete(Failure());
+
+        var (again, hello) = await Coordinator.WelcomeAsync();
+        Assert.That((hello.Running, hello.Waiting), Is.EqualTo((new[] { Id("running"), Id("waiting") }, new[] { Id("waiting") })));
+        Assert.That((await again.NextAsync()).LeaseStarted?.Lease, Is.EqualTo(Id("running")), "how long it waited no hello says");
+        Slots.SetResult();
+        Assert.That((await again.NextAsync()).LeaseStarted?.Lease, Is.EqualTo(Id("waiting")));
+        foreach (string each in new[] { "running", "waiting" })
+        {
+            Finish(each);
+            await Coordinator.TakeReportAsync();
+        }
+
+        await LeaveAsync(again);
+    }
+
+    [Test]
     public async Task What_was_given_back_on_a_line_that_broke_is_given_back_again()
     {
         Slots = new TaskCompletionSource();

@@ -66,6 +66,10 @@ internal sealed class Audience(ISchedulingObserver observer)
                 if (_sessions.TryGetValue(number, out var session)) session.Tell(command, holding);
                 break;
 
+            case Effect.AttemptLost:
+                observer.Requeued();
+                break;
+
             case Effect.ExecutionEnded { Execution: var execution }:
                 observer.Ended(execution);
                 break;

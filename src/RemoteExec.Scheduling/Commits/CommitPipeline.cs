@@ -12,8 +12,7 @@ namespace RemoteExec.Scheduling;
 /// <param name="gate">The scheduler's lock.</param>
 /// <param name="failed">The journal has failed, and with it everything: told once.</param>
 internal sealed class CommitPipeline(
-    Lock gate, IOperationJournal journal, Audience audience, Completions completions, Compaction compaction, ISchedulingObserver observer,
-    Action<SchedulingException> failed)
+    Lock gate, IOperationJournal journal, Audience audience, Completions completions, Compaction compaction, Action<SchedulingException> failed)
 {
     private Commit _open = new();
     private Commit? _current;
@@ -79,11 +78,6 @@ internal sealed class CommitPipeline(
         {
             // Nobody hears of these ends, but whoever owns what the hooks write to closes it after us.
             if (!isDurable) completions.Abandon(endings);
-        }
-
-        foreach (var record in commit.Records)
-        {
-            if (record is JournalRecord.ExecutionRequeued) observer.Requeued();
         }
 
         foreach (var effect in commit.Effects) audience.Tell(effect);

@@ -14,6 +14,9 @@ public sealed record CompletedExecution(
     DateTimeOffset? StartedAt,
     DateTimeOffset CompletedAt)
 {
+    /// <inheritdoc cref="OperationSnapshot.Tries"/>
+    public int Tries { get; init; }
+
     /// <summary>
     /// From the request to the last lease, and from there what it waited for one of the worker's slots, by clocks that nobody can set; null
     /// when it was never leased.

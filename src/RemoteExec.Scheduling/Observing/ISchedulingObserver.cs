@@ -9,7 +9,7 @@ public interface ISchedulingObserver
     /// <summary>A request joined an execution in flight.</summary>
     void Merged() { }
 
-    /// <summary>An attempt came to nothing and its execution is queued again.</summary>
+    /// <summary>An attempt came to nothing and its execution is queued again. What is handed back or called back was no attempt.</summary>
     void Requeued() { }
 
     /// <summary>The end of an execution is durable.</summary>

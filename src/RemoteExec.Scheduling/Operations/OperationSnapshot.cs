@@ -19,6 +19,9 @@ public sealed record OperationSnapshot
     /// <summary>The current or last attempt; 0 before the first lease.</summary>
     public int Attempt { get; init; }
 
+    /// <summary>The attempts that a person need know of: those that came to nothing through a fault, and the present one. What was handed back or called back is none.</summary>
+    public int Tries { get; init; }
+
     /// <summary>Who runs it, or ran it last.</summary>
     public string? WorkerId { get; init; }
 
@@ -32,6 +35,9 @@ public sealed record OperationSnapshot
 
     /// <summary>How long it waited for one of its worker's slots, behind the lease: time in line.</summary>
     public TimeSpan WaitedThere { get; init; }
+
+    /// <summary>It is at a worker and waits for one of its slots: still in line.</summary>
+    public bool IsAhead { get; init; }
 
     public DateTimeOffset? CompletedAt { get; init; }
 

@@ -78,7 +78,12 @@ internal sealed partial class BuildQueue
     /// <summary>Gives what waits here to whoever has room.</summary>
     private void Serve(PlatformQueue queue, Instant now)
     {
-        while (_isLeasing && queue.Waiting.Min is { } execution && queue.BestWorkerFor(execution) is { } worker) Give(execution, worker, now);
+        while (_isLeasing && queue.Waiting.Min is { } execution && queue.BestWorkerFor(execution) is { } worker
+            && (worker.HasFreeSlot || MayWaitAt(worker, execution)))
+        {
+            Give(execution, worker, now);
+        }
+
         if (queue.Waiting.Min is { } first) Displace(first, now);
     }
 
@@ -100,16 +105,29 @@ internal sealed partial class BuildQueue
         using (worker.StandUp()) holding = worker.Take(execution.LeaseId);
 
         Record(new JournalRecord.ExecutionLeased(execution.Id, execution.Attempt, worker.Id, now.Wall));
-        Tell(worker, new WorkerCommand.OfferLease(new Lease(execution.LeaseId, execution.Request, execution.Queued.Wall)), holding);
+        // What nobody waits for stands behind every priority.
+        int priority = execution.IsWatched ? execution.Priority : int.MaxValue;
+        Tell(worker, new WorkerCommand.OfferLease(new Lease(execution.LeaseId, execution.Request, execution.Queued.Wall, priority)), holding);
     }
 
     private void Start(Execution execution, TimeSpan waited, Instant now)
     {
-        if (execution.State == ExecutionState.Running) return;
+        if (execution.State == ExecutionState.Running)
+        {
+            // Said again, after a hello that could not say how long it had waited.
+            execution.HaveWaited(waited);
+            return;
+        }
+
+        if (execution is not { Holder: { } holder, IsAhead: var hasOvertaken }) return;
 
         using (_filing.TakeOut(execution)) execution.Start(waited, now);
         Changed(execution);
         EndRecall(execution, now);
+        if (execution.RecalledUnder == execution.LeaseId) Answers(holder, now);
+        if (!hasOvertaken) return;
+        Pass(execution, holder);
+        WaitAgain(holder, now);
     }
 
     /// <summary>The current attempt came to nothing. The holder's slot, and who is served next, are the caller's business.</summary>
@@ -130,6 +148,7 @@ internal sealed partial class BuildQueue
         if (notBefore is { } at) At(at, new Due.WaitOver(execution));
         WatchSatisfiable(execution.Queue, now.Monotonic + options.UnsatisfiableMax);
         Record(new JournalRecord.ExecutionRequeued(execution.Id, lost.Attempt, lost.Losses, reason, now.Wall));
+        if (rule.CostsAttempt) _transitions.Effects.Add(new Effect.AttemptLost());
         Changed(execution);
         EndRecall(execution, now);
     }
@@ -167,6 +186,7 @@ internal sealed partial class BuildQueue
             execution.Id, execution.Request, outcome, execution.Attempt, execution.WorkerId, execution.Pool,
             execution.Queued.Wall, execution.Leased?.Wall, execution.Started?.Wall, now.Wall)
         {
+            Tries = execution.Tries,
             Waited = execution.Leased - execution.Queued + execution.WaitedThere,
             WaitedThere = execution.WaitedThere,
             Assigned = execution.Started - execution.Leased - execution.WaitedThere,

@@ -15,7 +15,7 @@ internal sealed partial class BuildQueue
         foreach (var record in records) Replay(record, now);
 
         // Over in the journal is over: the hook had its chance, and a result it did not store costs one cache miss.
-        foreach (var execution in _filing.All.Where(execution => execution.State == ExecutionState.Completed).ToArray())
+        foreach (var execution in Executions.Where(execution => execution.State == ExecutionState.Completed).ToArray())
         {
             foreach (var operation in execution.Operations.Where(operation => !operation.IsDone))
                 operation.End(execution.Outcome!, alone: false, now with { Wall = execution.CompletedAt!.Value }); // completed
@@ -39,7 +39,7 @@ internal sealed partial class BuildQueue
             Regard(operation.Execution, now);
         }
 
-        foreach (var execution in _filing.All.Where(execution => execution.State != ExecutionState.Completed && !execution.Request.DoNotCache))
+        foreach (var execution in Executions.Where(execution => execution.State != ExecutionState.Completed && !execution.Request.DoNotCache))
             _joinable[new MergeKey(execution.Request.Instance, execution.Request.Action)] = execution;
 
         foreach (var operation in _operations.Values) Changed(operation);

@@ -39,6 +39,8 @@ internal sealed partial class BuildQueue
         if (Speaker(workerId, session, now) is not { } worker) return;
 
         var execution = Current(worker, lease);
+        // The answer may be late, behind a slow disk of ours for one.
+        bool wasRecalled = execution?.RecalledUnder == lease;
         // So that it may forget it. One that leaves keeps it until the goodbye.
         if (worker.State != WorkerState.Draining) Tell(worker, new WorkerCommand.CancelLease(lease, TakenBack));
         using (worker.StandUp())
@@ -47,13 +49,14 @@ internal sealed partial class BuildQueue
             if (execution is not null)
             {
                 // What was called back need not wait: that its worker did not want it is not the reason.
-                var end = worker.State == WorkerState.Draining || execution.IsRecalled ? AttemptEnd.HandedBackLeaving : AttemptEnd.HandedBack;
-                Lose(execution, execution.IsRecalled ? "it was called back before it began" : "its worker handed it back", Blame.None, end, now);
+                var end = worker.State == WorkerState.Draining || wasRecalled ? AttemptEnd.HandedBackLeaving : AttemptEnd.HandedBack;
+                Lose(execution, wasRecalled ? "it was called back before it began" : "its worker handed it back", Blame.None, end, now);
                 Serve(execution.Queue, now);
             }
         }
 
         GoOn(worker, now);
+        if (wasRecalled) Answers(worker, now);
     }
 
     /// <summary>What was cancelled is dead, so its slot is free. The attempt that is current is nobody's to stop: it needs a report.</summary>
@@ -91,13 +94,18 @@ internal sealed partial class BuildQueue
     /// <summary>What runs under this lease and where; null when it is stale.</summary>
     public HeldLease? FindLease(LeaseId lease) =>
         _executions.TryGetValue(lease.Execution, out var execution) && execution.IsHeldUnder(lease)
-            ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) { WaitedThere = execution.WaitedThere, Ignored = _matching.Ignored(execution.Request.Platform) } // leased, so at some time
+            ? new HeldLease(execution.Request, execution.Holder.Id, execution.Queued.Wall, execution.Leased!.Value.Wall) // leased, so at some time
+            {
+                WaitedThere = execution.WaitedThere,
+                Tries = execution.Tries,
+                Ignored = _matching.Ignored(execution.Request.Platform),
+            }
             : null;
 
     /// <summary>What comes after a change to what a worker holds: more work, or its leave. While it was up others were asked first.</summary>
     private void GoOn(Worker worker, Instant now)
     {
-        BeginAhead(worker);
+        BeginAhead(worker, now);
         Feed(worker, now);
         EndIfDrained(worker, now);
     }

@@ -70,6 +70,7 @@ internal sealed partial class BuildQueue
                 break;
 
             case Due.RecallUnanswered { Execution: { IsRecalled: true } execution, Lease: var lease } when execution.IsHeldUnder(lease):
+                execution.Holder.IgnoresRecalls = true;
                 Stay(execution, now);
                 break;
 

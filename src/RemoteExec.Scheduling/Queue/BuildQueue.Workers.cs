@@ -39,6 +39,7 @@ internal sealed partial class BuildQueue
         }
 
         GoOn(worker, now);
+        Answers(worker, now);
         return session;
     }
 
@@ -132,11 +133,12 @@ internal sealed partial class BuildQueue
     private void Reconcile(Worker worker, WorkerDescription description, Instant now)
     {
         var named = description.Running.Concat(description.Unreported).ToHashSet();
+        var waiting = description.Waiting.ToHashSet();
         foreach (var lease in named)
         {
             if (Current(worker, lease) is not { } execution) continue;
             worker.Confirm(lease);
-            Start(execution, waited: TimeSpan.Zero, now);
+            if (!waiting.Contains(lease)) Start(execution, waited: TimeSpan.Zero, now);
         }
 
         foreach (var lease in description.Running.Where(lease => Current(worker, lease) is null))
@@ -161,6 +163,8 @@ internal sealed partial class BuildQueue
 
         // A kill that it does not name any more is done.
         foreach (var lease in worker.Kills.Where(lease => !named.Contains(lease)).ToArray()) worker.Release(lease, now);
+        // What of it waits for a slot is in line again.
+        WaitAgain(worker, now);
     }
 
     private void Kill(Worker worker, LeaseId lease, string reason, Instant now)

@@ -11,8 +11,8 @@ namespace RemoteExec.Scheduling;
 /// <remarks>
 /// The events are the internal methods: of clients here, of workers in <c>BuildQueue.Workers.cs</c> and <c>BuildQueue.Reports.cs</c>,
 /// of time in <c>BuildQueue.Time.cs</c>, of a restart in <c>BuildQueue.Recovery.cs</c>; what they do to executions and operations is in
-/// <c>BuildQueue.Executions.cs</c>. Between events two rules hold: nothing waits that a worker with room could run, and nothing
-/// that can be called back waits at a worker while another that could run it has a free slot (<c>BuildQueue.Recalls.cs</c>).
+/// <c>BuildQueue.Executions.cs</c>. Between events two rules hold: nothing waits that a worker with a free slot could run, and
+/// nothing that can be called back waits at a worker while another that could run it has one (<c>BuildQueue.Recalls.cs</c>).
 /// </remarks>
 internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128> random)
 {
@@ -92,6 +92,9 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     public void StopLeasing() => _isLeasing = false;
 
     public Operation? Find(string operation) => _operations.GetValueOrDefault(operation);
+
+    /// <summary>All that are known, in the order in which they came.</summary>
+    public IEnumerable<Execution> Executions => _filing.All;
 
     /// <summary>An operation on this execution that is not done.</summary>
     public Operation? FindLive(ExecutionId execution) =>

@@ -13,6 +13,9 @@ internal abstract record Effect
     /// <param name="Offered">What an offer puts into the worker's hands: from the telling on it must name it.</param>
     public sealed record WorkerTold(long Session, WorkerCommand Command, Holding? Offered = null) : Effect;
 
+    /// <summary>An attempt that counts came to nothing, and its execution is queued again.</summary>
+    public sealed record AttemptLost : Effect;
+
     /// <summary>The completion hook is due; afterwards the queue wants to hear <see cref="BuildQueue.Publish"/>.</summary>
     public sealed record ExecutionEnded(CompletedExecution Execution) : Effect;
 }

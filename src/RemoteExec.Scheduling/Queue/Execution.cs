@@ -71,12 +71,24 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     /// <summary>Whose slot is kept for it while it is called back; null when it only makes room.</summary>
     public Worker? KeptAt { get; private set; }
 
+    /// <summary>The lease under which it was last called back: its answer may be late.</summary>
+    public LeaseId? RecalledUnder { get; private set; }
+
     /// <summary>Something behind it was called back to make room for it, in this wait.</summary>
     public bool HasDisplaced { get; set; }
 
+    /// <summary>The one for which it was called back to make room.</summary>
+    public Execution? GivesWayTo { get; set; }
+
+    /// <summary>How often something behind it has begun elsewhere while it was the first that waits at a worker.</summary>
+    public int Passes { get; set; }
+
+    /// <summary>That was often enough: where it can run, nothing behind it is given out ahead any more.</summary>
+    public bool IsPassed { get; set; }
+
     public Instant? Started { get; private set; }
 
-    /// <summary>How long it waited for one of its holder's slots, behind the lease.</summary>
+    /// <summary>How long it waited for one of its holder's slots, behind the lease; until it begins, as far as we can tell.</summary>
     public TimeSpan WaitedThere { get; private set; }
 
     public DateTimeOffset? CompletedAt { get; private set; }
@@ -89,6 +101,9 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     public List<Operation> Operations { get; } = [];
 
     public IReadOnlyList<LostAttempt> Lost => _lost;
+
+    /// <summary>The attempts that a client need know of: those that cost one, and the present one.</summary>
+    public int Tries => Losses + (Attempt > (_lost.Count > 0 ? _lost[^1].Attempt : 0) ? 1 : 0);
 
     public LeaseId LeaseId => new(Id, Attempt);
 
@@ -124,19 +139,28 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         IsAhead = isAhead;
         WaitedThere = TimeSpan.Zero;
         HasDisplaced = false;
+        (Passes, IsPassed) = (0, false);
     }
 
     /// <summary>A slot of its holder is free for it, or it is to stay for another reason.</summary>
-    public void Stay()
+    public void Stay(Instant now)
     {
         MustBeOut();
         IsAhead = false;
+        if (Leased is { } leased) WaitedThere = now - leased;
+    }
+
+    /// <summary>The slot that was free for it was taken by another.</summary>
+    public void WaitAgain()
+    {
+        MustBeOut();
+        IsAhead = true;
     }
 
     public void Recall(Worker? keptAt)
     {
         MustBeOut();
-        (IsRecalled, KeptAt) = (true, keptAt);
+        (IsRecalled, KeptAt, RecalledUnder) = (true, keptAt, LeaseId);
     }
 
     /// <summary>It has come, or will not.</summary>
@@ -144,18 +168,25 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     public Worker? EndRecall()
     {
         var keptAt = KeptAt;
-        (IsRecalled, KeptAt) = (false, null);
+        (IsRecalled, KeptAt, GivesWayTo) = (false, null, null);
         return keptAt;
     }
 
     /// <param name="waited">For one of its holder's slots; not more than there was time for.</param>
     public void Start(TimeSpan waited, Instant now)
     {
-        bool isFirst = Started is null;
         Move(ExecutionEvent.Start);
-        if (isFirst && Leased is { } leased) WaitedThere = waited < TimeSpan.Zero ? TimeSpan.Zero : waited < now - leased ? waited : now - leased;
         IsAhead = false;
+        WaitedThere = TimeSpan.Zero;
         Started ??= now;
+        HaveWaited(waited);
+    }
+
+    /// <summary>Its worker says so, perhaps again.</summary>
+    public void HaveWaited(TimeSpan waited)
+    {
+        if (waited <= WaitedThere || Leased is not { } leased || Started is not { } started) return;
+        WaitedThere = waited < started - leased ? waited : started - leased;
     }
 
     /// <param name="notBefore">When it may be given out again; null at once.</param>

@@ -53,6 +53,9 @@ internal sealed class Worker(WorkerDescription description, Breaker breaker, lon
     /// <summary>It has not confirmed in time that something is dead.</summary>
     public bool IsStuck => _overdueKills > 0;
 
+    /// <summary>It has not answered in time when something was called back. Nothing more is, until it answers or says hello.</summary>
+    public bool IgnoresRecalls { get; set; }
+
     /// <summary>What waits here for a slot, in the order in which it will begin.</summary>
     public SortedSet<Execution> Ahead { get; } = new(PlatformQueue.ByTurn);
 

@@ -36,6 +36,9 @@ public sealed record WorkerDescription
     /// <summary>Leases that still run there from before a reconnect.</summary>
     public IReadOnlyList<LeaseId> Running { get; init; } = [];
 
+    /// <summary>Those of <see cref="Running"/> whose command has not begun: they wait for a slot or for their inputs.</summary>
+    public IReadOnlyList<LeaseId> Waiting { get; init; } = [];
+
     /// <summary>
     /// Leases that have ended there and whose report is still owed. They are held until it comes: neither lost nor cancelled.
     /// </summary>

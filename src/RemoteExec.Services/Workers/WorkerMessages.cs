@@ -58,6 +58,7 @@ internal static class WorkerMessages
             Walls = [.. hello.Walls.Select(wall => new WorkerWall(RequestOrigins.Clean(wall.Name), wall.Enforced, RequestOrigins.Clean(wall.Reason)))],
             Version = RequestOrigins.Clean(hello.Version),
             Running = LeaseIds(hello.Running),
+            Waiting = LeaseIds(hello.Waiting),
             Unreported = LeaseIds(hello.Unreported),
             IsDraining = hello.Draining,
         };
@@ -135,7 +136,7 @@ internal static class WorkerMessages
             DigestFunction = lease.Request.Action.Function.ToWire(),
             Timeout = Duration.FromTimeSpan(lease.Request.Timeout),
             QueuedTimestamp = Timestamp.FromDateTimeOffset(lease.QueuedAt),
-            Priority = lease.Request.Priority,
+            Priority = lease.Priority,
             // Parsed once already when it came, or it would not be here.
             RequestMetadata = lease.Request.Origin.RequestMetadata.IsEmpty
                 ? null

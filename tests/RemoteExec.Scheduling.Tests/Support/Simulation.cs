@@ -40,6 +40,7 @@ internal sealed class Simulation
     /// <summary>A compaction under way: what it has taken so far, and how much of the journal it will replace.</summary>
     private (StateExport Export, List<JournalRecord> State, int Replaces)? _compaction;
 
+    private readonly WaitingRooms _rooms = new();
     private HashCode _trace;
     private int _workerNumber;
 
@@ -75,6 +76,7 @@ internal sealed class Simulation
         for (Step = 0; Step < steps; Step++)
         {
             Act();
+            _rooms.Check(_queue);
             Take();
             Check();
         }
@@ -143,7 +145,7 @@ internal sealed class Simulation
         if (_queue.Find(name) is { Watchers: > 0 })
         {
             _mayBeCancelled.Add(name);
-            _queue.Unwatch(name, isCancelled: false, _now);
+            _queue.Unwatch(name, isCancelled: _random.Next(4) == 0, _now);
         }
         else
         {
@@ -188,7 +190,7 @@ internal sealed class Simulation
     private void Start(SimulatedWorker worker, LeaseId lease)
     {
         worker.Started.Add(lease);
-        _queue.Started(worker.Id, worker.Session, lease, waited: TimeSpan.Zero, _now);
+        _queue.Started(worker.Id, worker.Session, lease, waited: TimeSpan.FromMilliseconds(_random.Next(3000)), _now);
     }
 
     /// <summary>It ends; sometimes its report has a longer way.</summary>
@@ -269,6 +271,7 @@ internal sealed class Simulation
         {
             if (due > _now.Monotonic) _now = _now.After(due - _now.Monotonic);
             _queue.Tick(_now);
+            _rooms.Remember(_queue);
             Take();
         }
 
@@ -303,7 +306,12 @@ internal sealed class Simulation
         foreach (var record in batch.Records) _trace.Add(record.GetType().Name);
         if (!isTold) return;
 
-        foreach (var effect in batch.Effects) Tell(effect);
+        foreach (var effect in batch.Effects)
+        {
+            Tell(effect);
+            _rooms.Check(_queue);
+        }
+
         Take();
     }
 
@@ -411,6 +419,7 @@ internal sealed class Simulation
         _now = new Instant(TimeSpan.FromSeconds(_random.Next(1_000_000)), _now.Wall + TimeSpan.FromMilliseconds(_random.Next(3000)));
         _queue = NewQueue();
         _queue.Recover(_durable, _now);
+        _rooms.Remember(_queue);
         Take();
         CheckRecovery();
     }
@@ -472,17 +481,8 @@ internal sealed class Simulation
         Require(snapshot.Queued <= _options.QueuedMax + snapshot.Leased + snapshot.Running + 5 * 3, "the queue is not bounded");
         Require(
             snapshot.Workers.All(worker => worker.QuarantinedFor is not { } left || left <= _options.QuarantineMax), "a quarantine is longer than any may be");
-        foreach (var platform in snapshot.Platforms.Where(platform => platform.Queued > platform.WaitingOut || platform.Ahead > 0))
-        {
-            // Waiting in another worker's room is waiting, too.
-            foreach (var worker in snapshot.Workers.Where(worker => worker is { State: WorkerState.Ready, IsStuck: false }))
-            {
-                Require(
-                    worker.SlotsUsed + worker.SlotsKept >= worker.Description.Slots
-                        || !PlatformMatching.Covers(PlatformMatching.Offered(worker.Description), platform.Platform),
-                    $"{worker.Description.Id} has room, and {platform.Platform} waits");
-            }
-        }
+        WaitingRooms.CheckSlots(_queue, snapshot);
+        WaitingRooms.CheckBooks(_queue, snapshot);
     }
 
     /// <summary>
@@ -546,7 +546,7 @@ internal sealed class Simulation
         if (worker.Session != 0 && worker.Running.Count > 0) act(worker, worker.Running[_random.Next(worker.Running.Count)]);
     });
 
-    private static void Require(bool holds, string otherwise)
+    internal static void Require(bool holds, string otherwise)
     {
         if (!holds) throw new InvalidOperationException(otherwise);
     }
@@ -580,6 +580,7 @@ internal sealed class Simulation
                     Pool = pool,
                     Prefetch = prefetch,
                     Running = [.. Running, .. Dying],
+                    Waiting = [.. Running.Where(lease => !Started.Contains(lease))],
                     Unreported = [.. Owed.Select(owed => owed.Lease)],
                     IsDraining = IsDraining,
                 },

@@ -32,6 +32,9 @@ internal sealed class HeldLease : IDisposable
     /// <summary>Its command may have begun to run.</summary>
     public bool HasStarted { get; set; }
 
+    /// <summary>How long it then had waited for a slot.</summary>
+    public TimeSpan Waited { get; set; }
+
     /// <summary>It is to be given back, and must not begin.</summary>
     public bool IsRecalled { get; set; }
 

@@ -63,6 +63,9 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
         return Task.WhenAll(running.Select(lease => lease.WhenDead));
     }
 
+    /// <summary>Says again what has begun: some of it may have while there was no line, when the hello had been written.</summary>
+    public void SayStarted() => leases.Running(hasStarted: true).ForEach(SayStarted);
+
     /// <summary>Says again what was given back on a line that broke before the coordinator said goodbye.</summary>
     public void SayReturned()
     {
@@ -89,7 +92,7 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
     {
         try
         {
-            return await runAttempt(lease, waited => Start(held, lease, waited), held.Stop);
+            return await runAttempt(lease, waited => Start(held, waited), held.Stop);
         }
         catch (OperationCanceledException) when (held.Stop.IsCancellationRequested)
         {
@@ -103,15 +106,16 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
         }
     }
 
-    private void Start(HeldLease held, Lease lease, TimeSpan waited)
+    private void Start(HeldLease held, TimeSpan waited)
     {
+        held.Waited = waited;
         if (!leases.Start(held))
         {
             held.HandBack(); // if nobody has yet
             held.Stop.ThrowIfCancellationRequested();
         }
 
-        lines.Say(new WorkerMessage { LeaseStarted = new LeaseStarted { Lease = lease.Lease_, Waited = Duration.FromTimeSpan(waited) } });
+        SayStarted(held);
     }
 
     private async Task TellAsync(HeldLease held, ReportRequest? report)
@@ -180,6 +184,11 @@ internal sealed partial class LeaseDesk(string worker, LeaseTable leases, Lines 
         Status = new RpcStatus { Code = (int)StatusCode.Internal, Message = $"worker {worker}: {reason}" },
         Blame = Blame.Worker,
     };
+
+    private void SayStarted(HeldLease held) => lines.Say(new WorkerMessage
+    {
+        LeaseStarted = new LeaseStarted { Lease = held.Key.ToWire(), Waited = Duration.FromTimeSpan(held.Waited) },
+    });
 
     private void SayStopped(LeaseId lease) => lines.Say(new WorkerMessage { LeaseStopped = new LeaseStopped { Lease = lease } });
 

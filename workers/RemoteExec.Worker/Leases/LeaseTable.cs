@@ -80,6 +80,12 @@ internal sealed class LeaseTable
         lock (_lock) return [.. _held.Values.Where(lease => lease.State == state).Select(lease => lease.Key.ToWire())];
     }
 
+    /// <summary>Those that run, or are about to: what has begun of them, or what has not.</summary>
+    public List<HeldLease> Running(bool hasStarted)
+    {
+        lock (_lock) return [.. _held.Values.Where(lease => lease.State == LeaseState.Running && lease.HasStarted == hasStarted)];
+    }
+
     public List<HeldLease> Snapshot()
     {
         lock (_lock) return [.. _held.Values];

@@ -90,6 +90,7 @@ internal sealed partial class WorkerLoop(
         long joinedAt = time.GetTimestamp();
         var line = new Line(connection, Limits.FromWire(welcome.Limits), time);
         lines.Open(line);
+        desk.SayStarted();
         desk.SayReturned();
 
         using var over = CancellationTokenSource.CreateLinkedTokenSource(leave);
@@ -120,6 +121,8 @@ internal sealed partial class WorkerLoop(
         greeting.Slots = Math.Min(hello.Slots, lines.Limits.SlotsMax);
         greeting.Prefetch = Math.Min(hello.Prefetch, lines.Limits.SlotsMax);
         greeting.Draining = drain.IsCancellationRequested;
+        // In this order: one that begins in between is told again when the line is open.
+        greeting.Waiting.AddRange(leases.Running(hasStarted: false).Select(lease => lease.Key.ToWire()));
         greeting.Running.AddRange(leases.In(LeaseState.Running));
         greeting.Running.AddRange(leases.In(LeaseState.Returned));
         greeting.Unreported.AddRange(leases.In(LeaseState.Owed));
