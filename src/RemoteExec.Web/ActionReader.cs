@@ -30,7 +30,7 @@ internal sealed class ActionReader(WebSources sources)
             var response = Response(completed);
             var whole = await ReadAsync(StatusReader.Row(completed, response), completed.Request, response.Result, cancellationToken);
             // The scheduler ends some by itself, without a response.
-            return whole with { Attempts = completed.Attempt, Message = response.Message.Length > 0 ? response.Message : completed.Outcome.Message };
+            return whole with { Attempts = completed.Tries, Message = response.Message.Length > 0 ? response.Message : completed.Outcome.Message };
         }
 
         var live = sources.FindLive(id);
@@ -40,7 +40,7 @@ internal sealed class ActionReader(WebSources sources)
         var soFar = await ReadAsync(row, live.Request, result: null, cancellationToken);
         return soFar with
         {
-            Attempts = live.Attempt,
+            Attempts = live.Tries,
             Stdout = Live(new LeaseId(id, live.Attempt), OutputStream.Stdout),
             Stderr = Live(new LeaseId(id, live.Attempt), OutputStream.Stderr),
         };

@@ -63,8 +63,8 @@ internal sealed class StatusReader(WebSources sources)
         Stage = o.Stage.ToString().ToLowerInvariant(),
         Worker = o.WorkerId ?? "",
         Stages = new StageTimes(
-            QueueSeconds: ((o.LeasedAt ?? now) - o.QueuedAt + o.WaitedThere).TotalSeconds,
-            FetchSeconds: o.LeasedAt is { } leased ? ((o.StartedAt ?? now) - leased - o.WaitedThere).TotalSeconds : 0,
+            QueueSeconds: o.IsAhead ? (now - o.QueuedAt).TotalSeconds : ((o.LeasedAt ?? now) - o.QueuedAt + o.WaitedThere).TotalSeconds,
+            FetchSeconds: o is { IsAhead: false, LeasedAt: { } leased } ? ((o.StartedAt ?? now) - leased - o.WaitedThere).TotalSeconds : 0,
             RunSeconds: o.StartedAt is { } started ? (now - started).TotalSeconds : 0,
             UploadSeconds: 0),
         TotalSeconds = (now - o.QueuedAt).TotalSeconds,

@@ -11,7 +11,7 @@ internal static class ExecutionStory
 
     /// <param name="execution">Names the page that the link leads to.</param>
     /// <param name="worker">Who ran it.</param>
-    /// <param name="attempt">Told only when it was not the first.</param>
+    /// <param name="attempt">Of those that count. Told only when it was not the first.</param>
     /// <param name="queued">From being accepted to being leased.</param>
     /// <param name="remark">What the worker has to say, or empty.</param>
     public static string OfRun(ExecutionId execution, string worker, int attempt, TimeSpan queued, string remark, Uri? web)

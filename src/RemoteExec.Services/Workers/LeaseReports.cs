@@ -65,7 +65,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
             Message = ran && !isSuccess && said.Length == 0
                 ? ExecutionStory.OfFailedCommand(id.Execution, options.WebAddress)
                 : ExecutionStory.OfRun(
-                    id.Execution, lease.WorkerId, id.Attempt, lease.InLine, Remark(fault, said), options.WebAddress),
+                    id.Execution, lease.WorkerId, lease.Tries, lease.InLine, Remark(fault, said), options.WebAddress),
         };
         return new ExecutionOutcome
         {
