@@ -26,6 +26,40 @@ public sealed class WaitingRoomTests
     }
 
     [Test]
+    public async Task What_waits_at_a_busy_worker_runs_on_another_that_has_a_waiting_room_of_its_own()
+    {
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--slots", "1");
+        await using var endless = Run(server, "exec sleep 100000");
+        await Eventually.TrueAsync(() => "it runs", Within, async () => await CountAsync(server, "running") == 1);
+        await using var second = WorkerProcess.Start(server, Lab.NewFolder("worker"), "--slots", "1", "--prefetch", "1");
+        await using var other = Run(server, "exec sleep 200000");
+        await Eventually.TrueAsync(() => "both run", Within, async () => await CountAsync(server, "running") == 2);
+        var waiting = Enumerable.Range(0, 6).Select(i => Run(server, $"echo ran {i}")).ToArray();
+        try
+        {
+            await Eventually.TrueAsync(() => "one waits at each, and the others in line", Within, async () =>
+                (await CountAsync(server, "assigned"), await CountAsync(server, "queued")) == (2, 4));
+            other.Interrupt();
+
+            for (int i = 0; i < waiting.Length; i++)
+            {
+                Assert.That(
+                    (await waiting[i].Exited.WaitAsync(Within), waiting[i].StandardOutput.ToString()), Is.EqualTo((0, $"ran {i}\n")), () => waiting[i].Output.ToString());
+            }
+
+            Assert.That(endless.Exited.IsCompleted, Is.False, "one of them waited for its slot at first");
+        }
+        finally
+        {
+            foreach (var client in waiting) await client.DisposeAsync();
+        }
+
+        endless.Interrupt();
+        await second.StopAsync();
+        await server.StopAsync();
+    }
+
+    [Test]
     public async Task Ctrl_C_of_rexec_frees_the_slots_and_the_places_in_line()
     {
         // Who was lost would keep them for an hour.
