@@ -256,6 +256,17 @@ internal sealed class LeaseReportsTests
         Assert.That(blob.ExitCode, Is.EqualTo(3));
     }
 
+    [TestCase(1, "in the queue")]
+    [TestCase(2, "in the queue, attempt 2")]
+    public async Task A_client_is_told_of_attempts_and_not_of_what_was_called_back(int tries, string end)
+    {
+        var report = new ReportRequest { WorkerId = "w1", Status = new RpcStatus(), InlineResult = new ActionResult() };
+        var outcome = await new LeaseReports(EmptyStore(), new ServicesOptions(), _time).ToOutcomeAsync(
+            Id with { Attempt = 7 }, Lease() with { Tries = tries }, report, CancellationToken.None);
+
+        Assert.That(ResponseOf(outcome).Message, Does.EndWith(end));
+    }
+
     private ValueTask<ExecutionOutcome> ReadAsync(IBlobStore store, Action<ReportRequest> change)
     {
         var report = new ReportRequest { WorkerId = "w1", Status = new RpcStatus() };

@@ -58,6 +58,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         yield return Case("no slots", hello => hello.Slots = 0);
         yield return Case("too many slots", hello => hello.Slots = int.MaxValue);
         yield return Case("nameless property", hello => hello.Properties.Add(new Build.Bazel.Remote.Execution.V2.Platform.Types.Property()));
+        yield return Case("nothing that waits", hello => hello.Waiting.Add(new LeaseId { ExecutionId = "x", Attempt = 1 }));
         yield return Case("no lease", hello => hello.Running.Add(new LeaseId { ExecutionId = "x", Attempt = 1 }));
     }
 
