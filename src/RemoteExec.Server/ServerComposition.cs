@@ -48,7 +48,7 @@ internal static class ServerComposition
             var history = new ActionHistory(HistoryRecordsMax, HistoryBytesMax);
 
             // Bytes.
-            var blobs = running.Own(await DiskBlobStore.OpenAsync(
+            var files = running.Own(await DiskBlobStore.OpenAsync(
                 new DiskBlobStoreOptions
                 {
                     Directory = paths.Blobs,
@@ -58,7 +58,9 @@ internal static class ServerComposition
                     Observer = metrics.Blobs,
                 },
                 time, cancellationToken));
-            metrics.WatchBlobs(() => blobs.Usage);
+            metrics.WatchBlobs(() => files.Usage);
+            var blobs = new ChunkedBlobStore(
+                files, running.Own(ChunkLists.Open(new ChunkListsOptions { Directory = paths.Chunks, Retention = options.Retention }, time)));
             metrics.WatchDisk(() => DataDirectory.FreeBytes(paths.DataDirectory));
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
             var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
@@ -89,7 +91,7 @@ internal static class ServerComposition
                 await scheduler.StartAsync(cancellationToken);
                 metrics.WatchJournal(() => journal.LengthBytes);
                 metrics.WatchQueue(scheduler.Snapshot);
-                var (found, stored) = (scheduler.Snapshot(), blobs.Usage);
+                var (found, stored) = (scheduler.Snapshot(), files.Usage);
                 running.Begun = () => events.Recovered(found, stored);
             }
 
@@ -123,21 +125,21 @@ internal static class ServerComposition
                 LiveOutput = (lease, stream, newestBytesMax) => services.LiveLogs?.Peek(lease, stream, newestBytesMax) is { } soFar
                     ? new OutputSoFar(soFar.Head, soFar.Newest, soFar.LengthBytes)
                     : default,
-                Storage = () => blobs.Usage,
+                Storage = () => files.Usage,
             });
             var worker = options.Plays(ServerRole.Worker)
                 ? running.Own(await LocalWorker.CreateAsync(
-                    WorkerOptionsOf(options, paths), blobs, remote: null,
+                    WorkerOptionsOf(options, paths), new LocalChunkedBlobStore(files, blobs), remote: null,
                     running.Own(new InProcessConnector(services.Workers!)), // a worker implies a coordinator
                     time, run.Logs, cancellationToken))
                 : null;
 
             var ports = new ServerPorts(rpc, grpc, web, http, run, running);
-            var store = blobs.Usage;
+            var store = files.Usage;
             running.Health.Warnings =
                 [.. Dangers.Of(grpc, http, options), .. Dangers.OfLimit(store.LimitBytes, store.UsedBytes, DataDirectory.FreeBytes(paths.DataDirectory), paths.DataDirectory)];
             running.Take(scheduler, services, ports, worker, () => Welcome.Text(
-                serving.Version, $"grpc://{ReachableAs(rpc.EndPoint)}", new Uri($"http://{ReachableAs(IPEndPoint.Parse(web.Address.Authority))}"), running.Health.Warnings, options, blobs.Usage, worker));
+                serving.Version, $"grpc://{ReachableAs(rpc.EndPoint)}", new Uri($"http://{ReachableAs(IPEndPoint.Parse(web.Address.Authority))}"), running.Health.Warnings, options, files.Usage, worker));
             return ports;
         }
         catch

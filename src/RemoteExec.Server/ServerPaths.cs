@@ -10,6 +10,9 @@ internal sealed record ServerPaths(string DataDirectory)
 
     public string ActionCache => Path.Combine(DataDirectory, "ac");
 
+    /// <summary>Which chunks large blobs consist of.</summary>
+    public string Chunks => Path.Combine(DataDirectory, "chunks");
+
     public string Journal => Path.Combine(DataDirectory, "journal");
 
     /// <summary>Holds <c>work/</c>.</summary>

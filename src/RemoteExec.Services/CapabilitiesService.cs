@@ -39,6 +39,15 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         // Identity needs no announcing, and some clients look at the first only (siso).
         SupportedCompressors = { WireCompressor.Zstd },
         SupportedBatchUpdateCompressors = { WireCompressor.Zstd },
+        SplitBlobSupport = true,
+        SpliceBlobSupport = true,
+        // Both: Bazel takes FastCDC where it may choose (REAPI C8).
+        FastCdc2020Params = new FastCdc2020Params { AvgChunkSizeBytes = (ulong)options.Chunking.FastCdcAverageBytes },
+        RepMaxCdcParams = new RepMaxCdcParams
+        {
+            MinChunkSizeBytes = (ulong)options.Chunking.RepMaxMinBytes,
+            HorizonSizeBytes = (ulong)options.Chunking.RepMaxHorizonBytes,
+        },
     };
 
     private static ExecutionCapabilities ForExecution() => new()

@@ -10,9 +10,9 @@ namespace RemoteExec.Services;
 
 /// <summary>
 /// Small blobs in batches, and trees (REAPI 1.7). FindMissingBlobs is served by <see cref="RemoteExec.Services.FindMissingBlobs"/> on the
-/// bytes of its messages; SplitBlob and SpliceBlob are not announced and stay UNIMPLEMENTED.
+/// bytes of its messages, SplitBlob and SpliceBlob by <see cref="ChunkedBlobs"/>.
 /// </summary>
-internal sealed class ContentAddressableStorageService(IBlobStore store, ServicesOptions options, AnswerBudget unsent)
+internal sealed class ContentAddressableStorageService(IBlobStore store, ChunkedBlobs chunked, ServicesOptions options, AnswerBudget unsent)
     : ContentAddressableStorage.ContentAddressableStorageBase
 {
     // Every entry costs an answer of about a hundred bytes, however small its blob.
@@ -96,6 +96,10 @@ internal sealed class ContentAddressableStorageService(IBlobStore store, Service
         using var room = new PageRoom(unsent, context.Peer);
         await _trees.SendAsync(root, request.PageSize, request.PageToken, room, page => responseStream.WriteAsync(page), context.CancellationToken);
     }
+
+    public override Task<SplitBlobResponse> SplitBlob(SplitBlobRequest request, ServerCallContext context) => chunked.SplitAsync(request, context);
+
+    public override Task<SpliceBlobResponse> SpliceBlob(SpliceBlobRequest request, ServerCallContext context) => chunked.SpliceAsync(request, context);
 
     private async ValueTask<BatchReadBlobsResponse.Types.Response> ReadOneAsync(
         WireDigest wire, DigestFunction function, bool mayCompress, CancellationToken cancellationToken)

@@ -38,14 +38,16 @@ public sealed class ServicesComposition : IAsyncDisposable
     private readonly List<string> _names = [""]; // the empty name is the server as a whole (health.proto)
     private readonly ByteStreamService _byteStream;
     private readonly AnswerBudget _unsent;
+    private readonly BlobSplitter _splitter;
 
     /// <param name="cache">Answers complete results only.</param>
     /// <param name="scheduler">Null on a server that only stores.</param>
-    public ServicesComposition(IBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock)
+    public ServicesComposition(ChunkedBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock)
     {
         LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
         _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
         _unsent = new AnswerBudget(options.UnsentAnswersBytesMax, clock);
+        _splitter = new BlobSplitter(store, options.Chunking);
 
         List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor];
         AddStores(store, cache, options);
@@ -91,12 +93,13 @@ public sealed class ServicesComposition : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         LiveLogs?.Dispose();
+        _splitter.Dispose();
         return _byteStream.DisposeAsync();
     }
 
     private void AddStores(IBlobStore store, IActionCache cache, ServicesOptions options)
     {
-        var blobs = new ContentAddressableStorageService(store, options, _unsent);
+        var blobs = new ContentAddressableStorageService(store, new ChunkedBlobs(_splitter, options, _unsent), options, _unsent);
         var findMissing = new FindMissingBlobs(store, _unsent);
         var results = new ActionCacheService(cache, store, options, _unsent);
 

@@ -1,4 +1,5 @@
 using RemoteExec.Protocol;
+using RemoteExec.Storage;
 
 namespace RemoteExec.Services;
 
@@ -27,6 +28,9 @@ public sealed record ServicesOptions
 
     /// <summary>The largest blob taken (REAPI BW8).</summary>
     public long BlobBytesMax { get; init; } = 64L << 30;
+
+    /// <summary>How large blobs are cut, here and by clients.</summary>
+    public ChunkingOptions Chunking { get; init; } = ChunkingOptions.Default;
 
     /// <summary>For actions that name no timeout.</summary>
     public TimeSpan ActionTimeoutDefault { get; init; } = TimeSpan.FromHours(1);

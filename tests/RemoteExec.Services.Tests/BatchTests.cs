@@ -157,13 +157,6 @@ internal sealed class BatchTests : ServicesFixture
         Assert.That(await IsStoredAsync(DigestOf("x")), Is.False);
     }
 
-    [Test] // REAPI R9, R10: not announced
-    public async Task Split_and_splice_are_UNIMPLEMENTED()
-    {
-        Assert.That(await CodeOf(async () => await Cas.SplitBlobAsync(new SplitBlobRequest())), Is.EqualTo(StatusCode.Unimplemented));
-        Assert.That(await CodeOf(async () => await Cas.SpliceBlobAsync(new SpliceBlobRequest())), Is.EqualTo(StatusCode.Unimplemented));
-    }
-
     [Test] // REAPI BW8: also in batches
     public async Task A_blob_above_the_announced_size_is_refused()
     {

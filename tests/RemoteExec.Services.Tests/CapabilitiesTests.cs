@@ -27,7 +27,16 @@ internal sealed class CapabilitiesTests : ServicesFixture
         Assert.That(cache.MaxBatchTotalSizeBytes, Is.EqualTo((4 << 20) - (64 << 10)));
         Assert.That(cache.MaxCasBlobSizeBytes, Is.EqualTo(Options.BlobBytesMax));
         Assert.That(cache.SymlinkAbsolutePathStrategy, Is.EqualTo(SymlinkAbsolutePathStrategy.Types.Value.Disallowed));
-        Assert.That(cache.SplitBlobSupport || cache.SpliceBlobSupport, Is.False);
+    }
+
+    [Test] // REAPI K2, C8: what REAPI recommends, and Bazel takes for granted
+    public async Task Chunks_are_announced_in_the_recommended_sizes()
+    {
+        var cache = (await AskAsync()).CacheCapabilities;
+
+        Assert.That(cache.SplitBlobSupport && cache.SpliceBlobSupport);
+        Assert.That(cache.FastCdc2020Params, Is.EqualTo(new FastCdc2020Params { AvgChunkSizeBytes = 512 << 10 }));
+        Assert.That(cache.RepMaxCdcParams, Is.EqualTo(new RepMaxCdcParams { MinChunkSizeBytes = 256 << 10, HorizonSizeBytes = 8 * 256 << 10 }));
     }
 
     [Test] // REAPI K3, D3

@@ -5,7 +5,7 @@ using RemoteExec.Rpc.Tests;
 
 namespace RemoteExec.Services.Tests;
 
-/// <summary>Methods of the services we offer that nobody has written: their generated base answers without a word.</summary>
+/// <summary>A method of a service we offer that nobody has written would be answered by its generated base, without a word.</summary>
 internal sealed class UnwrittenMethodTests : ServicesFixture
 {
     // No message at all, in its frame.
@@ -21,7 +21,7 @@ internal sealed class UnwrittenMethodTests : ServicesFixture
         select method;
 
     [Test]
-    public async Task F07_what_is_not_offered_says_so_in_a_sentence()
+    public async Task F07_every_method_of_the_services_that_are_offered_is_written()
     {
         var unoffered = new List<string>();
         using var peer = await Http2Peer.ConnectAsync(EndPoint);
@@ -33,12 +33,9 @@ internal sealed class UnwrittenMethodTests : ServicesFixture
             await peer.SendDataAsync(stream, isEnd: true, EmptyMessage);
             var answer = await peer.ReadAnswerAsync(stream);
             stream += 2;
-            if (answer["grpc-status"] != "12") continue; // UNIMPLEMENTED
-
-            unoffered.Add(method.Name);
-            Assert.That(answer["grpc-message"], Is.EqualTo($"{path} is not offered by this server"));
+            if (answer["grpc-status"] == "12") unoffered.Add(method.Name); // UNIMPLEMENTED
         }
 
-        Assert.That(unoffered, Does.Contain("SplitBlob").And.Contain("SpliceBlob"));
+        Assert.That(unoffered, Is.Empty);
     }
 }

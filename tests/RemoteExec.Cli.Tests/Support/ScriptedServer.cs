@@ -29,7 +29,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
     {
         var blobs = new MemoryBlobStore(limitBytes: 512 << 20, TimeSpan.FromHours(1), TimeProvider.System);
         var results = new MemoryActionCache(limitBytes: 64 << 20);
-        var services = new ServicesComposition(blobs, results, scheduler: null, new ServicesOptions(), TimeProvider.System);
+        var services = new ServicesComposition(new ChunkedBlobStore(blobs, ChunkLists.Open(new ChunkListsOptions(), TimeProvider.System)), results, scheduler: null, new ServicesOptions(), TimeProvider.System);
         var executions = new ScriptedExecutions();
         services.Methods.Add<ScriptedExecutions>(RpcLimits.Default, binder => Execution.BindService(binder, executions));
         services.Methods.Add<ScriptedOperations>(RpcLimits.Default, binder => Operations.BindService(binder, new ScriptedOperations(executions)));

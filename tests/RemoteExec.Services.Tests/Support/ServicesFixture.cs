@@ -35,6 +35,8 @@ internal abstract class ServicesFixture
 
     protected MemoryBlobStore Store { get; private set; } = null!;
 
+    protected ChunkLists ChunkLists { get; private set; } = null!;
+
     protected IActionCache Cache { get; private set; } = null!;
 
     protected Scheduler Scheduler { get; private set; } = null!;
@@ -80,6 +82,7 @@ internal abstract class ServicesFixture
         _soon = new CancellationTokenSource(Patience);
         Time = new ManualTime();
         Store = new MemoryBlobStore(limitBytes: 64 << 20, retention: TimeSpan.FromHours(4), Time);
+        ChunkLists = ChunkLists.Open(new ChunkListsOptions(), Time);
         Cache = new CompletenessCheckingActionCache(new MemoryActionCache(limitBytes: 16 << 20), Store);
         await StartAsync();
     }
@@ -91,6 +94,7 @@ internal abstract class ServicesFixture
         await Scheduler.DisposeAsync();
         await _server.DisposeAsync();
         await _services.DisposeAsync();
+        ChunkLists.Dispose();
         _soon.Dispose();
     }
 
@@ -184,7 +188,7 @@ internal abstract class ServicesFixture
         Scheduler = new Scheduler(
             new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, Journal, Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
-        _services = new ServicesComposition(Served, Cache, Scheduler, Options, Time);
+        _services = new ServicesComposition(new ChunkedBlobStore(Served, ChunkLists), Cache, Scheduler, Options, Time);
         _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers }, Log);
         Channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1, ReceiveBytesMax = 64 << 20 });
     }

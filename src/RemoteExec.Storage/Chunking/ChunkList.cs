@@ -1,0 +1,5 @@
+namespace RemoteExec.Storage;
+
+/// <summary>The chunks whose bytes, one after the other, are a blob. All are of the blob's own hash function.</summary>
+/// <param name="Algorithm">How they were cut, as far as that is known.</param>
+public sealed record ChunkList(ChunkingAlgorithm Algorithm, IReadOnlyList<Digest> Chunks);

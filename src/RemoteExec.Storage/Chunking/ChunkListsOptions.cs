@@ -1,0 +1,20 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Where chunk lists are kept, and how many.</summary>
+public sealed record ChunkListsOptions
+{
+    /// <summary>A directory of their own, made if absent; null keeps them in memory only.</summary>
+    public string? Directory { get; init; }
+
+    /// <summary>How long a list that was used is kept whatever happens: as long as the store keeps its chunks (D4).</summary>
+    public TimeSpan Retention { get; init; } = TimeSpan.FromHours(4);
+
+    /// <summary>Of all lists together. A million chunks are some 600 GB of blobs, and 60 MB of memory.</summary>
+    public int ChunksMax { get; init; } = 1_000_000;
+
+    /// <summary>Replaced by tests that let it fail.</summary>
+    [AllowNull]
+    internal IDisk Disk { get; init => field = value ?? new Disk(); } = new Disk();
+}

@@ -1,0 +1,21 @@
+namespace RemoteExec.Storage;
+
+/// <summary>How large blobs are cut. The sizes are those that REAPI recommends and clients assume.</summary>
+public sealed record ChunkingOptions
+{
+    public static ChunkingOptions Default { get; } = new();
+
+    /// <summary>REAPI, FastCdc2020Params.avg_chunk_size_bytes.</summary>
+    public int FastCdcAverageBytes { get; init; } = FastCdc2020.AverageBytesDefault;
+
+    /// <summary>REAPI, RepMaxCdcParams.min_chunk_size_bytes.</summary>
+    public int RepMaxMinBytes { get; init; } = RepMaxCdc.ChunkBytesMinDefault;
+
+    /// <summary>REAPI, RepMaxCdcParams.horizon_size_bytes.</summary>
+    public int RepMaxHorizonBytes { get; init; } = RepMaxCdc.ChunkBytesMinDefault * RepMaxCdc.HorizonPerChunkDefault;
+
+    /// <summary>Bazel's client prefers FastCDC too where both are offered.</summary>
+    internal IChunker Create(ChunkingAlgorithm algorithm) => algorithm == ChunkingAlgorithm.RepMaxCdc
+        ? new RepMaxCdc(RepMaxMinBytes, RepMaxHorizonBytes)
+        : new FastCdc2020(FastCdcAverageBytes);
+}

@@ -1,0 +1,43 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace RemoteExec.Storage;
+
+/// <summary>The same on this machine's disk: a chunked blob becomes a file when an action wants it as one.</summary>
+public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStore chunked) : ILocalBlobStore
+{
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        chunked.FindMissingAsync(digests, cancellationToken);
+
+    public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        chunked.OpenReadAsync(digest, offset, cancellationToken);
+
+    public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+        chunked.CreateWriterAsync(digest, cancellationToken);
+
+    public async ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
+    {
+        var missing = await inner.LinkManyAsync(links, cancellationToken);
+        if (missing.Count == 0) return missing;
+
+        var made = new HashSet<Digest>();
+        foreach (var digest in missing)
+        {
+            // Its writer checks the hash: what an action gets is never only as good as a list.
+            if (await chunked.FindChunksAsync(digest, cancellationToken) is { } list
+                && await inner.WriteFromAsync(digest, (offset, _) => ValueTask.FromResult<IBlobReader?>(new ChunkedBlobReader(inner, digest, list.Chunks, offset)), cancellationToken) is not null)
+                made.Add(digest);
+        }
+
+        if (made.Count == 0) return missing;
+        var again = await inner.LinkManyAsync([.. links.Where(link => made.Contains(link.Digest))], cancellationToken);
+        return [.. missing.Where(digest => !made.Contains(digest)), .. again];
+    }
+
+    public ValueTask<Digest> ImportFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
+        inner.ImportFileAsync(function, file, cancellationToken);
+
+    public ValueTask<Digest> TakeFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
+        inner.TakeFileAsync(function, file, cancellationToken);
+
+    public void PutAside(Digest digest) => inner.PutAside(digest);
+}
