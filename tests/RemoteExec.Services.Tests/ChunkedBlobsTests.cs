@@ -86,8 +86,8 @@ internal sealed class ChunkedBlobsTests : ServicesFixture
 
         var answer = await SplitAsync(blob);
 
-        foreach (var chunk in answer.ChunkDigests)
-            Assert.That(await IsStoredAsync(WireDigests.FromWire(chunk, DigestFunction.Blake3, "chunk")));
+        var batch = await Cas.BatchReadBlobsAsync(new BatchReadBlobsRequest { Digests = { answer.ChunkDigests }, DigestFunction = WireDigestFunction.Blake3 });
+        Assert.That(batch.Responses.Select(chunk => Digest.Of(DigestFunction.Blake3, chunk.Data.Span).ToWire()), Is.EqualTo(answer.ChunkDigests));
     }
 
     [TestCase(0)]
@@ -105,16 +105,29 @@ internal sealed class ChunkedBlobsTests : ServicesFixture
         Assert.That(await CodeOf(() => SplitAsync(DigestOf("absent"))), Is.EqualTo(StatusCode.NotFound));
 
     [Test]
+    public async Task Splitting_a_whole_blob_takes_no_room() // REAPI C6
+    {
+        var blob = await StoreBytesAsync(SomeBytes(4, 10 << 20));
+        await StoreBytesAsync(SomeBytes(5, 54 << 20));
+
+        var answer = await SplitAsync(blob);
+
+        Assert.That(await FindMissingAsync(answer.ChunkDigests.Select(wire => WireDigests.FromWire(wire, DigestFunction.Sha256, "chunk"))), Is.Empty);
+        Assert.That(Store.Usage.Blobs, Is.EqualTo(2));
+    }
+
+    [Test]
     public async Task Splitting_without_room_for_chunks_is_RESOURCE_EXHAUSTED() // REAPI C6, G1
     {
-        await StoreBytesAsync(SomeBytes(4, 52 << 20));
-        var blob = await StoreBytesAsync(SomeBytes(5, 10 << 20));
+        var (_, blob, chunks) = await StorePiecesAsync(4, 5 << 20, 5 << 20);
+        await SpliceAsync(blob, chunks);
+        await StoreBytesAsync(SomeBytes(5, 54 << 20));
 
-        var failure = await FailureOf(() => SplitAsync(blob));
+        var failure = await FailureOf(() => SplitAsync(blob, WireChunkingFunction.RepMaxCdc));
 
         Assert.That(failure.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
         Assert.That(failure.Trailers.Any(entry => entry.Key == RpcErrors.DetailsTrailer), "RetryInfo");
-        Assert.That(ChunkLists.Count, Is.Zero);
+        Assert.That((await SplitAsync(blob)).ChunkDigests, Is.EqualTo(chunks.Select(chunk => chunk.ToWire())), "as it was");
     }
 
     [Test]

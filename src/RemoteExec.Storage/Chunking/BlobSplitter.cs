@@ -17,14 +17,13 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
     private readonly SemaphoreSlim _places = new(Math.Max(1, Environment.ProcessorCount / 2));
 
     /// <summary>Finds the chunks of a blob, or makes them; they and the blob are promised from now on.</summary>
-    /// <param name="wanted">How the client would have it; a list that was cut by another function is replaced.</param>
+    /// <param name="wanted">How the client would have it.</param>
     /// <param name="chunksMax">More are of no use to whoever asks.</param>
     /// <returns>Null when the blob is not here, is not what its name says, or has too many chunks.</returns>
     public async ValueTask<ChunkList?> SplitAsync(Digest blob, ChunkingAlgorithm wanted, int chunksMax, CancellationToken cancellationToken)
     {
         if ((await store.FindMissingAsync([blob], cancellationToken)).Count > 0) return null;
-        if (await store.FindChunksAsync(blob, cancellationToken) is { } known && known.Chunks.Count <= chunksMax
-            && (wanted == ChunkingAlgorithm.Unknown || wanted == known.Algorithm))
+        if (await store.FindChunksAsync(blob, wanted == ChunkingAlgorithm.Unknown ? null : wanted, cancellationToken) is { } known && known.Chunks.Count <= chunksMax)
             return known;
 
         var algorithm = wanted == ChunkingAlgorithm.Unknown ? ChunkingAlgorithm.FastCdc2020 : wanted;
@@ -35,9 +34,11 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         await EnterAsync(cancellationToken);
         try
         {
-            if (await CutAsync(blob, chunker, cancellationToken) is not { } chunks) return null;
+            // Parts of a file are chunks as they are; of chunks that were cut otherwise, new ones have to be made.
+            bool isOfWhole = await store.IsInnerAsync(blob, cancellationToken);
+            if (await CutAsync(blob, chunker, isStored: !isOfWhole, cancellationToken) is not { } chunks) return null;
 
-            var list = new ChunkList(algorithm, chunks);
+            var list = new ChunkList(algorithm, chunks) { IsOfWhole = isOfWhole };
             await store.KeepAsync(blob, list);
             return list;
         }
@@ -47,12 +48,11 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         }
     }
 
-    /// <summary>Makes a blob of chunks, whose sizes add up to its own; nothing is written but their list.</summary>
+    /// <summary>Makes a blob of chunks, whose sizes add up to its own; nothing is written but their list, and what was only a part of another blob.</summary>
     /// <exception cref="RpcException">As REAPI's SpliceBlob has them: NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, RESOURCE_EXHAUSTED.</exception>
     public async ValueTask SpliceAsync(Digest blob, ChunkList offered, CancellationToken cancellationToken)
     {
-        var list = offered with { Chunks = await FlattenAsync(offered.Chunks, cancellationToken) };
-        var lost = await store.Inner.FindMissingAsync(list.Chunks, cancellationToken);
+        var lost = await store.FindMissingAsync(offered.Chunks, cancellationToken);
         bool isPresent = (await store.FindMissingAsync([blob], cancellationToken)).Count == 0;
         if (lost.Count > 0)
         {
@@ -62,14 +62,16 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
                 : StorageErrors.Create(StatusCode.NotFound, $"{lost.Count} of the chunks of {blob} are not here, as {lost[0]}");
         }
 
-        // It is here, and so are they: to read all of it again would tell nothing new, unless it is a list that is wanted.
-        if (blob.IsEmpty || list.Chunks is [var whole] && whole == blob) return;
-        if (await store.FindChunksAsync(blob, cancellationToken) is not null) return;
+        // Both are here and promised. To read all of it again would tell nothing new.
+        if (isPresent && (blob.IsEmpty || offered.Chunks is [_] || await store.FindChunksAsync(blob, algorithm: null, cancellationToken) is not null)) return;
 
         await EnterAsync(cancellationToken);
         try
         {
-            await CheckAsync(blob, list.Chunks, cancellationToken);
+            await CheckAsync(blob, offered.Chunks, cancellationToken);
+            // A file needs no chunks beside it; a blob that is to live longer than those it shares parts with does.
+            bool isOfWhole = await store.IsInnerAsync(blob, cancellationToken);
+            var list = offered with { IsOfWhole = isOfWhole, Chunks = isOfWhole ? offered.Chunks : await OwnAsync(offered.Chunks, cancellationToken) };
             await store.KeepAsync(blob, list);
         }
         finally
@@ -87,7 +89,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
     }
 
     /// <summary>Null when what is stored is not the blob.</summary>
-    private async ValueTask<IReadOnlyList<Digest>?> CutAsync(Digest blob, IChunker chunker, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<Digest>?> CutAsync(Digest blob, IChunker chunker, bool isStored, CancellationToken cancellationToken)
     {
         await using var reader = await store.OpenReadAsync(blob, offset: 0, cancellationToken);
         if (reader is null) return null;
@@ -115,7 +117,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
                 start += bytes;
             }
 
-            await StoreAsync(gathered, cancellationToken);
+            if (isStored) await StoreAsync(gathered, cancellationToken);
             chunks.AddRange(gathered.Select(chunk => chunk.Item1));
             lent.Memory[start..filled].CopyTo(lent.Memory);
             filled -= start;
@@ -137,25 +139,34 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         }
     }
 
-    /// <summary>A chunk may itself be a blob that is only here by its chunks.</summary>
-    private async ValueTask<IReadOnlyList<Digest>> FlattenAsync(IReadOnlyList<Digest> chunks, CancellationToken cancellationToken)
+    /// <summary>The same bytes as blobs of their own: what is itself only here by its chunks gives those, and what is a part of a file is copied.</summary>
+    private async ValueTask<IReadOnlyList<Digest>> OwnAsync(IReadOnlyList<Digest> chunks, CancellationToken cancellationToken)
     {
-        var flat = new List<Digest>(chunks.Count);
+        var others = (await store.Inner.FindMissingAsync(chunks, cancellationToken)).ToHashSet();
+        if (others.Count == 0) return chunks;
+
+        var own = new List<Digest>(chunks.Count);
         foreach (var chunk in chunks)
         {
-            if (await store.FindChunkedOnlyAsync(chunk, cancellationToken) is { } list) flat.AddRange(list.Chunks);
-            else flat.Add(chunk);
-            if (flat.Count > ChunkListFormat.ChunksMax)
+            if (others.Contains(chunk) && await store.FindChunkedAsync(chunk, cancellationToken) is { } list) own.AddRange(list.Chunks);
+            else own.Add(chunk);
+            if (own.Count > ChunkListFormat.ChunksMax)
                 throw StorageErrors.Create(StatusCode.InvalidArgument, $"more than {ChunkListFormat.ChunksMax} chunks");
         }
 
-        return flat;
+        foreach (var part in await store.Inner.FindMissingAsync(own, cancellationToken))
+        {
+            if (await store.Inner.WriteFromAsync(part, (offset, cancelled) => store.OpenReadAsync(part, offset, cancelled), cancellationToken) is null)
+                throw StorageErrors.Create(StatusCode.NotFound, $"chunk {part} is not here any more");
+        }
+
+        return own;
     }
 
     /// <summary>The hash is what makes it a blob; who claims it is not asked (REAPI C7).</summary>
     private async ValueTask CheckAsync(Digest blob, IReadOnlyList<Digest> chunks, CancellationToken cancellationToken)
     {
-        await using var reader = new ChunkedBlobReader(store.Inner, blob, chunks, offset: 0);
+        await using var reader = new ChunkedBlobReader(store, blob, chunks, offset: 0);
         using var hasher = DigestHasher.Create(blob.Function);
         await reader.ReadToAsync(Stream.Null, hasher, cancellationToken);
         var actual = hasher.Finish();

@@ -6,9 +6,9 @@ namespace RemoteExec.Storage;
 /// <summary>
 /// The bytes of a list: a <see cref="FramedLog"/> whose bodies are
 /// <code>
-/// hash function (1) | algorithm (1) | blob: hash, size (8) | chunks: hash, size (8) each
+/// hash function (1) | algorithm (1), 0x80 more when the blob is stored whole | blob: hash, size (8) | chunks: hash, size (8) each
 /// </code>
-/// Little-endian. A later list of a blob replaces an earlier one.
+/// Little-endian. A later list of a blob by the same algorithm replaces an earlier one.
 /// </summary>
 internal static class ChunkListFormat
 {
@@ -18,6 +18,7 @@ internal static class ChunkListFormat
     private const int BodyBytesMax = 16 << 20; // the longest hashes, and a size to each
 
     private const int KindBytes = 2;
+    private const byte OfWhole = 0x80;
 
     public static readonly FrameFormat Frames = new() { Magic = "RXCHUNK1", ChecksumFirst = true, BodyBytesMax = BodyBytesMax };
 
@@ -28,7 +29,7 @@ internal static class ChunkListFormat
         byte[] frame = new byte[FrameBytes(blob, list)];
         var body = frame.AsSpan(Frames.HeadBytes);
         body[0] = (byte)blob.Function;
-        body[1] = (byte)list.Algorithm;
+        body[1] = (byte)((byte)list.Algorithm | (list.IsOfWhole ? OfWhole : 0));
         int at = KindBytes;
         Write(blob, body, ref at);
         foreach (var chunk in list.Chunks) Write(chunk, body, ref at);
@@ -54,7 +55,7 @@ internal static class ChunkListFormat
             if (!TryReadDigest(function, entries[((i + 1) * entryBytes)..], out chunks[i])) return false;
         }
 
-        list = new ChunkList((ChunkingAlgorithm)body[1], chunks);
+        list = new ChunkList((ChunkingAlgorithm)(body[1] & ~OfWhole), chunks) { IsOfWhole = (body[1] & OfWhole) != 0 };
         return chunks.Sum(chunk => chunk.SizeBytes) == blob.SizeBytes;
     }
 

@@ -12,35 +12,19 @@ internal sealed class ChunkListLog : IDisposable
 
     private readonly string _path;
     private readonly IDisk _disk;
-    private FramedLog _log;
+    private FramedLog? _log; // begun by the first append: a start on a full disk needs no room
     private bool _isBroken;
 
-    private ChunkListLog(string path, IDisk disk, FramedLog log) => (_path, _disk, _log) = (path, disk, log);
+    private ChunkListLog(string directory, IDisk disk) => (_path, _disk) = (Path.Combine(directory, Name), disk);
 
     /// <summary>Opens the log, and tells every intact list in it, first to last.</summary>
     public static ChunkListLog Open(string directory, IDisk disk, Action<Digest, ChunkList> found)
     {
-        DurableDirectory.Create(disk, directory);
-        string path = Path.Combine(directory, Name);
-        var log = File.Exists(path) ? FramedLog.TryOpen(path, ChunkListFormat.Frames, disk, isAlone: true, out string? fault) : null;
-        if (log is null)
-        {
-            // Its blobs are misses, and misses are uploaded again.
-            log = FramedLog.Begin(path, ChunkListFormat.Frames, disk, isAlone: true);
-            log.Publish();
-            DurableDirectory.Flush(disk, directory);
-        }
-
+        var log = new ChunkListLog(directory, disk);
         try
         {
-            var frames = log.ReadAll();
-            while (frames.TryNext(out _, out var frame))
-            {
-                if (ChunkListFormat.TryRead(frame, out var blob, out var list)) found(blob, list);
-            }
-
-            log.CutAt(frames.End);
-            return new ChunkListLog(path, disk, log);
+            log.Load(found);
+            return log;
         }
         catch
         {
@@ -54,6 +38,7 @@ internal sealed class ChunkListLog : IDisposable
     {
         if (_isBroken) throw new FileSystemException($"flushing {_path}", Errno.EIO);
 
+        _log ??= Begin();
         _log.Append(ChunkListFormat.ToFrame(blob, list));
         _isBroken = true;
         _log.Flush();
@@ -64,7 +49,7 @@ internal sealed class ChunkListLog : IDisposable
     /// <param name="liveBytes">Of what still counts.</param>
     public void Compact(long liveBytes, Func<IReadOnlyList<(Digest Blob, ChunkList List)>> live)
     {
-        if (_log.LengthBytes < CompactBytesMin + (2 * liveBytes)) return;
+        if (_log is null || _log.LengthBytes < CompactBytesMin + (2 * liveBytes)) return;
 
         FramedLog? next = null;
         try
@@ -73,12 +58,12 @@ internal sealed class ChunkListLog : IDisposable
             foreach (var (blob, list) in live()) next.Append(ChunkListFormat.ToFrame(blob, list));
             next.Flush();
             next.Publish();
-            DurableDirectory.Flush(_disk, Path.GetDirectoryName(_path)!);
             (_log, next) = (next, _log);
+            DurableDirectory.Flush(_disk, Path.GetDirectoryName(_path)!);
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
-            // A full disk, for one. Everything is in the old log still, and the next append tries again.
+            // A full disk, for one. Everything is in the log that has the name, and the next append tries again.
             Trace.TraceWarning($"{_path} was not written anew: {failed.Message}");
         }
         finally
@@ -87,5 +72,47 @@ internal sealed class ChunkListLog : IDisposable
         }
     }
 
-    public void Dispose() => _log.Dispose();
+    public void Dispose() => _log?.Dispose();
+
+    private void Load(Action<Digest, ChunkList> found)
+    {
+        if (!File.Exists(_path)) return;
+
+        // One that is no log any more: its blobs are misses, and misses are uploaded again.
+        _log = FramedLog.TryOpen(_path, ChunkListFormat.Frames, _disk, isAlone: true, out _);
+        if (_log is null) return;
+
+        var frames = _log.ReadAll();
+        try
+        {
+            while (frames.TryNext(out _, out var frame))
+            {
+                if (ChunkListFormat.TryRead(frame, out var blob, out var list)) found(blob, list);
+            }
+        }
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
+        {
+            // So are those behind a bad sector.
+        }
+
+        _log.CutAt(frames.End);
+    }
+
+    private FramedLog Begin()
+    {
+        string directory = Path.GetDirectoryName(_path)!;
+        DurableDirectory.Create(_disk, directory);
+        var log = FramedLog.Begin(_path, ChunkListFormat.Frames, _disk, isAlone: true);
+        try
+        {
+            log.Publish();
+            DurableDirectory.Flush(_disk, directory);
+            return log;
+        }
+        catch
+        {
+            log.Dispose();
+            throw;
+        }
+    }
 }

@@ -4,9 +4,9 @@ using Grpc.Core;
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// Which chunks a blob consists of; one list for each blob, the newest. A blob that is stored by its chunks alone is only here, so a list is on
-/// disk before anybody is told of the blob, and none that was used lately gives way to another. What the chunks' store has lost makes a
-/// list worthless; whoever finds that out takes it away.
+/// Which chunks a blob consists of, by each algorithm that it was cut with. A blob that is stored by its chunks alone is only here, and so are chunks
+/// that are parts of a whole one: a list is on disk before anybody is told of them, and none that was used lately gives way to another.
+/// What the store has lost makes a list worthless; whoever finds that out takes it away.
 /// </summary>
 public sealed class ChunkLists : IDisposable
 {
@@ -14,7 +14,8 @@ public sealed class ChunkLists : IDisposable
     private readonly SteadyTime _time;
     private readonly Lock _gate = new();
     private readonly Lock _writing = new(); // taken first
-    private readonly Dictionary<Digest, LinkedListNode<Entry>> _entries = [];
+    private readonly Dictionary<Digest, List<LinkedListNode<Entry>>> _entries = []; // by the blob; a few each, newest last
+    private readonly Dictionary<Digest, (LinkedListNode<Entry> Node, long Offset)> _places = []; // by the chunk
     private readonly LinkedList<Entry> _uses = new(); // first is the oldest
     private readonly ChunkListLog? _log;
     private int _chunks;
@@ -30,7 +31,7 @@ public sealed class ChunkLists : IDisposable
 
     public int Count
     {
-        get { lock (_gate) return _entries.Count; }
+        get { lock (_gate) return _uses.Count; }
     }
 
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
@@ -46,27 +47,36 @@ public sealed class ChunkLists : IDisposable
         }
     }
 
-    /// <summary>Whether there is a list, which is not used by that.</summary>
-    public bool Has(Digest blob)
+    /// <summary>Whether it is a blob with a list or a part of one, which is not used by that.</summary>
+    public bool Has(Digest digest)
     {
-        lock (_gate) return _entries.ContainsKey(blob);
+        lock (_gate) return _entries.ContainsKey(digest) || _places.ContainsKey(digest);
     }
 
-    /// <summary>The list of a blob, used from now on; whether its chunks are all there is not said.</summary>
-    public ChunkList? Find(Digest blob)
+    /// <summary>The newest list of a blob that is asked for, used from now on; whether its chunks are all there is not said.</summary>
+    public ChunkList? Find(Digest blob, Func<ChunkList, bool> isWanted)
     {
         lock (_gate)
         {
-            if (!_entries.TryGetValue(blob, out var node)) return null;
-
-            node.Value.LastUse = _time.GetUtcNow();
-            _uses.Remove(node);
-            _uses.AddLast(node);
-            return node.Value.List;
+            var found = _entries.GetValueOrDefault(blob)?.FindLast(node => isWanted(node.Value.List));
+            if (found is not null) Use(found);
+            return found?.Value.List;
         }
     }
 
-    /// <summary>Keeps a list, in place of any other of the blob; it is durable when this returns.</summary>
+    /// <summary>Where a chunk is that is a part of a whole blob, if that is still there; its list is used from now on.</summary>
+    public ChunkPlace? FindPlace(Digest chunk)
+    {
+        lock (_gate)
+        {
+            if (!_places.TryGetValue(chunk, out var place)) return null;
+
+            Use(place.Node);
+            return new ChunkPlace(place.Node.Value.Blob, place.Offset);
+        }
+    }
+
+    /// <summary>Keeps a list, in place of any other of the blob by the same algorithm; it is durable when this returns.</summary>
     /// <exception cref="RpcException">RESOURCE_EXHAUSTED when there are too many lists in use; UNAVAILABLE when the disk fails.</exception>
     public void Add(Digest blob, ChunkList list)
     {
@@ -79,7 +89,7 @@ public sealed class ChunkLists : IDisposable
             {
                 _log?.Append(blob, list);
             }
-            catch (IOException failed)
+            catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
             {
                 throw StorageErrors.FromErrno(failed.HResult, "storing a list of chunks", _options.Directory!);
             }
@@ -95,7 +105,7 @@ public sealed class ChunkLists : IDisposable
         lock (_gate)
         {
             // On disk it stays until it is in the way; a restart finds it, and then finds out again.
-            if (_entries.TryGetValue(blob, out var node) && ReferenceEquals(node.Value.List, list)) Drop(blob);
+            if (_entries.GetValueOrDefault(blob)?.Find(node => ReferenceEquals(node.Value.List, list)) is { } found) Drop(found);
         }
     }
 
@@ -112,34 +122,62 @@ public sealed class ChunkLists : IDisposable
     private void MakeRoom(Digest blob, int chunks)
     {
         var now = _time.GetUtcNow();
-        int replaced = _entries.TryGetValue(blob, out var present) ? present.Value.List.Chunks.Count : 0;
-        while (_chunks - replaced + chunks > _options.ChunksMax)
+        while (_chunks + chunks > _options.ChunksMax)
         {
             // A promise that has not ended is never broken for a new one.
-            if (_uses.First?.Value is not { } oldest || oldest.Blob == blob || oldest.LastUse + _options.Retention > now)
+            if (_uses.First is not { } oldest || oldest.Value.LastUse + _options.Retention > now)
             {
                 throw StorageErrors.Retriable(
                     StatusCode.ResourceExhausted, $"no room for the {chunks} chunks of {blob}: the lists of other blobs are in use", TimeSpan.FromMinutes(1));
             }
 
-            Drop(oldest.Blob);
+            Drop(oldest);
         }
     }
 
     private void Set(Digest blob, ChunkList list)
     {
-        Drop(blob);
-        _entries[blob] = _uses.AddLast(new Entry(blob, list) { LastUse = _time.GetUtcNow() });
+        if (!_entries.TryGetValue(blob, out var lists)) _entries[blob] = lists = [];
+        // Not before the new one is in: with a blob's last list its entry goes.
+        var replaced = lists.Find(node => node.Value.List.Algorithm == list.Algorithm);
+        var added = _uses.AddLast(new Entry(blob, list) { LastUse = _time.GetUtcNow() });
+        lists.Add(added);
+        if (replaced is not null) Drop(replaced);
         _chunks += list.Chunks.Count;
         _bytes += ChunkListFormat.FrameBytes(blob, list);
+        if (!list.IsOfWhole) return;
+
+        long offset = 0;
+        foreach (var chunk in list.Chunks)
+        {
+            _places[chunk] = (added, offset);
+            offset += chunk.SizeBytes;
+        }
     }
 
-    private void Drop(Digest blob)
+    private void Use(LinkedListNode<Entry> node)
     {
-        if (!_entries.Remove(blob, out var node)) return;
+        node.Value.LastUse = _time.GetUtcNow();
         _uses.Remove(node);
-        _chunks -= node.Value.List.Chunks.Count;
-        _bytes -= ChunkListFormat.FrameBytes(blob, node.Value.List);
+        _uses.AddLast(node);
+    }
+
+    private void Drop(LinkedListNode<Entry> node)
+    {
+        var (blob, list) = (node.Value.Blob, node.Value.List);
+        var lists = _entries[blob];
+        lists.Remove(node);
+        if (lists.Count == 0) _entries.Remove(blob);
+        _uses.Remove(node);
+        _chunks -= list.Chunks.Count;
+        _bytes -= ChunkListFormat.FrameBytes(blob, list);
+        if (!list.IsOfWhole) return;
+
+        foreach (var chunk in list.Chunks)
+        {
+            // Another blob may have the same chunk.
+            if (_places.TryGetValue(chunk, out var place) && place.Node == node) _places.Remove(chunk);
+        }
     }
 
     private sealed class Entry(Digest blob, ChunkList list)

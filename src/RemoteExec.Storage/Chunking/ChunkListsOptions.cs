@@ -11,8 +11,8 @@ public sealed record ChunkListsOptions
     /// <summary>How long a list that was used is kept whatever happens: as long as the store keeps its chunks (D4).</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromHours(4);
 
-    /// <summary>Of all lists together. A million chunks are some 600 GB of blobs, and 60 MB of memory.</summary>
-    public int ChunksMax { get; init; } = 1_000_000;
+    /// <summary>Of all lists together. Half a million chunks are some 300 GB of blobs, and 80 MB of memory.</summary>
+    public int ChunksMax { get; init; } = 500_000;
 
     /// <summary>Replaced by tests that let it fail.</summary>
     [AllowNull]

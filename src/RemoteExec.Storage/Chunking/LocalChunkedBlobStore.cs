@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
 
-/// <summary>The same on this machine's disk: a chunked blob becomes a file when an action wants it as one.</summary>
+/// <summary>The same on this machine's disk: what is no file becomes one when an action wants it as one.</summary>
 public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStore chunked) : ILocalBlobStore
 {
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
@@ -23,8 +23,7 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
         foreach (var digest in missing)
         {
             // Its writer checks the hash: what an action gets is never only as good as a list.
-            if (await chunked.FindChunksAsync(digest, cancellationToken) is { } list
-                && await inner.WriteFromAsync(digest, (offset, _) => ValueTask.FromResult<IBlobReader?>(new ChunkedBlobReader(inner, digest, list.Chunks, offset)), cancellationToken) is not null)
+            if (chunked.Knows(digest) && await inner.WriteFromAsync(digest, (offset, cancelled) => chunked.OpenReadAsync(digest, offset, cancelled), cancellationToken) is not null)
                 made.Add(digest);
         }
 

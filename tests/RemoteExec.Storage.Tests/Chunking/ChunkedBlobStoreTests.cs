@@ -57,22 +57,92 @@ public sealed class ChunkedBlobStoreTests : DiskFixture
     }
 
     [Test]
-    public async Task Splitting_writes_chunks_that_are_there_no_second_time()
+    public async Task Splitting_a_file_stores_nothing_and_its_chunks_are_parts_of_it() // REAPI C6
+    {
+        byte[] data = Blobs.Of(4, 1 << 20);
+        IReadOnlyList<Digest> chunks;
+        await using (var disk = await OpenAsync())
+        {
+            using var lists = OpenLists();
+            using var splitter = new BlobSplitter(new ChunkedBlobStore(disk, lists), Chunking);
+            var whole = await disk.PutAsync(data);
+            chunks = (await splitter.SplitAsync(whole, ChunkingAlgorithm.FastCdc2020, 1000, default))!.Chunks;
+            Assert.That(disk.Usage.Blobs, Is.EqualTo(1));
+        }
+
+        await using var again = await OpenAsync();
+        using var listsAgain = OpenLists();
+        var store = new ChunkedBlobStore(again, listsAgain);
+        Assert.That(chunks, Has.Count.GreaterThan(20));
+        Assert.That(await store.FindMissingAsync(chunks, default), Is.Empty);
+        var read = new List<byte>();
+        foreach (var chunk in chunks)
+        {
+            byte[] bytes = (await store.GetAsync(chunk))!;
+            Assert.That(Blobs.DigestOf(bytes), Is.EqualTo(chunk));
+            read.AddRange(bytes);
+        }
+
+        Assert.That(read, Is.EqualTo(data));
+        await using var writer = await store.CreateWriterAsync(chunks[3], default);
+        Assert.That(writer.AlreadyPresent);
+    }
+
+    [Test]
+    public async Task Who_asks_for_a_part_keeps_the_whole() // DESIGN D4
+    {
+        await using var disk = await OpenAsync(limitBytes: 3 << 20);
+        using var lists = OpenLists();
+        var store = new ChunkedBlobStore(disk, lists);
+        using var splitter = new BlobSplitter(store, Chunking);
+        var whole = await disk.PutAsync(Blobs.Of(5, 1 << 20));
+        var chunks = (await splitter.SplitAsync(whole, ChunkingAlgorithm.Unknown, 1000, default))!.Chunks;
+        await disk.PutAsync(Blobs.Of(6, 2 << 20));
+        Time.Advance(TimeSpan.FromHours(3));
+        await store.FindMissingAsync([chunks[7]], default);
+        Time.Advance(TimeSpan.FromHours(2));
+        await disk.PutAsync(Blobs.Of(7, 2 << 20));
+
+        Assert.That(await store.FindMissingAsync([.. chunks, whole], default), Is.Empty);
+        Time.Advance(TimeSpan.FromHours(5));
+        await disk.PutAsync(Blobs.Of(8, 3 << 20));
+        Assert.That(await store.FindMissingAsync([chunks[7], whole], default), Is.EqualTo(new[] { chunks[7], whole }));
+        Assert.That(await store.OpenReadAsync(chunks[7], 0, default), Is.Null);
+    }
+
+    [Test]
+    public async Task A_blob_that_is_spliced_of_parts_outlives_the_whole_that_they_are_of() // REAPI C7
+    {
+        await using var disk = await OpenAsync(limitBytes: 4 << 20);
+        using var lists = OpenLists();
+        var store = new ChunkedBlobStore(disk, lists);
+        using var splitter = new BlobSplitter(store, Chunking);
+        byte[] data = Blobs.Of(9, 1 << 20);
+        var parts = (await splitter.SplitAsync(await disk.PutAsync(data), ChunkingAlgorithm.Unknown, 1000, default))!.Chunks;
+        byte[] half = data[..(int)parts.Take(10).Sum(part => part.SizeBytes)];
+        await splitter.SpliceAsync(Blobs.DigestOf(half), new ChunkList(ChunkingAlgorithm.Unknown, [.. parts.Take(10)]), default);
+
+        Time.Advance(TimeSpan.FromHours(3));
+        await store.FindMissingAsync([Blobs.DigestOf(half)], default);
+        Time.Advance(TimeSpan.FromHours(2));
+        await disk.PutAsync(Blobs.Of(10, 3 << 20));
+
+        Assert.That(await disk.HasAsync(Blobs.DigestOf(data)), Is.False);
+        Assert.That(await store.GetAsync(Blobs.DigestOf(half)), Is.EqualTo(half));
+    }
+
+    [Test]
+    public async Task A_part_becomes_a_file_when_an_action_wants_it()
     {
         await using var disk = await OpenAsync();
         using var lists = OpenLists();
         var store = new ChunkedBlobStore(disk, lists);
         using var splitter = new BlobSplitter(store, Chunking);
-        byte[] data = Blobs.Of(4, 1 << 20);
-        var (_, chunks) = await SpliceAsync(store, data);
-        var whole = await disk.PutAsync(data);
-        long before = disk.Usage.UsedBytes;
-        lists.Remove(whole, lists.Find(whole)!);
+        var chunks = (await splitter.SplitAsync(await disk.PutAsync(Blobs.Of(11, 200_000)), ChunkingAlgorithm.Unknown, 1000, default))!.Chunks;
 
-        var list = await splitter.SplitAsync(whole, ChunkingAlgorithm.FastCdc2020, 1000, default);
+        Assert.That(await new LocalChunkedBlobStore(disk, store).TryLinkAsync(chunks[1], false, Scratch.Sub("part"), default));
 
-        Assert.That(list!.Chunks, Is.EqualTo(chunks));
-        Assert.That(disk.Usage.UsedBytes, Is.EqualTo(before));
+        Assert.That(Blobs.DigestOf(File.ReadAllBytes(Scratch.Sub("part"))), Is.EqualTo(chunks[1]));
     }
 
     [Test]
