@@ -20,6 +20,8 @@ IBenchmark[] all =
     new WriteBenchmark(),
     new ReadBenchmark(),
     new Blake3Benchmark(),
+    new ChunkingBenchmark(),
+    new IncrementalBenchmark(),
     new RecoveryBenchmark(),
     new BazelBenchmark(),
     new LinesBenchmark(),

@@ -1,0 +1,89 @@
+using Build.Bazel.Remote.Execution.V2;
+using Google.Protobuf;
+using RemoteExec.Core;
+using RemoteExec.EndToEnd;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+using Digest = RemoteExec.Core.Digest;
+using DigestFunction = RemoteExec.Core.DigestFunction;
+
+namespace RemoteExec.Benchmarks;
+
+/// <summary>What a change in the midst of a large blob costs a client that uploads by chunks, and the store.</summary>
+internal sealed class IncrementalBenchmark : IBenchmark
+{
+    private const int BlobBytes = 200 << 20;
+    private const int InsertedBytes = 1 << 10;
+    private const double SharedTarget = 0.01;
+
+    public string Name => "incremental";
+
+    public async Task<IReadOnlyList<Measurement>> RunAsync(Bench bench, CancellationToken cancellationToken)
+    {
+        byte[] blob = new byte[BlobBytes];
+        new Random(200).NextBytes(blob);
+        byte[] inserted = new byte[InsertedBytes];
+        new Random(201).NextBytes(inserted);
+        byte[] changed = [.. blob.AsSpan(0, BlobBytes / 3), .. inserted, .. blob.AsSpan(BlobBytes / 3)];
+
+        await using var server = await bench.StartServerAsync();
+        using var caller = new GrpcCaller(server.GrpcAddress);
+        var rows = new List<Measurement>();
+        foreach (var (name, chunker) in ((string, IChunker)[])[("FastCDC 2020", new FastCdc2020()), ("RepMaxCDC", new RepMaxCdc())])
+        {
+            await UploadAsync(caller, blob, chunker, cancellationToken);
+            double storedBefore = await server.MetricAsync("remoteexec_cas_size_bytes");
+            long sent = await UploadAsync(caller, changed, chunker, cancellationToken);
+            double stored = await server.MetricAsync("remoteexec_cas_size_bytes") - storedBefore;
+            if (await ReadAsync(caller, changed, cancellationToken) != Digest.Of(DigestFunction.Blake3, changed)) throw new InvalidDataException("another blob came back");
+
+            rows.Add(Measurement.Absolute($"1 KiB inserted into 200 MiB, {name}: sent", sent / (double)BlobBytes * 100, "%", Target.AtMost(SharedTarget * 100)));
+            rows.Add(Measurement.Absolute($"1 KiB inserted into 200 MiB, {name}: stored", stored / BlobBytes * 100, "%", Target.AtMost(SharedTarget * 100)));
+        }
+
+        await server.StopAsync();
+        return rows;
+    }
+
+    /// <summary>As Bazel does it: ask for the chunks, upload what is missing, splice. Answers the bytes that were sent, messages included.</summary>
+    private static async Task<long> UploadAsync(GrpcCaller caller, byte[] blob, IChunker chunker, CancellationToken cancellationToken)
+    {
+        var chunks = new List<(Digest Digest, Range Place)>();
+        for (int start = 0; start < blob.Length;)
+        {
+            int bytes = chunker.Next(blob.AsSpan(start), isLast: true);
+            chunks.Add((Digest.Of(DigestFunction.Sha256, blob.AsSpan(start, bytes)), start..(start + bytes)));
+            start += bytes;
+        }
+
+        var question = new FindMissingBlobsRequest { BlobDigests = { chunks.Select(chunk => chunk.Digest.ToWire()) } };
+        var answer = await caller.UnaryAsync(Methods.FindMissingBlobs, question, FindMissingBlobsResponse.Parser, cancellationToken);
+        var missing = answer.MissingBlobDigests.Select(wire => wire.Hash).ToHashSet();
+        long sent = question.CalculateSize();
+        foreach (var (digest, place) in chunks.Where(chunk => missing.Remove(chunk.Digest.Hash)))
+        {
+            var batch = new BatchUpdateBlobsRequest { Requests = { new BatchUpdateBlobsRequest.Types.Request { Digest = digest.ToWire(), Data = ByteString.CopyFrom(blob.AsSpan(place)) } } };
+            await caller.UnaryAsync(Methods.BatchUpdateBlobs, batch, BatchUpdateBlobsResponse.Parser, cancellationToken);
+            sent += batch.CalculateSize();
+        }
+
+        var splice = new SpliceBlobRequest
+        {
+            BlobDigest = Digest.Of(DigestFunction.Sha256, blob).ToWire(),
+            ChunkDigests = { chunks.Select(chunk => chunk.Digest.ToWire()) },
+        };
+        await caller.UnaryAsync(Methods.SpliceBlob, splice, SpliceBlobResponse.Parser, cancellationToken);
+        return sent + splice.CalculateSize();
+    }
+
+    /// <summary>The whole, read back by its name.</summary>
+    private static async Task<Digest> ReadAsync(GrpcCaller caller, byte[] blob, CancellationToken cancellationToken)
+    {
+        using var hasher = DigestHasher.Create(DigestFunction.Blake3);
+        var question = new Google.Bytestream.ReadRequest { ResourceName = $"blobs/{Digest.Of(DigestFunction.Sha256, blob)}" };
+        await caller.ReadAllAsync(
+            Methods.Read, new ByteArrayContent(GrpcCaller.Frame(question)),
+            message => hasher.Append(Google.Bytestream.ReadResponse.Parser.ParseFrom(message.Span).Data.Span), cancellationToken);
+        return hasher.Finish();
+    }
+}
