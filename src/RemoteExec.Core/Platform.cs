@@ -34,12 +34,12 @@ public sealed class Platform : IEquatable<Platform>
         IEnumerable<PlatformProperty> properties, [NotNullWhen(true)] out Platform? platform, [NotNullWhen(false)] out string? error)
     {
         platform = null;
-        var taken = properties.Take(PropertiesMax + 1).ToArray();
+        var taken = properties.Distinct().Take(PropertiesMax + 1).ToArray();
         error = Check(taken);
         if (error is not null) return false;
 
         Array.Sort(taken);
-        platform = taken.Length == 0 ? Empty : new Platform([.. taken.Distinct()]);
+        platform = taken.Length == 0 ? Empty : new Platform([.. taken]);
         return true;
     }
 

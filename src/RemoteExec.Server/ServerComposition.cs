@@ -179,8 +179,8 @@ internal static class ServerComposition
     private static WorkerOptions WorkerOptionsOf(ServerOptions options, ServerPaths paths) => new()
     {
         WorkerId = LocalWorkerId,
-        // No other can say that it lives here.
-        Home = $"process {Environment.ProcessId} of {Environment.MachineName}",
+        // No other can say that it lives here, or guess it.
+        Home = $"process {Guid.NewGuid():N}",
         Pool = options.Pool,
         Slots = options.Slots,
         Prefetch = options.Slots,

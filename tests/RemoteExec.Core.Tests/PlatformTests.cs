@@ -45,6 +45,10 @@ public sealed class PlatformTests
         Assert.That(error, Does.Contain("more than 256"));
     }
 
+    [Test]
+    public void A_pair_that_is_repeated_counts_once() =>
+        Assert.That(Platform.TryCreate(Enumerable.Repeat(new PlatformProperty("p", "v"), 1000), out var platform, out _) && platform.Properties.Length == 1);
+
     [TestCase("OSFamily=linux", "OSFamily", "linux")]
     [TestCase("flags=a=b", "flags", "a=b")]
     [TestCase("empty=", "empty", "")]

@@ -43,6 +43,20 @@ public sealed class CliTests
         });
     }
 
+    [Test] // as daemons start programs
+    public async Task Run_without_a_standard_input_sends_none()
+    {
+        await using var process = ChildProcess.Start(
+            "/bin/sh", ["-c", "exec \"$0\" run -- echo hi <&-", BuiltPrograms.Cli], "/", new Dictionary<string, string?>
+            {
+                [BuiltPrograms.Runtime.Name] = BuiltPrograms.Runtime.Value,
+                ["REXEC_SERVER"] = $"grpc://{Server.GrpcAddress}",
+            });
+
+        Assert.That(await process.Exited.WaitAsync(EndWithin), Is.EqualTo(Done), process.Output.ToString);
+        Assert.That(process.StandardOutput.ToString(), Is.EqualTo("hi\n"));
+    }
+
     [Test]
     public async Task Run_fetches_a_folder_with_its_links_and_its_empty_folders()
     {

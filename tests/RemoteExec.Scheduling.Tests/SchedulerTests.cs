@@ -248,6 +248,20 @@ internal sealed class SchedulerTests
     }
 
     [Test]
+    public async Task A_worker_that_takes_nothing_of_what_it_is_told_ends_like_one_that_is_gone()
+    {
+        await using var worker = _scheduler.Join(Build.Worker());
+        LeaseId[] strays = [.. Enumerable.Range(1, WorkerSession.CommandsMax + 2).Select(number => new LeaseId(new ExecutionId((UInt128)number), 1))];
+        worker.Heartbeat(strays);
+        await Settled();
+
+        int told = 0;
+        while (worker.Commands.TryRead(out _)) told++;
+        await worker.Commands.Completion;
+        Assert.That(told, Is.EqualTo(WorkerSession.CommandsMax + 1));
+    }
+
+    [Test]
     public async Task Feeds_end_with_UNAVAILABLE_when_they_must_and_a_finished_one_with_its_result()
     {
         await using var worker = _scheduler.Join(Build.Worker());

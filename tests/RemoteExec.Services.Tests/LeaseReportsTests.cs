@@ -10,6 +10,7 @@ using Any = Google.Protobuf.WellKnownTypes.Any;
 using BadRequest = Google.Rpc.BadRequest;
 using Blame = RemoteExec.Scheduling.Blame;
 using DebugInfo = Google.Rpc.DebugInfo;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
 using LeaseId = RemoteExec.Scheduling.LeaseId;
 using PreconditionFailure = Google.Rpc.PreconditionFailure;
 using Timestamp = Google.Protobuf.WellKnownTypes.Timestamp;
@@ -85,6 +86,19 @@ internal sealed class LeaseReportsTests
         var outcome = await ReadAsync(EmptyStore(), report => (report.Status, report.Blame) = (new RpcStatus { Code = said, Message = "no" }, WireBlame.Action));
 
         Assert.That((outcome.Code, ResponseOf(outcome).Status.Code), Is.EqualTo((code, (int)code)));
+    }
+
+    [Test] // TRUST A4: sums of these are kept for as long as the server lives
+    public void What_an_action_cannot_have_used_is_nothing()
+    {
+        var clean = WorkerWords.Clean(new Usage
+        {
+            InputBytes = -1, FetchedBytes = 1L << 62, OutputBytes = 7, MemoryPeakBytes = long.MinValue,
+            UserTime = new Duration { Seconds = -3 }, SystemTime = new Duration { Seconds = 2, Nanos = 5 },
+        });
+
+        Assert.That((clean.InputBytes, clean.FetchedBytes, clean.OutputBytes, clean.MemoryPeakBytes), Is.EqualTo((0L, 0L, 7L, 0L)));
+        Assert.That((clean.UserTime, clean.SystemTime), Is.EqualTo((new Duration(), new Duration { Seconds = 2, Nanos = 5 })));
     }
 
     [Test] // TRUST A4

@@ -17,7 +17,7 @@ internal sealed class CliConsole(Stream output, Stream error)
 
     public static CliConsole OfProcess() => new(StandardStreams.Output, StandardStreams.Error)
     {
-        Input = Console.IsInputRedirected ? StandardStreams.Input : null,
+        Input = Console.IsInputRedirected && StandardStreams.HasInput() ? StandardStreams.Input : null,
         IsWatched = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb",
     };
 

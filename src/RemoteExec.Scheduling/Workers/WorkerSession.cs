@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using RemoteExec.Core;
 
 namespace RemoteExec.Scheduling;
 
@@ -10,11 +11,12 @@ namespace RemoteExec.Scheduling;
 /// </summary>
 public sealed class WorkerSession : IAsyncDisposable
 {
+    // An offer needs a free slot, but a worker may name whatever leases it likes, and is told to cancel each that is not its own.
+    internal const int CommandsMax = 4 * Pools.SlotsMax;
+
     private readonly Scheduler _scheduler;
 
-    // Unbounded as a channel, bounded by the rules: an offer needs a free slot, a cancel needs an offer.
-    private readonly Channel<WorkerCommand> _commands =
-        Channel.CreateUnbounded<WorkerCommand>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<WorkerCommand> _commands = Channel.CreateUnbounded<WorkerCommand>();
 
     // Offers that are on their way to the worker: until they have left it cannot name them.
     private readonly ConcurrentDictionary<LeaseId, Holding> _unsent = new();
@@ -68,6 +70,7 @@ public sealed class WorkerSession : IAsyncDisposable
         if (offered is not null && command is WorkerCommand.OfferLease offer) _unsent[offer.Lease.Id] = offered;
         // False when the connection is gone already: then its leases are the queue's worry.
         _commands.Writer.TryWrite(command);
-        if (command is WorkerCommand.End) _commands.Writer.TryComplete();
+        // Who takes nothing of what it is told ends like one that is gone.
+        if (command is WorkerCommand.End || _commands.Reader.Count > CommandsMax) _commands.Writer.TryComplete();
     }
 }

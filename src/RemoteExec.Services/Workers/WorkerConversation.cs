@@ -74,7 +74,7 @@ public sealed class WorkerConversation
             throw refused.ToRpc();
         }
 
-        if (report.Usage is { } usage) _options.Observer.ActionUsed(usage);
+        if (report.Usage is { } usage) _options.Observer.ActionUsed(WorkerWords.Clean(usage));
         _logs.End(lease);
         return new ReportResponse();
     }

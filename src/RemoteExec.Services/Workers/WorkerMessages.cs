@@ -19,6 +19,9 @@ namespace RemoteExec.Services;
 internal static class WorkerMessages
 {
     // A duration of protobuf may be longer than ours; nobody waits for a year.
+    // What runs and what waits, and twice as much that is over and not acknowledged.
+    private const int LeasesMax = 4 * Pools.SlotsMax;
+
     private const long SecondsMax = 365 * 24 * 3600;
 
     private const int NameLengthMax = 256;
@@ -89,7 +92,9 @@ internal static class WorkerMessages
         }
     }
 
-    public static ImmutableArray<LeaseId> LeaseIds(IEnumerable<WireLeaseId> wire) => [.. wire.Select(FromWire)];
+    public static ImmutableArray<LeaseId> LeaseIds(IReadOnlyCollection<WireLeaseId> wire) => wire.Count <= LeasesMax
+        ? [.. wire.Select(FromWire)]
+        : throw RpcErrors.Invalid($"a worker names {wire.Count} leases, at most {LeasesMax} can be in its hands");
 
     public static LeaseId FromWire(WireLeaseId? wire)
     {

@@ -5,6 +5,7 @@ using Google.Rpc;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
+using RemoteExec.Protocol.V1;
 using RemoteExec.Scheduling;
 using Enum = System.Enum;
 
@@ -20,6 +21,10 @@ internal static class WorkerWords
     private const int SentenceBytesMax = 4 * 1024;
 
     private const int NameBytesMax = 512;
+
+    // A pebibyte, and a year on a thousand processors: more than one action can use.
+    private const long AmountMax = 1L << 50;
+    private const long UsedSecondsMax = 1000L * 366 * 24 * 3600;
 
     // Ours has two at most; each is a message of its own to a client.
     private const int DetailsMax = 8;
@@ -42,6 +47,25 @@ internal static class WorkerWords
         clean.Details.AddRange(status.Details.Take(DetailsMax).Select(Clean).OfType<Any>());
         return clean;
     }
+
+    /// <summary>Sums of these are kept for as long as the server lives: what cannot be is nothing.</summary>
+    public static Usage Clean(Usage usage)
+    {
+        var clean = usage.Clone();
+        clean.UserTime = Clean(usage.UserTime);
+        clean.SystemTime = Clean(usage.SystemTime);
+        clean.MemoryPeakBytes = Clean(usage.MemoryPeakBytes);
+        clean.InputBytes = Clean(usage.InputBytes);
+        clean.InputFiles = Clean(usage.InputFiles);
+        clean.OutputBytes = Clean(usage.OutputBytes);
+        clean.FetchedBytes = Clean(usage.FetchedBytes);
+        return clean;
+    }
+
+    private static long Clean(long amount) => amount is >= 0 and <= AmountMax ? amount : 0;
+
+    private static Duration Clean(Duration? time) =>
+        time is { Seconds: >= 0 and <= UsedSecondsMax, Nanos: >= 0 and < 1_000_000_000 } ? time : new Duration();
 
     /// <summary>Later readers compute with these times, and a date that is none breaks them all.</summary>
     /// <exception cref="RpcException">INVALID_ARGUMENT for a time that is none.</exception>
