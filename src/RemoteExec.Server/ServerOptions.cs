@@ -21,7 +21,7 @@ internal sealed class ServerOptions(OptionReader options)
 
     public SizeOrShare? MaxCasSize { get; } = options.OptionalSizeOrShare("max-cas-size", "disk space for blobs, or its share of the disk, such as 60%; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
-    public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse action results from clients; only own workers write them");
+    public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
 
     public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");
 

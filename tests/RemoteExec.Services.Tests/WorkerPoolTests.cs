@@ -60,7 +60,7 @@ internal sealed class WorkerPoolTests : ServicesFixture
         yield return Case("nameless property", hello => hello.Properties.Add(new Build.Bazel.Remote.Execution.V2.Platform.Types.Property()));
         yield return Case("nothing that waits", hello => hello.Waiting.Add(new LeaseId { ExecutionId = "x", Attempt = 1 }));
         yield return Case("more leases than hands", hello => hello.Running.AddRange(
-            Enumerable.Range(1, (4 * Pools.SlotsMax) + 1).Select(attempt => new LeaseId { ExecutionId = new string('1', 32), Attempt = attempt })));
+            Enumerable.Range(1, (4 * RemoteExec.Core.Pools.SlotsMax) + 1).Select(attempt => new LeaseId { ExecutionId = new string('1', 32), Attempt = attempt })));
         yield return Case("no lease", hello => hello.Running.Add(new LeaseId { ExecutionId = "x", Attempt = 1 }));
     }
 
