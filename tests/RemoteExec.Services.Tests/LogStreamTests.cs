@@ -86,6 +86,21 @@ internal sealed class LogStreamTests : ServicesFixture
         call.Dispose();
     }
 
+    [TestCase("")]
+    [TestCase("some/where")] // the Go SDK puts it before whatever name it was given
+    public async Task A_name_that_a_client_has_put_behind_instance_and_keyword_once_more_is_understood(string instance)
+    {
+        using var worker = await JoinAsync();
+        var (call, lease, metadata) = await RunAsync(worker, instance);
+        using var _ = call;
+        await SayAsync(worker, lease, 0, "hello");
+        await worker.FinishAsync(lease, new ActionResult());
+        string prefix = instance.Length == 0 ? "" : instance + "/";
+
+        Assert.That(await ReadToEndAsync(Follow($"{prefix}logstreams/{metadata.StdoutStreamName}")), Is.EqualTo("hello"));
+        Assert.That(await CodeOf(() => ReadToEndAsync(Follow($"else{prefix}/logstreams/{metadata.StdoutStreamName}"))), Is.EqualTo(StatusCode.NotFound));
+    }
+
     [Test]
     public async Task A_late_reader_gets_all_that_is_kept_from_where_it_asks()
     {

@@ -126,14 +126,70 @@ internal sealed class OperationsTests : ServicesFixture
     [TestCase("stage=completed", 0)]
     [TestCase("stage=queued worker=w9", 0)]
     [TestCase("target=//x:y", 0)]
+    [TestCase("stage != completed", 1)]
+    [TestCase("stage=QUEUED", 1)]
+    [TestCase("stage = cache_check", 0)]
+    [TestCase("stage!=queued", 0)]
+    [TestCase("command=true", 1)]
+    [TestCase("command = 'no such program'", 0)]
+    [TestCase("command != \"no such program\"", 1)]
+    [TestCase("platform=OSFamily:linux", 1)]
+    [TestCase("platform=OSFamily=linux", 1)]
+    [TestCase("platform=OSFamily:windows", 0)]
+    [TestCase("invocation_id=i-7", 1)]
+    [TestCase("invocation=i-7", 1)]
+    [TestCase("invocation_id=i-8", 0)]
+    [TestCase("correlated_invocations_id=c-1", 1)]
+    [TestCase("tool_name=tool", 1)]
+    [TestCase("tool_name=\"tool 1.2\"", 1)]
+    [TestCase("tool_name=too", 0)]
+    [TestCase("target_id=//a:b", 1)]
+    [TestCase("action_mnemonic=Compile", 1)]
+    [TestCase("stage != completed AND invocation_id=i-7", 1)]
+    [TestCase("  stage=queued   and target=//a:b ", 1)]
+    [TestCase("stage=queued AND target=//x:y", 0)]
     public async Task A_filter_selects(string filter, int count)
     {
-        await SubmitAsync();
+        var metadata = new RequestMetadata
+        {
+            ToolDetails = new ToolDetails { ToolName = "tool", ToolVersion = "1.2" },
+            ToolInvocationId = "i-7",
+            CorrelatedInvocationsId = "c-1",
+            TargetId = "//a:b",
+            ActionMnemonic = "Compile",
+        };
+        var action = await StoreActionAsync(action => action.Platform = new WirePlatform { Properties = { new WirePlatform.Types.Property { Name = "OSFamily", Value = "linux" } } });
+        using var call = Execution.Execute(
+            new ExecuteRequest { ActionDigest = action.ToWire() },
+            new Metadata { { "build.bazel.remote.execution.v2.requestmetadata-bin", metadata.ToByteArray() } },
+            cancellationToken: Soon);
+        Assert.That(await call.ResponseStream.MoveNext(Soon));
 
         Assert.That((await Operations.ListOperationsAsync(new ListOperationsRequest { Filter = filter })).Operations, Has.Count.EqualTo(count));
     }
 
+    [Test]
+    public async Task A_filter_selects_by_name_and_by_action()
+    {
+        var (name, _) = await SubmitAsync("a");
+        await SubmitAsync("b");
+        var action = (await StoreActionAsync(action => action.Salt = ByteString.CopyFromUtf8("a"))).ToWire();
+
+        foreach (string filter in (string[])[$"name={name}", $"action_digest={action.Hash}", $"action_digest={action.Hash}/{action.SizeBytes}", $"action_digest = {action.Hash}:{action.SizeBytes}"])
+        {
+            var page = await Operations.ListOperationsAsync(new ListOperationsRequest { Filter = filter });
+            Assert.That(page.Operations.Select(operation => operation.Name), Is.EqualTo([name]), filter);
+        }
+    }
+
     [TestCase("stage=nowhere", 0)]
+    [TestCase("stage", 0)]
+    [TestCase("stage=", 0)]
+    [TestCase("stage !", 0)]
+    [TestCase("= queued", 0)]
+    [TestCase("command='open", 0)]
+    [TestCase("platform=linux", 0)]
+    [TestCase("AND", 0)]
     [TestCase("stage=2", 0)]
     [TestCase("colour=red", 0)]
     [TestCase("nonsense", 0)]

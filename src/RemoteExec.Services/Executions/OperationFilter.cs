@@ -1,15 +1,18 @@
+using RemoteExec.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 
 namespace RemoteExec.Services;
 
 /// <summary>
-/// ListOperations' filter (REAPI E20): words <c>key=value</c>, all of which must hold.
-/// Keys: <c>stage</c>, <c>invocation</c>, <c>worker</c>, <c>target</c>.
+/// ListOperations' filter (REAPI E20): conditions <c>key = value</c> or <c>key != value</c>, all of which must hold, with or without spaces,
+/// with or without <c>AND</c> between them. A value with spaces stands in quotes. The keys are those that clients write.
 /// </summary>
 internal sealed class OperationFilter
 {
     private const int LengthMax = 1024;
+    private const string Keys = "stage, name, command (a part of the command line), platform (NAME:VALUE), action_digest, invocation_id, "
+        + "correlated_invocations_id, tool_name, target_id, action_mnemonic and worker";
 
     private readonly List<Func<OperationSnapshot, bool>> _conditions = [];
 
@@ -18,24 +21,58 @@ internal sealed class OperationFilter
         if (text.Length > LengthMax) throw RpcErrors.InvalidField("filter", $"filter has more than {LengthMax} characters");
 
         var filter = new OperationFilter();
-        foreach (string word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        var words = new FilterWords(text);
+        while (words.TryReadCondition(out string key, out bool isEqual, out string value))
         {
-            int equals = word.IndexOf('=', StringComparison.Ordinal);
-            string key = equals < 0 ? word : word[..equals], value = equals < 0 ? "" : word[(equals + 1)..];
-            filter._conditions.Add(key switch
-            {
-                "stage" when Enum.TryParse<OperationStage>(value, ignoreCase: true, out var stage) && !int.TryParse(value, out _) =>
-                    operation => operation.Stage == stage,
-                "invocation" => operation => operation.Request.Origin.ToolInvocationId == value,
-                "worker" => operation => operation.WorkerId == value,
-                "target" => operation => operation.Request.Origin.TargetId == value,
-                _ => throw RpcErrors.InvalidField(
-                    "filter", $"'{RequestOrigins.Clean(word)}' is no condition; stage=, invocation=, worker= and target= are"),
-            });
+            var holds = Condition(key, value);
+            filter._conditions.Add(isEqual ? holds : operation => !holds(operation));
         }
 
         return filter;
     }
 
     public bool Matches(OperationSnapshot operation) => _conditions.TrueForAll(condition => condition(operation));
+
+    private static Func<OperationSnapshot, bool> Condition(string key, string value) => key switch
+    {
+        "stage" => OfStage(value),
+        "name" => operation => operation.Name == value,
+        "command" => operation => operation.Request.CommandLine.Contains(value, StringComparison.Ordinal),
+        "platform" => OfPlatform(value),
+        "action_digest" => operation => IsDigest(operation.Request.Action, value),
+        "invocation_id" or "invocation" => operation => operation.Request.Origin.ToolInvocationId == value,
+        "correlated_invocations_id" => operation => operation.Request.Origin.CorrelatedInvocationsId == value,
+        "tool_name" => operation => IsTool(operation.Request.Origin.ToolName, value),
+        "target_id" or "target" => operation => operation.Request.Origin.TargetId == value,
+        "action_mnemonic" => operation => operation.Request.Origin.ActionMnemonic == value,
+        "worker" => operation => operation.WorkerId == value,
+        _ => throw RpcErrors.InvalidField("filter", $"'{RequestOrigins.Clean(key)}' is no key of a filter; {Keys} are"),
+    };
+
+    /// <summary>As the protocol writes them, in any case; no numbers. Nothing that can be listed is still in CACHE_CHECK.</summary>
+    private static Func<OperationSnapshot, bool> OfStage(string value) => value.ToUpperInvariant() switch
+    {
+        "CACHE_CHECK" => _ => false,
+        "QUEUED" => operation => operation.Stage == OperationStage.Queued,
+        "EXECUTING" => operation => operation.Stage == OperationStage.Executing,
+        "COMPLETED" => operation => operation.Stage == OperationStage.Completed,
+        _ => throw RpcErrors.InvalidField(
+            "filter", $"'{RequestOrigins.Clean(value)}' is no stage; CACHE_CHECK, QUEUED, EXECUTING and COMPLETED are"),
+    };
+
+    private static Func<OperationSnapshot, bool> OfPlatform(string value)
+    {
+        int middle = value.AsSpan().IndexOfAny(':', '=');
+        if (middle <= 0) throw RpcErrors.InvalidField("filter", $"'{RequestOrigins.Clean(value)}' is no platform property; NAME:VALUE is");
+
+        var property = new PlatformProperty(value[..middle], value[(middle + 1)..]);
+        return operation => operation.Request.Platform.Properties.Contains(property);
+    }
+
+    /// <summary>As clients print them: the hash alone, or with the size.</summary>
+    private static bool IsDigest(Digest digest, string value) => value == digest.Hash || value.Replace(':', '/') == $"{digest.Hash}/{digest.SizeBytes}";
+
+    /// <summary>We keep name and version together; who filters has the name, or both.</summary>
+    private static bool IsTool(string tool, string value) =>
+        tool == value || (value.Length > 0 && tool.StartsWith(value, StringComparison.Ordinal) && tool[value.Length] == ' ');
 }

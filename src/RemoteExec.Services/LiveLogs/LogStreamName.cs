@@ -32,7 +32,7 @@ internal readonly record struct LogStreamName(InstanceName Instance, LeaseId Lea
         if (!IsLogStream(resourceName)) return false;
 
         int slash = resourceName.LastIndexOf('/');
-        string instanceName = slash == Keyword.Length ? "" : resourceName[..(slash - Keyword.Length - 1)];
+        string instanceName = Undoubled(slash == Keyword.Length ? "" : resourceName[..(slash - Keyword.Length - 1)]);
         string[] parts = resourceName[(slash + 1)..].Split('.');
         if (!InstanceName.TryParse(instanceName, out var instance, out _)
             || parts is not [var executionText, var attemptText, var stream]
@@ -44,13 +44,26 @@ internal readonly record struct LogStreamName(InstanceName Instance, LeaseId Lea
 
         var lease = new LeaseId(execution, attempt);
         name = new LogStreamName(instance, lease, stream == Word(OutputStream.Stdout) ? OutputStream.Stdout : OutputStream.Stderr);
-        // One spelling only.
-        return name.ToString() == resourceName;
+        // One spelling only, or that of a client that puts the keyword before a name that has it already.
+        string told = name.ToString();
+        return resourceName == told || resourceName == $"{Prefix(instance)}{Keyword}/{told}";
     }
+
+    /// <summary>The Go SDK reads <c>{instance/}logstreams/</c> + the name that it was given, which begins with the same.</summary>
+    private static string Undoubled(string instanceName)
+    {
+        if (instanceName == Keyword) return "";
+
+        const string middle = "/" + Keyword + "/";
+        int length = (instanceName.Length - middle.Length) / 2;
+        return length > 0 && instanceName == $"{instanceName[..length]}{middle}{instanceName[..length]}" ? instanceName[..length] : instanceName;
+    }
+
+    private static string Prefix(InstanceName instance) => instance == InstanceName.Empty ? "" : $"{instance.Value}/";
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Instance.Value}{(Instance == InstanceName.Empty ? "" : "/")}{Keyword}/{Lease.Execution.Value:x32}.{Lease.Attempt}.{Word(Stream)}");
+        $"{Prefix(Instance)}{Keyword}/{Lease.Execution.Value:x32}.{Lease.Attempt}.{Word(Stream)}");
 
     private static string Word(OutputStream stream) => stream == OutputStream.Stdout ? "stdout" : "stderr";
 }
