@@ -62,8 +62,26 @@ public readonly struct Digest : IEquatable<Digest>
     public static Digest Of(DigestFunction function, ReadOnlySpan<byte> data)
     {
         Span<byte> hash = stackalloc byte[function.HashBytes()];
-        if (function == DigestFunction.Blake3) Blake3.Hasher.Hash(data, hash);
-        else CryptographicOperations.HashData(PlatformDigestHasher.NameOf(function), data, hash);
+        switch (function)
+        {
+            case DigestFunction.Blake3:
+                Blake3.Hasher.Hash(data, hash);
+                break;
+            case DigestFunction.Sha256Tree:
+                Sha256Tree.Hash(data, hash);
+                break;
+            case DigestFunction.GitSha1:
+                using (var hasher = DigestHasher.Create(function, data.Length))
+                {
+                    hasher.Append(data);
+                    return hasher.Finish();
+                }
+
+            default:
+                CryptographicOperations.HashData(PlatformDigestHasher.NameOf(function), data, hash);
+                break;
+        }
+
         return new Digest(function, hash, data.Length);
     }
 

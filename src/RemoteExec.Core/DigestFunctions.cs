@@ -12,14 +12,14 @@ public static class DigestFunctions
     public static IReadOnlyList<DigestFunction> Supported { get; } =
     [
         DigestFunction.Sha256, DigestFunction.Blake3, DigestFunction.Sha1,
-        DigestFunction.Md5, DigestFunction.Sha384, DigestFunction.Sha512,
+        DigestFunction.Md5, DigestFunction.Sha384, DigestFunction.Sha512, DigestFunction.Sha256Tree, DigestFunction.GitSha1,
     ];
 
     public static int HashBytes(this DigestFunction function) => function switch
     {
         DigestFunction.Md5 => 16,
-        DigestFunction.Sha1 => 20,
-        DigestFunction.Sha256 or DigestFunction.Blake3 => 32,
+        DigestFunction.Sha1 or DigestFunction.GitSha1 => 20,
+        DigestFunction.Sha256 or DigestFunction.Blake3 or DigestFunction.Sha256Tree => 32,
         DigestFunction.Sha384 => 48,
         DigestFunction.Sha512 => 64,
         _ => throw new UnreachableException($"digest function {(int)function} was never validated"),
@@ -34,21 +34,31 @@ public static class DigestFunctions
         DigestFunction.Blake3 => "blake3",
         DigestFunction.Sha384 => "sha384",
         DigestFunction.Sha512 => "sha512",
+        DigestFunction.Sha256Tree => "sha256tree",
+        DigestFunction.GitSha1 => "gitsha1",
         _ => throw new UnreachableException($"digest function {(int)function} was never validated"),
     };
 
     /// <summary>
     /// Whether resource names carry the function. REAPI leaves it out for the functions that a hash's length
-    /// tells apart; BLAKE3 has the length of SHA-256 and must be named.
+    /// tells apart; those that have the length of another must be named.
     /// </summary>
-    public static bool IsNamedInResources(this DigestFunction function) => function == DigestFunction.Blake3;
+    public static bool IsNamedInResources(this DigestFunction function) =>
+        function is DigestFunction.Blake3 or DigestFunction.Sha256Tree or DigestFunction.GitSha1;
 
     /// <summary>
     /// Infers an unset <c>digest_function</c> from the length of a hash (REAPI, ExecuteRequest.digest_function).
-    /// Never BLAKE3: a client has to name it.
+    /// Never BLAKE3, SHA256TREE or GITSHA1: a client has to name them.
     /// </summary>
-    public static bool TryInfer(int hexLength, out DigestFunction function)
+    /// <param name="unnamed">Which one is meant, where a farm's clients hash with another and never say so; <c>default</c> is REAPI's rule alone.</param>
+    public static bool TryInfer(int hexLength, DigestFunction unnamed, out DigestFunction function)
     {
+        if (unnamed != default && unnamed.HashBytes() * 2 == hexLength)
+        {
+            function = unnamed;
+            return true;
+        }
+
         function = hexLength switch
         {
             32 => DigestFunction.Md5,

@@ -28,9 +28,10 @@ public static class WireDigests
 
     /// <summary>
     /// The function of a request (REAPI, digest_function): the one it names, otherwise inferred from the length of
-    /// one of its hashes. Inference never yields BLAKE3, whose clients have to name it.
+    /// one of its hashes.
     /// </summary>
-    public static DigestFunction FunctionOf(WireDigestFunction named, WireDigest? sample)
+    /// <param name="unnamed">See <see cref="DigestFunctions.TryInfer"/>.</param>
+    public static DigestFunction FunctionOf(WireDigestFunction named, WireDigest? sample, DigestFunction unnamed)
     {
         if (named != WireDigestFunction.Unknown)
         {
@@ -40,9 +41,9 @@ public static class WireDigests
         }
 
         // A request without a single digest asks nothing that depends on the function.
-        if (sample is null) return DigestFunction.Sha256;
+        if (sample is null) return unnamed == default ? DigestFunction.Sha256 : unnamed;
 
-        return DigestFunctions.TryInfer(sample.Hash.Length, out var inferred)
+        return DigestFunctions.TryInfer(sample.Hash.Length, unnamed, out var inferred)
             ? inferred
             : throw RpcErrors.InvalidField(
                 "digest_function", $"digest_function is not set, and no function has hashes of {sample.Hash.Length} characters");

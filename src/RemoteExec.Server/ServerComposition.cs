@@ -154,6 +154,7 @@ internal static class ServerComposition
         ExecutionEnabled = options.Plays(ServerRole.Coordinator),
         ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
         IncompleteResults = options.IncompleteResults,
+        UnnamedDigestFunction = options.UnnamedDigestFunction,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.

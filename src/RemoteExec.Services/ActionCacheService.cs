@@ -15,7 +15,7 @@ internal sealed class ActionCacheService(IActionCache cache, IBlobStore store, S
     public override async Task<ActionResult> GetActionResult(GetActionResultRequest request, ServerCallContext context)
     {
         var instance = Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest, options.UnnamedDigestFunction);
         var action = WireDigests.FromWire(request.ActionDigest, function, "action_digest");
 
         var result = await cache.GetAsync(new ActionCacheKey(instance, action), context.CancellationToken);
@@ -42,7 +42,7 @@ internal sealed class ActionCacheService(IActionCache cache, IBlobStore store, S
             throw new RpcException(new Status(StatusCode.PermissionDenied, "this server takes no action results from clients"));
 
         var instance = Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest, options.UnnamedDigestFunction);
         var action = WireDigests.FromWire(request.ActionDigest, function, "action_digest");
         var result = request.ActionResult ?? throw RpcErrors.InvalidField("action_result", "action_result is not set");
         // A failure is never answered as a hit (REAPI A7), so it is not taken as an entry either.

@@ -58,7 +58,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             return;
         }
 
-        if (!BlobResourceName.TryParseRead(request.ResourceName, out var name, out string? error))
+        if (!BlobResourceName.TryParseRead(request.ResourceName, _options.UnnamedDigestFunction, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
         if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
         // An offset in compressed data would have to count bytes that depend on our compressor (REAPI BR3).
@@ -171,7 +171,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         CheckHeader(context, resourceName);
         if (LogStreamName.IsLogStream(resourceName))
             throw RpcErrors.InvalidField("resource_name", "a log stream is written by the worker that runs the action");
-        if (!UploadResourceName.TryParse(resourceName, out var name, out string? error))
+        if (!UploadResourceName.TryParse(resourceName, _options.UnnamedDigestFunction, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
 
         Door.CheckBlobSize(name.Blob.Digest, _options);

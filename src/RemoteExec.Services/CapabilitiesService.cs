@@ -18,7 +18,7 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         LowApiVersion = new SemVer { Major = 2 },
         HighApiVersion = new SemVer { Major = 2, Minor = 12 },
         CacheCapabilities = CacheOf(options),
-        ExecutionCapabilities = options.ExecutionEnabled ? ForExecution() : null,
+        ExecutionCapabilities = options.ExecutionEnabled ? ForExecution(options) : null,
     };
 
     public override Task<ServerCapabilities> GetCapabilities(GetCapabilitiesRequest request, ServerCallContext context)
@@ -50,10 +50,10 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         },
     };
 
-    private static ExecutionCapabilities ForExecution() => new()
+    private static ExecutionCapabilities ForExecution(ServicesOptions options) => new()
     {
         // Old Bazel compares this one value with its own function (REAPI K3).
-        DigestFunction = WireDigestFunction.Sha256,
+        DigestFunction = options.UnnamedDigestFunction.ToWire(),
         DigestFunctions = { DigestFunctions.Supported.Select(function => function.ToWire()) },
         ExecEnabled = true,
         ExecutionPriorityCapabilities = EveryPriority(),

@@ -31,7 +31,7 @@ internal sealed class ContentAddressableStorageService(IBlobStore store, Chunked
         Door.Instance(request.InstanceName);
         CheckBatch(request.Requests.Count, request.Requests.Sum(item => (long)item.Data.Length));
         var room = new BatchAnswerRoom([.. request.Requests.Select(item => item.Digest)]);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.Requests.FirstOrDefault()?.Digest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.Requests.FirstOrDefault()?.Digest, options.UnnamedDigestFunction);
 
         var response = new BatchUpdateBlobsResponse();
         var accepted = new List<(Digest, ReadOnlyMemory<byte>)>(request.Requests.Count);
@@ -66,7 +66,7 @@ internal sealed class ContentAddressableStorageService(IBlobStore store, Chunked
     public override async Task<BatchReadBlobsResponse> BatchReadBlobs(BatchReadBlobsRequest request, ServerCallContext context)
     {
         Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.Digests.FirstOrDefault());
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.Digests.FirstOrDefault(), options.UnnamedDigestFunction);
         long blobBytes = request.Digests.Sum(digest => Math.Clamp(digest.SizeBytes, 0, int.MaxValue));
         CheckBatch(request.Digests.Count, blobBytes);
 
@@ -91,7 +91,7 @@ internal sealed class ContentAddressableStorageService(IBlobStore store, Chunked
     public override async Task GetTree(GetTreeRequest request, IServerStreamWriter<GetTreeResponse> responseStream, ServerCallContext context)
     {
         Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.RootDigest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.RootDigest, options.UnnamedDigestFunction);
         var root = WireDigests.FromWire(request.RootDigest, function, "root_digest");
         using var room = new PageRoom(unsent, context.Peer);
         await _trees.SendAsync(root, request.PageSize, request.PageToken, room, page => responseStream.WriteAsync(page), context.CancellationToken);

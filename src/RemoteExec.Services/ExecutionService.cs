@@ -40,7 +40,7 @@ internal sealed class ExecutionService(
             throw new RpcException(new Status(StatusCode.PermissionDenied, "this server does not execute actions"));
 
         var instance = Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest, options.UnnamedDigestFunction);
         var action = WireDigests.FromWire(request.ActionDigest, function, "action_digest");
 
         // Before the action is even read: a hit needs nothing but its digest, and hits are most of all calls.

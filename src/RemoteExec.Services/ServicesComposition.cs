@@ -100,7 +100,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     private void AddStores(IBlobStore store, IActionCache cache, ServicesOptions options)
     {
         var blobs = new ContentAddressableStorageService(store, new ChunkedBlobs(_splitter, options, _unsent), options, _unsent);
-        var findMissing = new FindMissingBlobs(store, _unsent);
+        var findMissing = new FindMissingBlobs(store, options.UnnamedDigestFunction, _unsent);
         var results = new ActionCacheService(cache, store, options, _unsent);
 
         Methods.Add<CapabilitiesService>(RpcLimits.Default, binder => Capabilities.BindService(binder, new CapabilitiesService(options)));

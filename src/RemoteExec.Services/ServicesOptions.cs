@@ -22,6 +22,11 @@ public sealed record ServicesOptions
     public IncompleteResults IncompleteResults { get; init; } = IncompleteResults.Some;
 
     /// <summary>
+    /// The function of hashes whose client names none, where they have its length; for farms whose clients hash with BLAKE3 and never say so (Buck2).
+    /// </summary>
+    public DigestFunction UnnamedDigestFunction { get; init; } = DigestFunction.Sha256;
+
+    /// <summary>
     /// Sum of blob sizes in one batch call, as announced (REAPI C4). Up to twice that is accepted.
     /// </summary>
     public int BatchBytesMax { get; init; } = Limits.AnswerBytesMax;

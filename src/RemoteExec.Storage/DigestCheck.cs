@@ -13,7 +13,7 @@ internal sealed class DigestCheck(Digest digest) : IDisposable
     {
         // Small blobs come in one piece: no hasher is made for them, and one call takes half the time.
         if (data.Length == digest.SizeBytes) _whole = Digest.Of(digest.Function, data);
-        else (_hasher ??= DigestHasher.Create(digest.Function)).Append(data);
+        else (_hasher ??= DigestHasher.Create(digest.Function, digest.SizeBytes)).Append(data);
     }
 
     public void Finish()

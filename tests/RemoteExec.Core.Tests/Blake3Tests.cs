@@ -113,7 +113,7 @@ public sealed class Blake3Tests
         var digest = Digest.Of(DigestFunction.Blake3, "hello"u8);
 
         Assert.That(digest.ToString(), Is.EqualTo("blake3/ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f/5"));
-        Assert.That(BlobResourceName.TryParseRead($"main/blobs/{digest}", out var name, out _), Is.True);
+        Assert.That(BlobResourceName.TryParseRead($"main/blobs/{digest}", unnamed: default, out var name, out _), Is.True);
         Assert.That(name.Digest, Is.EqualTo(digest));
     }
 
@@ -128,7 +128,7 @@ public sealed class Blake3Tests
 
     private static string HashInPieces(ReadOnlySpan<byte> data, Func<int> nextPiece)
     {
-        using var hasher = DigestHasher.Create(DigestFunction.Blake3);
+        using var hasher = DigestHasher.Create(DigestFunction.Blake3, sizeBytes: 0);
         int length = data.Length;
         while (data.Length > 0)
         {

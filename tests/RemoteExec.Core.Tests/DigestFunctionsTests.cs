@@ -9,7 +9,7 @@ public sealed class DigestFunctionsTests
     [TestCaseSource(nameof(Functions))]
     public void REAPI_D4_a_function_is_inferred_from_its_length_unless_it_has_to_be_named(DigestFunction function)
     {
-        Assert.That(DigestFunctions.TryInfer(function.HashBytes() * 2, out var inferred), Is.True);
+        Assert.That(DigestFunctions.TryInfer(function.HashBytes() * 2, unnamed: default, out var inferred), Is.True);
         Assert.That(inferred == function, Is.EqualTo(!function.IsNamedInResources()));
     }
 
@@ -17,7 +17,7 @@ public sealed class DigestFunctionsTests
     [TestCase(63)]
     [TestCase(256)]
     public void REAPI_D4_no_function_has_another_length(int hexLength) =>
-        Assert.That(DigestFunctions.TryInfer(hexLength, out _), Is.False);
+        Assert.That(DigestFunctions.TryInfer(hexLength, unnamed: default, out _), Is.False);
 
     [TestCaseSource(nameof(Functions))]
     public void REAPI_D3_a_function_crosses_the_wire_by_number_and_by_name(DigestFunction function)

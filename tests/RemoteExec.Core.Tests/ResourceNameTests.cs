@@ -9,6 +9,25 @@ public sealed class ResourceNameTests
 
     private static readonly Digest Hello = Digest.Of(DigestFunction.Sha256, "hello"u8);
 
+    [TestCase("", DigestFunction.Sha256)] // REAPI D4
+    [TestCase("", DigestFunction.Blake3)]
+    [TestCase("", DigestFunction.Sha256Tree)]
+    [TestCase("sha256/", DigestFunction.Sha256)]
+    [TestCase("blake3/", DigestFunction.Blake3)]
+    [TestCase("sha256tree/", DigestFunction.Sha256Tree)]
+    public void A_hash_without_a_function_is_of_the_one_that_is_set(string function, DigestFunction expected)
+    {
+        var unnamed = function.Length == 0 ? expected : DigestFunction.Blake3;
+
+        Assert.That(BlobResourceName.TryParseRead($"blobs/{function}{Hash}/5", unnamed, out var read, out _), Is.True);
+        Assert.That(UploadResourceName.TryParse($"a/uploads/1/blobs/{function}{Hash}/5", unnamed, out var written, out _), Is.True);
+        Assert.That((read.Digest.Function, written.Blob.Digest.Function), Is.EqualTo((expected, expected)));
+        Assert.That(BlobResourceName.TryParseRead(read.ToStringWithFunction(), DigestFunction.Blake3, out var again, out _), Is.True);
+        Assert.That(again, Is.EqualTo(read));
+        Assert.That(UploadResourceName.TryParse(written.ToStringWithFunction(), DigestFunction.Blake3, out var once, out _), Is.True);
+        Assert.That(once, Is.EqualTo(written));
+    }
+
     [TestCase($"blobs/{Hash}/5", "")]
     [TestCase($"/blobs/{Hash}/5", "")]
     [TestCase($"main/blobs/{Hash}/5", "main")]
@@ -17,14 +36,14 @@ public sealed class ResourceNameTests
     [TestCase($"main/blobs/sha256/{Hash}/5", "main")]
     public void REAPI_N4_a_read_name_is_parsed_from_its_keyword(string name, string instance)
     {
-        Assert.That(BlobResourceName.TryParseRead(name, out var parsed, out string? error), Is.True, error);
+        Assert.That(BlobResourceName.TryParseRead(name, unnamed: default, out var parsed, out string? error), Is.True, error);
         Assert.That((parsed.Instance.Value, parsed.Digest, parsed.Compressor), Is.EqualTo((instance, Hello, Compressor.Identity)));
     }
 
     [Test]
     public void REAPI_N2_a_compressed_name_carries_the_compressor_and_the_plain_digest()
     {
-        Assert.That(BlobResourceName.TryParseRead($"main/compressed-blobs/zstd/{Hash}/5", out var parsed, out _), Is.True);
+        Assert.That(BlobResourceName.TryParseRead($"main/compressed-blobs/zstd/{Hash}/5", unnamed: default, out var parsed, out _), Is.True);
         Assert.That((parsed.Digest, parsed.Compressor), Is.EqualTo((Hello, Compressor.Zstd)));
     }
 
@@ -35,7 +54,7 @@ public sealed class ResourceNameTests
     [TestCase(128, DigestFunction.Sha512)]
     public void REAPI_D4_a_hash_without_a_function_is_told_by_its_length(int hexLength, DigestFunction function)
     {
-        Assert.That(BlobResourceName.TryParseRead($"blobs/{new string('a', hexLength)}/5", out var parsed, out _), Is.True);
+        Assert.That(BlobResourceName.TryParseRead($"blobs/{new string('a', hexLength)}/5", unnamed: default, out var parsed, out _), Is.True);
         Assert.That(parsed.Digest.Function, Is.EqualTo(function));
     }
 
@@ -65,7 +84,7 @@ public sealed class ResourceNameTests
     [TestCase($"a\u0000b/blobs/{Hash}/5", "control character")]
     public void A_malformed_read_name_is_refused_with_its_reason(string name, string reason)
     {
-        Assert.That(BlobResourceName.TryParseRead(name, out var parsed, out string? error), Is.False);
+        Assert.That(BlobResourceName.TryParseRead(name, unnamed: default, out var parsed, out string? error), Is.False);
         Assert.That(error, Does.Contain(reason));
         Assert.That(parsed, Is.EqualTo(default(BlobResourceName)));
     }
@@ -76,7 +95,7 @@ public sealed class ResourceNameTests
     [TestCase($"{Upload}/blobs/{Hash}/5/blobs/uploads/7", "")]
     public void REAPI_N3_an_upload_name_may_end_in_metadata_that_is_ignored(string name, string instance)
     {
-        Assert.That(UploadResourceName.TryParse(name, out var parsed, out string? error), Is.True, error);
+        Assert.That(UploadResourceName.TryParse(name, unnamed: default, out var parsed, out string? error), Is.True, error);
         Assert.That(parsed.UploadId, Is.EqualTo("a0b1c2d3-0000-4000-8000-000000000000"));
         Assert.That((parsed.Blob.Instance.Value, parsed.Blob.Digest), Is.EqualTo((instance, Hello)));
     }
@@ -101,19 +120,19 @@ public sealed class ResourceNameTests
     [TestCase($"{Upload}/blobs/{Hash}/5x", "'5x' is not a size")]
     public void A_malformed_upload_name_is_refused_with_its_reason(string name, string reason)
     {
-        Assert.That(UploadResourceName.TryParse(name, out _, out string? error), Is.False);
+        Assert.That(UploadResourceName.TryParse(name, unnamed: default, out _, out string? error), Is.False);
         Assert.That(error, Does.Contain(reason));
     }
 
     [Test]
     public void An_upload_id_is_bounded() =>
-        Assert.That(UploadResourceName.TryParse($"uploads/{new string('a', 129)}/blobs/{Hash}/5", out _, out _), Is.False);
+        Assert.That(UploadResourceName.TryParse($"uploads/{new string('a', 129)}/blobs/{Hash}/5", unnamed: default, out _, out _), Is.False);
 
     [TestCase($"blobs/{Hash}/5")]
     [TestCase($"main/x/compressed-blobs/zstd/{Hash}/5")]
     public void A_read_name_is_written_as_it_was_read(string name)
     {
-        Assert.That(BlobResourceName.TryParseRead(name, out var parsed, out _), Is.True);
+        Assert.That(BlobResourceName.TryParseRead(name, unnamed: default, out var parsed, out _), Is.True);
         Assert.That(parsed.ToString(), Is.EqualTo(name));
     }
 
@@ -156,7 +175,7 @@ public sealed class ResourceNameTests
 
     private static UploadResourceName ParseUpload(string name)
     {
-        Assert.That(UploadResourceName.TryParse(name, out var parsed, out string? error), Is.True, error);
+        Assert.That(UploadResourceName.TryParse(name, unnamed: default, out var parsed, out string? error), Is.True, error);
         return parsed;
     }
 }

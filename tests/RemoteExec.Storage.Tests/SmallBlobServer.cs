@@ -45,7 +45,7 @@ internal sealed class SmallBlobServer(IBlobStore store)
     {
         public override async Task<FindMissingBlobsResponse> FindMissingBlobs(FindMissingBlobsRequest request, ServerCallContext context)
         {
-            var function = WireDigests.FunctionOf(request.DigestFunction, null);
+            var function = WireDigests.FunctionOf(request.DigestFunction, null, unnamed: default);
             var asked = request.BlobDigests.Select(wire => WireDigests.FromWire(wire, function, "blob_digests")).ToList();
             var missing = await store.FindMissingAsync(asked, context.CancellationToken);
             return new FindMissingBlobsResponse { MissingBlobDigests = { missing.Select(digest => digest.ToWire()) } };
@@ -55,7 +55,7 @@ internal sealed class SmallBlobServer(IBlobStore store)
         {
             server.Batches.Enqueue(request.Requests.Count);
             await server.BeforeBatchAsync();
-            var function = WireDigests.FunctionOf(request.DigestFunction, null);
+            var function = WireDigests.FunctionOf(request.DigestFunction, null, unnamed: default);
             var response = new BatchUpdateBlobsResponse();
             foreach (var blob in request.Requests)
             {
@@ -78,7 +78,7 @@ internal sealed class SmallBlobServer(IBlobStore store)
         {
             server.Batches.Enqueue(request.Digests.Count);
             await server.BeforeBatchAsync();
-            var function = WireDigests.FunctionOf(request.DigestFunction, null);
+            var function = WireDigests.FunctionOf(request.DigestFunction, null, unnamed: default);
             var response = new BatchReadBlobsResponse();
             // From the last to the first: a server answers in what order it likes.
             foreach (var wire in request.Digests.Reverse())
@@ -99,7 +99,7 @@ internal sealed class SmallBlobServer(IBlobStore store)
         public override async Task Read(ReadRequest request, IServerStreamWriter<ReadResponse> responseStream, ServerCallContext context)
         {
             server.Reads++;
-            var digest = Parsed(BlobResourceName.TryParseRead(request.ResourceName, out var name, out string? error), name.Digest, error);
+            var digest = Parsed(BlobResourceName.TryParseRead(request.ResourceName, unnamed: default, out var name, out string? error), name.Digest, error);
             await using var reader = await store.OpenReadAsync(digest, request.ReadOffset, context.CancellationToken)
                 ?? throw RpcErrors.NotFound("blob", request.ResourceName);
             byte[] buffer = new byte[100_000];
@@ -130,7 +130,7 @@ internal sealed class SmallBlobServer(IBlobStore store)
                     {
                         name = request.ResourceName;
                         server.WriteOffsets.Enqueue(request.WriteOffset);
-                        var digest = Parsed(UploadResourceName.TryParse(name, out var parsed, out string? error), parsed.Blob.Digest, error);
+                        var digest = Parsed(UploadResourceName.TryParse(name, unnamed: default, out var parsed, out string? error), parsed.Blob.Digest, error);
                         if (!server._uploads.TryRemove(name, out writer)) writer = await store.CreateWriterAsync(digest, context.CancellationToken);
                         if (request.WriteOffset != writer.WrittenBytes) throw RpcErrors.Invalid($"expected {writer.WrittenBytes}");
                     }

@@ -48,7 +48,7 @@ internal sealed partial record DigestText(string Hash, Digest? Exact)
             return true;
         }
 
-        return DigestFunctions.TryInfer(hash.Length, out function);
+        return DigestFunctions.TryInfer(hash.Length, unnamed: default, out function);
     }
 
     [GeneratedRegex(@"(^|[/:])((?<function>md5|sha1|sha256|sha384|sha512|blake3)[/:])?(?<hash>[0-9a-fA-F]{32,128})[/:-](?<size>[0-9]+)(/|$)")]

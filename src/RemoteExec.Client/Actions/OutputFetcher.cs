@@ -199,7 +199,7 @@ public sealed class OutputFetcher(IBlobStore blobs, DigestFunction function)
     private static async ValueTask ReadAsync(IBlobReader reader, Stream file, Digest digest, CancellationToken cancellationToken)
     {
         // The bytes came over a wire: believe them when their hash is right.
-        using var hasher = Core.DigestHasher.Create(digest.Function);
+        using var hasher = Core.DigestHasher.Create(digest.Function, digest.SizeBytes);
         await reader.ReadToAsync(file, hasher, cancellationToken);
         if (hasher.Finish() is var received && !received.Equals(digest))
             throw new RpcException(new Status(StatusCode.DataLoss, $"received {received} where {digest} was asked for; nothing was written"));

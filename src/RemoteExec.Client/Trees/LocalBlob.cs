@@ -16,9 +16,9 @@ public sealed record LocalBlob
     /// <summary>Hashes a file now; it is read again when it is uploaded, and a change in between is refused by the server.</summary>
     public static async ValueTask<LocalBlob> OfFileAsync(DigestFunction function, string path, CancellationToken cancellationToken)
     {
-        using var hasher = Core.DigestHasher.Create(function);
         using var lent = System.Buffers.MemoryPool<byte>.Shared.Rent(FileBufferBytes);
         await using var file = OpenFile(path);
+        using var hasher = Core.DigestHasher.Create(function, file.Length);
         for (int read; (read = await file.ReadAsync(lent.Memory, cancellationToken)) > 0;)
             hasher.Append(lent.Memory.Span[..read]);
         return new LocalBlob(hasher.Finish(), default, path);

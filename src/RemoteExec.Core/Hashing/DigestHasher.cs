@@ -12,8 +12,14 @@ public abstract class DigestHasher : IDisposable
 
     public DigestFunction Function { get; }
 
-    public static DigestHasher Create(DigestFunction function) =>
-        function == DigestFunction.Blake3 ? new Blake3DigestHasher() : new PlatformDigestHasher(function);
+    /// <param name="sizeBytes">How much will be appended. GITSHA1 hashes it before the first byte; of more or less than that its hash is no blob's.</param>
+    public static DigestHasher Create(DigestFunction function, long sizeBytes) => function switch
+    {
+        DigestFunction.Blake3 => new Blake3DigestHasher(),
+        DigestFunction.Sha256Tree => new Sha256TreeDigestHasher(),
+        DigestFunction.GitSha1 => new GitSha1DigestHasher(sizeBytes),
+        _ => new PlatformDigestHasher(function),
+    };
 
     public void Append(ReadOnlySpan<byte> data)
     {
@@ -21,7 +27,7 @@ public abstract class DigestHasher : IDisposable
         AppendCore(data);
     }
 
-    /// <summary>The digest of everything appended; the hasher then starts again from nothing.</summary>
+    /// <summary>The digest of everything appended; the hasher then starts again from nothing, for as much.</summary>
     public Digest Finish()
     {
         Span<byte> hash = stackalloc byte[Function.HashBytes()];

@@ -4,9 +4,11 @@ using System.Globalization;
 namespace RemoteExec.Core;
 
 /// <summary>Walks a resource name from left to right, one segment at a time.</summary>
-internal ref struct ResourceNameReader(string name)
+/// <param name="unnamed">What a hash means whose function is not named: <see cref="DigestFunctions.TryInfer"/>.</param>
+internal ref struct ResourceNameReader(string name, DigestFunction unnamed)
 {
     private readonly string _name = name;
+    private readonly DigestFunction _unnamed = unnamed;
     private int _position; // of the next segment's first character; past the end when there is none
 
     public readonly bool IsAtEnd => _position > _name.Length;
@@ -84,7 +86,7 @@ internal ref struct ResourceNameReader(string name)
             // REAPI forbids clients to name the functions that a hash's length tells; being told is no harm.
             hash = ReadSegment();
         }
-        else if (!DigestFunctions.TryInfer(hash.Length, out function))
+        else if (!DigestFunctions.TryInfer(hash.Length, _unnamed, out function))
         {
             error = $"'{hash}' is neither the name of a hash function of this server nor a hash of one";
             return false;

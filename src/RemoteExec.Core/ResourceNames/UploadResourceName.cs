@@ -16,10 +16,10 @@ public readonly record struct UploadResourceName(string UploadId, BlobResourceNa
     // A UUID has 36 characters. REAPI asks for one, clients have sent other things, and nothing depends on its form.
     public const int UploadIdLengthMax = 128;
 
-    public static bool TryParse(string name, out UploadResourceName result, [NotNullWhen(false)] out string? error)
+    public static bool TryParse(string name, DigestFunction unnamed, out UploadResourceName result, [NotNullWhen(false)] out string? error)
     {
         result = default;
-        var reader = new ResourceNameReader(name);
+        var reader = new ResourceNameReader(name, unnamed);
         if (!reader.TryReadInstance(out var instance, out var keyword, out error)) return false;
         if (!keyword.SequenceEqual("uploads"))
         {
@@ -40,9 +40,14 @@ public readonly record struct UploadResourceName(string UploadId, BlobResourceNa
         return true;
     }
 
-    public override string ToString()
+    /// <inheritdoc cref="BlobResourceName.ToStringWithFunction"/>
+    public string ToStringWithFunction() => ToString((Blob with { Instance = InstanceName.Empty }).ToStringWithFunction());
+
+    public override string ToString() => ToString((Blob with { Instance = InstanceName.Empty }).ToString());
+
+    private string ToString(string blob)
     {
-        string upload = $"uploads/{UploadId}/{Blob with { Instance = InstanceName.Empty }}";
+        string upload = $"uploads/{UploadId}/{blob}";
         return Blob.Instance == InstanceName.Empty ? upload : $"{Blob.Instance}/{upload}";
     }
 }

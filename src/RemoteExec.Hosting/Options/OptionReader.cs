@@ -90,6 +90,15 @@ public sealed partial class OptionReader
         new(name, "NAME", null, help, Repeats: true, SplitsAtCommas: true), "a name",
         (string text, out string value) => (value = text).Length > 0);
 
+    /// <summary>A hash function that digests may have, by its name in resource names, in any case.</summary>
+    public DigestFunction DigestFunction(string name, DigestFunction defaultValue, string help)
+    {
+        string[] names = [.. DigestFunctions.Supported.Select(function => function.WireName())];
+        return One<DigestFunction>(
+            new(name, string.Join('|', names), defaultValue.WireName(), help), $"one of {string.Join(", ", names)}",
+            (string text, out DigestFunction value) => DigestFunctions.TryFromWireName(text.ToLowerInvariant(), out value));
+    }
+
     /// <summary>The least important log line that is written, in the words of the log itself or in .NET's.</summary>
     public LogLevel LogLevel(string name, LogLevel defaultValue, string help) => One<LogLevel>(
         new(name, string.Join('|', LogLevels.Words), LogLevels.WordOf(defaultValue), help), $"one of {string.Join(", ", LogLevels.Words)}", LogLevels.TryParse);

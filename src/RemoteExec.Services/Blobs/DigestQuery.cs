@@ -45,7 +45,7 @@ internal sealed class DigestQuery : IDisposable
 
     public ArraySegment<Digest> Digests { get; }
 
-    public static DigestQuery Parse(ReadOnlySpan<byte> message)
+    public static DigestQuery Parse(ReadOnlySpan<byte> message, DigestFunction unnamed)
     {
         // The function comes after the digests in the encoding, and they cannot be read without it.
         var (instance, count, named, sampleLength) = ReadEnvelope(message);
@@ -53,7 +53,7 @@ internal sealed class DigestQuery : IDisposable
 
         // A request without digests asks nothing that depends on the function; otherwise the length of a hash tells.
         var sample = count == 0 ? null : new WireDigest { Hash = new string('0', sampleLength) };
-        var function = WireDigests.FunctionOf(named, sample);
+        var function = WireDigests.FunctionOf(named, sample, unnamed);
         var query = new DigestQuery(instance, count);
         try
         {

@@ -6,7 +6,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>ContentAddressableStorage.FindMissingBlobs on the bytes of its messages: see <see cref="DigestQuery"/>.</summary>
-internal sealed class FindMissingBlobs(IBlobStore store, AnswerBudget unsent)
+internal sealed class FindMissingBlobs(IBlobStore store, DigestFunction unnamed, AnswerBudget unsent)
 {
     public static Method<FindMissingMessage, FindMissingAnswer> Method { get; } = new(
         MethodType.Unary, ContentAddressableStorage.Descriptor.FullName,
@@ -20,7 +20,7 @@ internal sealed class FindMissingBlobs(IBlobStore store, AnswerBudget unsent)
         {
             // All may be missing, and the answer then repeats the question.
             if (await unsent.TakeAsync(context.Peer, request.LengthBytes, context.CancellationToken) is { } held) context.HoldUntilSent(held);
-            query = DigestQuery.Parse(request.Bytes.Span);
+            query = DigestQuery.Parse(request.Bytes.Span, unnamed);
             var missing = await store.FindMissingAsync(query.Digests, context.CancellationToken);
             return new FindMissingAnswer(request, query, missing);
         }

@@ -96,7 +96,7 @@ internal sealed class FileImporter(DiskBlobStore store)
     {
         using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Min(PieceBytes, sizeBytes));
         var piece = lent.Memory.Span;
-        using var hasher = DigestHasher.Create(function);
+        using var hasher = DigestHasher.Create(function, sizeBytes);
         try
         {
             // Never past the size that was reserved: a file that still grows is cut there.

@@ -90,13 +90,13 @@ public sealed class RemoteBlobStore : IBlobStore
 
     internal AsyncServerStreamingCall<ReadResponse> Read(in Digest digest, long offset, CancellationToken cancellationToken) =>
         _bytes.Read(
-            new ReadRequest { ResourceName = new BlobResourceName(_instance, digest).ToString(), ReadOffset = offset },
+            new ReadRequest { ResourceName = new BlobResourceName(_instance, digest).ToStringWithFunction(), ReadOffset = offset },
             new CallOptions(cancellationToken: cancellationToken));
 
     internal AsyncClientStreamingCall<WriteRequest, WriteResponse> Write() => _bytes.Write(new CallOptions());
 
     internal string NewUploadName(in Digest digest) =>
-        new UploadResourceName(Guid.NewGuid().ToString(), new BlobResourceName(_instance, digest)).ToString();
+        new UploadResourceName(Guid.NewGuid().ToString(), new BlobResourceName(_instance, digest)).ToStringWithFunction();
 
     /// <summary>How much of an upload the server has; null when it has the blob.</summary>
     internal async ValueTask<long?> QueryWriteAsync(string name, CancellationToken cancellationToken)

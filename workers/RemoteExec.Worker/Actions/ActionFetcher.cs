@@ -15,7 +15,7 @@ internal sealed class ActionFetcher(BlobFetcher blobs, Func<Limits> limits)
 
     public async ValueTask<FetchedAction> FetchAsync(Lease lease, CancellationToken cancellationToken)
     {
-        var function = WireDigests.FunctionOf(lease.DigestFunction, lease.ActionDigest);
+        var function = WireDigests.FunctionOf(lease.DigestFunction, lease.ActionDigest, unnamed: default);
         var actionDigest = WireDigests.FromWire(lease.ActionDigest, function, "action_digest");
         var actionBlob = await blobs.ReadAsync(actionDigest, ActionSpec.BlobBytesMax, cancellationToken)
             ?? throw Missing([actionDigest], "the action");

@@ -53,7 +53,7 @@ internal sealed class InputAudit(ILocalBlobStore store, InputTree tree, string r
         int errno = Posix.Open(path, OpenFlags.Read, out var opened);
         if (errno != 0) throw DirectoryHandle.Failure("open", path, errno);
         using var handle = opened;
-        using var hasher = DigestHasher.Create(file.Digest.Function);
+        using var hasher = DigestHasher.Create(file.Digest.Function, file.Digest.SizeBytes);
         byte[] buffer = new byte[64 * 1024];
         for (long offset = 0; ;)
         {
