@@ -1,6 +1,9 @@
 using Build.Bazel.Remote.Execution.V2;
+using Google.Bytestream;
+using Google.Protobuf;
 using Grpc.Core;
 using NUnit.Framework;
+using RemoteExec.Protocol;
 
 namespace RemoteExec.Services.Tests;
 
@@ -48,6 +51,40 @@ internal sealed class CapabilitiesTests : ServicesFixture
         Assert.That(answer.ExecutionCapabilities.DigestFunctions, Does.Contain(WireDigestFunction.Sha256));
         Assert.That(answer.CacheCapabilities.DigestFunctions, Is.EquivalentTo(answer.ExecutionCapabilities.DigestFunctions));
         Assert.That(answer.CacheCapabilities.DigestFunctions, Does.Not.Contain(WireDigestFunction.Unknown));
+    }
+
+    [Test] // REAPI K3, D4: old clients compare the single field with their own function
+    public async Task A_farm_whose_clients_never_name_BLAKE3_is_served_in_it()
+    {
+        await RestartAsync(Options with { UnnamedDigestFunction = DigestFunction.Blake3 });
+        byte[] data = [.. Enumerable.Range(0, 3000).Select(i => (byte)i)];
+        var digest = Digest.Of(DigestFunction.Blake3, data);
+        var wire = digest.ToWire();
+
+        Assert.That((await AskAsync()).ExecutionCapabilities.DigestFunction, Is.EqualTo(WireDigestFunction.Blake3));
+        Assert.That((await Cas.FindMissingBlobsAsync(new FindMissingBlobsRequest { BlobDigests = { wire } })).MissingBlobDigests, Is.EqualTo([wire]));
+        var stored = await Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest { Requests = { new BatchUpdateBlobsRequest.Types.Request { Digest = wire, Data = ByteString.CopyFrom(data) } } });
+        Assert.That(stored.Responses.Single().Status.Code, Is.Zero, stored.Responses.Single().Status.Message);
+        using var read = Bytes.Read(new ReadRequest { ResourceName = $"blobs/{digest.Hash}/{digest.SizeBytes}" }, cancellationToken: Soon);
+        Assert.That(await read.ResponseStream.MoveNext(Soon));
+        Assert.That(read.ResponseStream.Current.Data.ToByteArray(), Is.EqualTo(data));
+
+        // Who says SHA-256 is believed.
+        var other = Digest.Of(DigestFunction.Sha256, data).ToWire();
+        var named = await Cas.FindMissingBlobsAsync(new FindMissingBlobsRequest { DigestFunction = WireDigestFunction.Sha256, BlobDigests = { other } });
+        Assert.That(named.MissingBlobDigests, Is.EqualTo([other]));
+    }
+
+    [TestCase(WireDigestFunction.Vso)]
+    [TestCase(WireDigestFunction.Murmur3)] // REAPI D7: no safe name for anything
+    public async Task A_function_that_is_not_served_is_refused_by_its_name(WireDigestFunction function)
+    {
+        var request = new FindMissingBlobsRequest { DigestFunction = function, BlobDigests = { new WireDigest { Hash = new string('a', 32), SizeBytes = 1 } } };
+
+        var refused = Assert.ThrowsAsync<RpcException>(async () => await Cas.FindMissingBlobsAsync(request))!;
+        Assert.That(refused.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(refused.Status.Detail, Does.Contain(function.ToString().ToUpperInvariant()));
+        Assert.That((await AskAsync()).CacheCapabilities.DigestFunctions, Does.Not.Contain(function));
     }
 
     [Test] // REAPI K4: what is listed is read and written; siso looks at the first only, and identity needs no announcing
