@@ -16,7 +16,7 @@ internal sealed class ChunkedBlobs(BlobSplitter splitter, ServicesOptions option
     public async Task<SplitBlobResponse> SplitAsync(SplitBlobRequest request, ServerCallContext context)
     {
         Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.BlobDigest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.BlobDigest, options.UnnamedDigestFunction);
         var blob = WireDigests.FromWire(request.BlobDigest, function, "blob_digest");
 
         var list = await splitter.SplitAsync(blob, AlgorithmOf(request.ChunkingFunction), ChunksMaxOf(function), context.CancellationToken)
@@ -33,7 +33,7 @@ internal sealed class ChunkedBlobs(BlobSplitter splitter, ServicesOptions option
     public async Task<SpliceBlobResponse> SpliceAsync(SpliceBlobRequest request, ServerCallContext context)
     {
         Door.Instance(request.InstanceName);
-        var function = WireDigests.FunctionOf(request.DigestFunction, request.BlobDigest);
+        var function = WireDigests.FunctionOf(request.DigestFunction, request.BlobDigest, options.UnnamedDigestFunction);
         var blob = WireDigests.FromWire(request.BlobDigest, function, "blob_digest");
         Door.CheckBlobSize(blob, options);
         if (request.ChunkDigests.Count > ChunksMaxOf(function))

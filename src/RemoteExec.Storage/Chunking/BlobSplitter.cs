@@ -95,7 +95,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         if (reader is null) return null;
 
         using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Min(blob.SizeBytes, chunker.WindowBytesMax + GatherBytes));
-        using var hasher = DigestHasher.Create(blob.Function);
+        using var hasher = DigestHasher.Create(blob.Function, blob.SizeBytes);
         var chunks = new List<Digest>();
         var gathered = new List<(Digest, ReadOnlyMemory<byte>)>();
         for (int filled = 0; reader.RemainingBytes > 0 || filled > 0;)
@@ -167,7 +167,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
     private async ValueTask CheckAsync(Digest blob, IReadOnlyList<Digest> chunks, CancellationToken cancellationToken)
     {
         await using var reader = new ChunkedBlobReader(store, blob, chunks, offset: 0);
-        using var hasher = DigestHasher.Create(blob.Function);
+        using var hasher = DigestHasher.Create(blob.Function, blob.SizeBytes);
         await reader.ReadToAsync(Stream.Null, hasher, cancellationToken);
         var actual = hasher.Finish();
         if (actual != blob) throw StorageErrors.Create(StatusCode.InvalidArgument, $"the chunks of {blob} hash to {actual.Hash}");

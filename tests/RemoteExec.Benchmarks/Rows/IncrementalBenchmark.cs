@@ -79,7 +79,7 @@ internal sealed class IncrementalBenchmark : IBenchmark
     /// <summary>The whole, read back by its name.</summary>
     private static async Task<Digest> ReadAsync(GrpcCaller caller, byte[] blob, CancellationToken cancellationToken)
     {
-        using var hasher = DigestHasher.Create(DigestFunction.Blake3);
+        using var hasher = DigestHasher.Create(DigestFunction.Blake3, blob.Length);
         var question = new Google.Bytestream.ReadRequest { ResourceName = $"blobs/{Digest.Of(DigestFunction.Sha256, blob)}" };
         await caller.ReadAllAsync(
             Methods.Read, new ByteArrayContent(GrpcCaller.Frame(question)),
