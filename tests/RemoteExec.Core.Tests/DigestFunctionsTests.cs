@@ -27,12 +27,11 @@ public sealed class DigestFunctionsTests
         Assert.That((byNumber, byName), Is.EqualTo((function, function)));
     }
 
-    // UNKNOWN, VSO, MURMUR3, SHA256TREE, GITSHA1, and numbers that REAPI has not given out.
+    // UNKNOWN, VSO, MURMUR3, and numbers that REAPI has not given out.
     [TestCase(0)]
     [TestCase(4)]
     [TestCase(7)]
-    [TestCase(8)]
-    [TestCase(10)]
+    [TestCase(11)]
     [TestCase(-1)]
     [TestCase(257)]
     public void REAPI_D3_a_function_that_we_do_not_compute_is_refused(int number) =>

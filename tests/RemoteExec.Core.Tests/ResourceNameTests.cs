@@ -70,7 +70,7 @@ public sealed class ResourceNameTests
     [TestCase($"blobs//{Hash}/5", "neither the name of a hash function")]
     [TestCase($"blobs/sha1/{Hash}/5", "sha1 has 40")]
     [TestCase($"blobs/SHA256/{Hash}/5", "neither the name of a hash function")]
-    [TestCase($"blobs/sha256tree/{Hash}/5", "'sha256tree' is neither")]
+    [TestCase($"blobs/murmur3/{Hash}/5", "'murmur3' is neither")]
     [TestCase("blobs/abc/5", "'abc' is neither")]
     [TestCase("", "none of the segments")]
     [TestCase("main", "none of the segments")]

@@ -2,7 +2,7 @@ using NUnit.Framework;
 
 namespace RemoteExec.Core.Tests;
 
-/// <summary>REAPI D6, against the vectors that are published beside the definition.</summary>
+/// <summary>Against the vectors that are published beside the definition (remote_execution.proto, DigestFunction).</summary>
 public sealed class Sha256TreeTests
 {
     [TestCase(1025, "36c0998b21839ef74300b9de47d96d1f62323dc81f2b4231e98ce70cd6ffe750")]

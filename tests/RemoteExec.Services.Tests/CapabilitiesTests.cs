@@ -76,7 +76,7 @@ internal sealed class CapabilitiesTests : ServicesFixture
     }
 
     [TestCase(WireDigestFunction.Vso)]
-    [TestCase(WireDigestFunction.Murmur3)] // REAPI D7: no safe name for anything
+    [TestCase(WireDigestFunction.Murmur3)] // no safe name for anything
     public async Task A_function_that_is_not_served_is_refused_by_its_name(WireDigestFunction function)
     {
         var request = new FindMissingBlobsRequest { DigestFunction = function, BlobDigests = { new WireDigest { Hash = new string('a', 32), SizeBytes = 1 } } };

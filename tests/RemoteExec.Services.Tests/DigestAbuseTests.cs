@@ -62,8 +62,6 @@ internal sealed class DigestAbuseTests : ServicesFixture
 
     [TestCase(WireDigestFunction.Vso)] // REAPI D3, E3
     [TestCase(WireDigestFunction.Murmur3)]
-    [TestCase(WireDigestFunction.Sha256Tree)]
-    [TestCase(WireDigestFunction.Gitsha1)]
     [TestCase((WireDigestFunction)77)]
     public async Task A_function_that_is_not_announced_is_INVALID_ARGUMENT(WireDigestFunction function)
     {
