@@ -48,7 +48,7 @@ public sealed class BlobIndexTests
             removed.Add(victim);
             index.Remove(victim, _ => { });
             Assert.That(index.Reserve(1, _time.GetUtcNow(), _ => { }).Result, Is.EqualTo(ReservationResult.Granted));
-            index.Add(DigestOf(nextNew++), 1, _time.GetUtcNow());
+            index.Add(DigestOf(nextNew++), default, BlobFileKinds.Executable, 1, _time.GetUtcNow());
         });
 
         Assert.That(slices, Is.LessThanOrEqualTo(11));
@@ -82,7 +82,7 @@ public sealed class BlobIndexTests
         recorder.Fault = new InvalidTimeZoneException("odd");
         _time.Advance(Granularity);
 
-        Assert.Throws<InvalidTimeZoneException>(() => index.Add(fresh, 10, _time.GetUtcNow()));
+        Assert.Throws<InvalidTimeZoneException>(() => index.Add(fresh, default, BlobFileKinds.Executable, 10, _time.GetUtcNow()));
         Assert.Throws<InvalidTimeZoneException>(() => index.Touch(DigestOf(0), _time.GetUtcNow()));
 
         Assert.That(index.Usage(isSuspect: false, _time.GetUtcNow()), Is.EqualTo(before));
@@ -96,14 +96,14 @@ public sealed class BlobIndexTests
         const int blobs = (10 * BlobIndex.EvictionsPerHold) + 1;
         var now = _time.GetUtcNow();
         var index = new BlobIndex(blobs * 10, TimeSpan.Zero, Granularity, recorder: null);
-        for (int i = 0; i < blobs; i++) index.Restore(DigestOf(i), 10, hasVariant: false, now.ToUnixTimeMilliseconds(), now);
+        for (int i = 0; i < blobs; i++) index.Restore(new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable), now.ToUnixTimeMilliseconds(), now);
         int evicted = 0, slice = 0, pauses = 0;
 
         var reservation = index.Reserve(blobs * 10, now, Evict, Pause);
 
         Assert.That((reservation.Result, evicted, pauses), Is.EqualTo((ReservationResult.Granted, blobs, 10)));
 
-        void Evict(BlobEntry entry)
+        void Evict(StoredBlob blob)
         {
             evicted++;
             Assert.That(++slice, Is.LessThanOrEqualTo(BlobIndex.EvictionsPerHold));
@@ -136,13 +136,58 @@ public sealed class BlobIndexTests
         index.Remove(DigestOf(0), _ => { });
         Assert.That(Promised(), Is.EqualTo(30), "only what was promised counts");
         index.Reserve(10, _time.GetUtcNow(), _ => { });
-        Assert.That(index.AddVariant(DigestOf(5), 10), "one that is promised to nobody");
+        Assert.That(index.AddFile(DigestOf(5), BlobFileKinds.Data, 10), "one that is promised to nobody");
         Assert.That(Promised(), Is.EqualTo(30));
 
         _time.Advance(retention);
         Assert.That(Promised(), Is.Zero);
         index.Touch(DigestOf(blobs - 1), _time.GetUtcNow());
         Assert.That(Promised(), Is.EqualTo(10), "also when it was the newest already");
+    }
+
+    [Test]
+    public void A_blob_in_a_segment_counts_once_and_once_more_for_each_file_it_gets()
+    {
+        var index = new BlobIndex(1000, TimeSpan.FromHours(4), Granularity, recorder: null);
+        var (digest, place) = (DigestOf(1), new BlobPlace(1, 512));
+        long Used() => index.Usage(isSuspect: false, _time.GetUtcNow()).UsedBytes;
+        index.Reserve(30, _time.GetUtcNow(), _ => { });
+
+        Assert.That(index.Add(digest, place, BlobFileKinds.None, 10, _time.GetUtcNow()), Is.EqualTo(AddResult.Added));
+        Assert.That(Used(), Is.EqualTo(10));
+        Assert.That(index.AddFile(digest, BlobFileKinds.Executable, 10), Is.True);
+        Assert.That(index.AddFile(digest, BlobFileKinds.Executable, 10), Is.False, "once");
+        Assert.That((Used(), index.FilesOf(digest)), Is.EqualTo((20, BlobFileKinds.Executable)));
+
+        Assert.That(index.TryMove(digest, new BlobPlace(1, 0), default), Is.False, "it was not there");
+        Assert.That(index.TryMove(digest, place, new BlobPlace(2, 64)), Is.True);
+        Assert.That((Used(), index.TryUse(digest, _time.GetUtcNow(), out var blob)), Is.EqualTo((20, true)));
+        Assert.That(blob, Is.EqualTo(new StoredBlob(digest, new BlobPlace(2, 64), BlobFileKinds.Executable)));
+        Assert.That(index.TryMove(digest, blob.Place, default), Is.True);
+        Assert.That((Used(), index.Usage(isSuspect: false, _time.GetUtcNow()).ReservedBytes), Is.EqualTo((10, 10)));
+    }
+
+    [Test]
+    public void Many_are_added_in_one_step_and_each_is_told_whether_it_was_there()
+    {
+        var recorder = new Recorder();
+        var index = new BlobIndex(1000, TimeSpan.FromHours(4), Granularity, recorder);
+        StoredBlob At(int number) => new(DigestOf(number), new BlobPlace(1, number), BlobFileKinds.None);
+        index.Reserve(60, _time.GetUtcNow(), _ => { });
+        var results = new AddResult[3];
+
+        index.AddMany([At(1), At(2), At(1)], _time.GetUtcNow(), results);
+        Assert.That(results, Is.EqualTo(new[] { AddResult.Added, AddResult.Added, AddResult.Present }));
+
+        recorder.Fault = new InvalidTimeZoneException("odd");
+        Assert.Throws<InvalidTimeZoneException>(() => index.AddMany([At(2), At(3), At(4)], _time.GetUtcNow(), results));
+        Assert.That(results, Is.EqualTo(new[] { AddResult.Present, AddResult.NotAdded, AddResult.NotAdded }));
+        var usage = index.Usage(isSuspect: false, _time.GetUtcNow());
+        Assert.That((usage.UsedBytes, usage.ReservedBytes, usage.Blobs), Is.EqualTo((20, 20, 2)));
+
+        var found = new StoredBlob?[2];
+        index.UseMany([DigestOf(4), DigestOf(2)], _time.GetUtcNow(), found);
+        Assert.That(found, Is.EqualTo(new StoredBlob?[] { null, At(2) }));
     }
 
     private static Digest DigestOf(int number)
@@ -156,7 +201,7 @@ public sealed class BlobIndexTests
     {
         var now = _time.GetUtcNow();
         var index = new BlobIndex(long.MaxValue / 2, TimeSpan.FromHours(4), Granularity, recorder);
-        for (int i = 0; i < blobs; i++) index.Restore(DigestOf(i), 10, hasVariant: false, now.ToUnixTimeMilliseconds(), now);
+        for (int i = 0; i < blobs; i++) index.Restore(new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable), now.ToUnixTimeMilliseconds(), now);
         return index;
     }
 

@@ -55,7 +55,7 @@ public sealed class UseLogTests
         File.WriteAllBytes(LogPath, []);
         using var log = OpenLog();
         var index = IndexOf(log);
-        index.Restore(first, 1, hasVariant: false, 1500, _time.GetUtcNow());
+        index.Restore(new StoredBlob(first, default, BlobFileKinds.Executable), 1500, _time.GetUtcNow());
         Assert.That(log.TryRewrite(index), Is.True);
         long nowMs = _time.GetUtcNow().ToUnixTimeMilliseconds();
         byte[] clock = [0xFE, .. BitConverter.GetBytes(nowMs), .. BitConverter.GetBytes(nowMs), .. BitConverter.GetBytes(_time.GetTimestamp() / TimeSpan.TicksPerMillisecond)];
@@ -123,7 +123,7 @@ public sealed class UseLogTests
         for (int i = 0; i < uses; i++)
         {
             index.Reserve(10, _time.GetUtcNow(), _ => { });
-            index.Add(DigestOf(i), 10, _time.GetUtcNow());
+            index.Add(DigestOf(i), default, BlobFileKinds.Executable, 10, _time.GetUtcNow());
         }
 
         Assert.That(log.WantsRewrite, Is.True);
@@ -148,7 +148,7 @@ public sealed class UseLogTests
         using var log = OpenLog();
         var index = IndexOf(log);
         Assert.That(log.TryRewrite(index), Is.True);
-        for (int i = 0; i < 3000; i++) index.Restore(DigestOf(i), 10, hasVariant: false, 0, _time.GetUtcNow());
+        for (int i = 0; i < 3000; i++) index.Restore(new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable), 0, _time.GetUtcNow());
         log.Record(DigestOf(1), 1000);
         log.Flush();
         _mount.Fill();
@@ -170,7 +170,7 @@ public sealed class UseLogTests
         using (var log = OpenLog())
         {
             var index = IndexOf(log);
-            index.Restore(DigestOf(1), 10, hasVariant: false, 1000, _time.GetUtcNow());
+            index.Restore(new StoredBlob(DigestOf(1), default, BlobFileKinds.Executable), 1000, _time.GetUtcNow());
             Assert.That(log.TryRewrite(index), Is.True);
             if (wasClosed) log.Close(index);
         }

@@ -87,7 +87,7 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
                 if (!store._index.Touch(Digest, store.Now))
                 {
                     store._blobs[Digest] = _data.WrittenSpan.ToArray();
-                    store._index.Add(Digest, Digest.SizeBytes, store.Now);
+                    store._index.Add(Digest, default, BlobFileKinds.Executable, Digest.SizeBytes, store.Now);
                     _isDone = true;
                 }
             }

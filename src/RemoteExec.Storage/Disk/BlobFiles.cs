@@ -147,29 +147,29 @@ internal sealed class BlobFiles : IDisposable
         Posix.Link(ShardOf(digest), FileName(digest, isVariant: !executable), directory, name);
 
     /// <summary>Moves a blob's files out of sight; the names are free at once, <see cref="DeleteTemp"/> frees the bytes.</summary>
-    public void Hide(BlobEntry entry, List<string> hidden)
+    public void Hide(StoredBlob blob, List<string> hidden)
     {
-        Hide(entry.Digest, isVariant: false, hidden);
-        if (entry.HasVariant) Hide(entry.Digest, isVariant: true, hidden);
+        if (blob.Files.HasFlag(BlobFileKinds.Executable)) Hide(blob.Digest, isVariant: false, hidden);
+        if (blob.Files.HasFlag(BlobFileKinds.Data)) Hide(blob.Digest, isVariant: true, hidden);
     }
 
     /// <summary>Keeps a bad blob's files as evidence, a bounded number of them.</summary>
-    public void Quarantine(BlobEntry entry)
+    public void Quarantine(StoredBlob blob)
     {
-        if (entry.HasVariant) Unpublish(entry.Digest, isVariant: true);
-        MoveToQuarantine(ShardOf(entry.Digest), NameOf(entry.Digest));
+        if (blob.Files.HasFlag(BlobFileKinds.Data)) Unpublish(blob.Digest, isVariant: true);
+        MoveToQuarantine(ShardOf(blob.Digest), NameOf(blob.Digest));
     }
 
     /// <summary>
     /// Finds every blob, shard by shard at once; puts aside what is no blob, and removes what no run will finish.
     /// Variants are only kept if <paramref name="keepVariants"/>: they are not flushed, and easily made again.
     /// </summary>
-    public async Task<List<FoundBlob>> ScanAsync(bool keepVariants, CancellationToken cancellationToken)
+    public async Task<List<StoredBlob>> ScanAsync(bool keepVariants, CancellationToken cancellationToken)
     {
         foreach (string abandoned in Directory.EnumerateFiles(Path.Combine(Root, "temp")))
             File.Delete(abandoned);
 
-        var found = new List<FoundBlob>[ShardCount];
+        var found = new List<StoredBlob>[ShardCount];
         await Parallel.ForAsync(0, ShardCount, cancellationToken, (shard, _) =>
         {
             found[shard] = ScanShard(shard, keepVariants);
@@ -251,9 +251,9 @@ internal sealed class BlobFiles : IDisposable
         }
     }
 
-    private List<FoundBlob> ScanShard(int shard, bool keepVariants)
+    private List<StoredBlob> ScanShard(int shard, bool keepVariants)
     {
-        var blobs = new Dictionary<Digest, FoundBlob>();
+        var blobs = new Dictionary<Digest, StoredBlob>();
         var variants = new List<Digest>();
         var strangers = new List<string>();
         // Names are read while the directory is not changed; moving files comes after.
@@ -270,22 +270,16 @@ internal sealed class BlobFiles : IDisposable
         {
             if (stranger is not null) strangers.Add(stranger);
             else if (isVariant) variants.Add(digest);
-            else blobs.Add(digest, new FoundBlob(digest, HasVariant: false));
+            else blobs.Add(digest, new StoredBlob(digest, default, BlobFileKinds.Executable));
         }
 
         foreach (string stranger in strangers) MoveToQuarantine(_shards[shard], stranger);
         foreach (var variant in variants)
         {
-            if (keepVariants && blobs.ContainsKey(variant)) blobs[variant] = new FoundBlob(variant, HasVariant: true);
+            if (keepVariants && blobs.ContainsKey(variant)) blobs[variant] = new StoredBlob(variant, default, BlobFileKinds.Executable | BlobFileKinds.Data);
             else Unpublish(variant, isVariant: true);
         }
 
         return [.. blobs.Values];
     }
-}
-
-/// <summary>A blob that a scan found, its size checked against its name.</summary>
-internal readonly record struct FoundBlob(Digest Digest, bool HasVariant)
-{
-    public long AccountedBytes => HasVariant ? 2 * Digest.SizeBytes : Digest.SizeBytes;
 }

@@ -253,7 +253,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         lock (Index.Gate)
         {
             if (Files.PublishTemp(tempName, digest, isVariant: true) != 0) return false;
-            if (Index.AddVariant(digest, digest.SizeBytes)) return true;
+            if (Index.AddFile(digest, BlobFileKinds.Data, digest.SizeBytes)) return true;
 
             Files.Unpublish(digest, isVariant: true);
             return false;
@@ -274,10 +274,10 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
             if (evictedBytes > 0) Observer.Evicted(evictedBytes);
         }
 
-        void Evict(BlobEntry entry)
+        void Evict(StoredBlob blob)
         {
-            Files.Hide(entry, hidden);
-            evictedBytes += entry.AccountedBytes;
+            Files.Hide(blob, hidden);
+            evictedBytes += blob.AccountedBytes;
         }
 
         // Freeing the blocks of a large file takes a while, so it happens without the lock.
@@ -304,7 +304,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     }
 
     private static void Restore(
-        BlobIndex index, List<FoundBlob> found, UseHistory history, TimeSpan granularity, DateTimeOffset now)
+        BlobIndex index, List<StoredBlob> found, UseHistory history, TimeSpan granularity, DateTimeOffset now)
     {
         long nowMs = now.ToUnixTimeMilliseconds();
         // Not recorded means younger than the record: whoever cannot prove its age is new.
@@ -320,7 +320,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
                 UseLogEnding.Unknown => nowMs,
                 _ => throw new UnreachableException($"ending {history.Ending}"),
             };
-            index.Restore(blob.Digest, blob.AccountedBytes, blob.HasVariant, useMs, now);
+            index.Restore(blob, useMs, now);
         }
     }
 }

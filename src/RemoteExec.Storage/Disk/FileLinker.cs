@@ -94,7 +94,7 @@ internal sealed class FileLinker(DiskBlobStore store)
     /// <summary>The same bytes without the executable bit, which belongs to the inode. False when there is no room for it.</summary>
     private bool TryEnsureVariant(in Digest digest)
     {
-        if (store.Index.HasVariant(digest)) return true;
+        if (store.Index.FilesOf(digest).HasFlag(BlobFileKinds.Data)) return true;
         if (!store.TryReserve(digest.SizeBytes)) return false;
 
         bool isSpent = false;

@@ -203,7 +203,7 @@ internal sealed class GroupCommit(
     {
         var now = time.GetUtcNow();
         named.RemoveAll(commit => !ServingLoop.Serve(
-            () => index.Add(commit.Digest, commit.Digest.SizeBytes, now),
+            () => index.Add(commit.Digest, default, BlobFileKinds.Executable, commit.Digest.SizeBytes, now),
             failure => TakeBack(commit, batch, failure)));
     }
 

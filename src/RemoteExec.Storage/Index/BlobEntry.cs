@@ -1,20 +1,18 @@
 namespace RemoteExec.Storage;
 
 /// <summary>One stored blob as the index knows it; a link of the list of uses. Guarded by the index's lock.</summary>
-internal sealed class BlobEntry(Digest digest, long accountedBytes)
+internal sealed class BlobEntry(in StoredBlob blob)
 {
-    public Digest Digest { get; } = digest;
+    public StoredBlob Blob { get; set; } = blob;
 
-    /// <summary>All files of this blob together.</summary>
-    public long AccountedBytes { get; set; } = accountedBytes;
+    public Digest Digest => Blob.Digest;
+
+    public long AccountedBytes => Blob.AccountedBytes;
 
     public long LastUseMs { get; set; }
 
     /// <summary>The use that a restart will remember; never later than <see cref="LastUseMs"/>.</summary>
     public long RecordedUseMs { get; set; }
-
-    /// <summary>There is a second file of this blob, without the executable bit.</summary>
-    public bool HasVariant { get; set; }
 
     /// <summary>The log that was told of it last while it was written anew.</summary>
     public int Generation { get; set; }

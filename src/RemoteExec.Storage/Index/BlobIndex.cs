@@ -53,6 +53,40 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
+    /// <summary>Extends the promise, and says where the blob is; false is a miss.</summary>
+    public bool TryUse(in Digest digest, DateTimeOffset now, out StoredBlob blob)
+    {
+        lock (Gate)
+        {
+            if (!_entries.TryGetValue(digest, out var entry))
+            {
+                blob = default;
+                return false;
+            }
+
+            Use(entry, Clock(now));
+            blob = entry.Blob;
+            return true;
+        }
+    }
+
+    /// <summary>Extends the promises of <paramref name="digests"/>, at most <see cref="EntriesPerHold"/>, and says where each blob is; null is a miss.</summary>
+    public void UseMany(ReadOnlySpan<Digest> digests, DateTimeOffset now, Span<StoredBlob?> found)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(digests.Length, EntriesPerHold);
+        lock (Gate)
+        {
+            long nowMs = Clock(now);
+            for (int i = 0; i < digests.Length; i++)
+            {
+                found[i] = null;
+                if (!_entries.TryGetValue(digests[i], out var entry)) continue;
+                Use(entry, nowMs);
+                found[i] = entry.Blob;
+            }
+        }
+    }
+
     /// <summary>Extends the promises of <paramref name="digests"/> from <paramref name="start"/> on, and adds those that are absent to <paramref name="missing"/>.</summary>
     /// <param name="count">At most <see cref="EntriesPerHold"/>.</param>
     public void TouchMany(IReadOnlyList<Digest> digests, int start, int count, DateTimeOffset now, ICollection<Digest> missing)
@@ -76,7 +110,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// under the lock and takes the blob's name away: from then on nobody can find it. <paramref name="pause"/> runs without the lock,
     /// which others may have between two slices; they may also take the room that was made.
     /// </summary>
-    public Reservation Reserve(long bytes, DateTimeOffset now, Action<BlobEntry> evict, Action? pause = null)
+    public Reservation Reserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict, Action? pause = null)
     {
         while (true)
         {
@@ -86,7 +120,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     }
 
     /// <summary>Null: there is more to evict.</summary>
-    private Reservation? TryReserve(long bytes, DateTimeOffset now, Action<BlobEntry> evict)
+    private Reservation? TryReserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict)
     {
         lock (Gate)
         {
@@ -101,7 +135,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
                 long promisedMs = victim.LastUseMs + _retentionMs - nowMs;
                 if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs));
 
-                evict(victim);
+                evict(victim.Blob);
                 Forget(victim);
                 _evictedBytes += victim.AccountedBytes;
                 _evictedAgeMs = nowMs - victim.LastUseMs;
@@ -123,70 +157,81 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     }
 
     /// <summary>Turns a reservation into a blob; a failure leaves all as it was.</summary>
-    public void Add(in Digest digest, long reservedBytes, DateTimeOffset now)
+    public AddResult Add(in Digest digest, BlobPlace place, BlobFileKinds files, long reservedBytes, DateTimeOffset now)
+    {
+        lock (Gate) return Add(new StoredBlob(digest, place, files), reservedBytes, Clock(now));
+    }
+
+    /// <summary>
+    /// Turns reservations, of its <see cref="StoredBlob.AccountedBytes"/> each, into at most <see cref="EntriesPerHold"/> blobs. A failure is that of one
+    /// blob and of those after it: they are <see cref="AddResult.NotAdded"/>.
+    /// </summary>
+    public void AddMany(ReadOnlySpan<StoredBlob> blobs, DateTimeOffset now, Span<AddResult> results)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(blobs.Length, EntriesPerHold);
+        results[..blobs.Length].Clear();
+        lock (Gate)
+        {
+            long nowMs = Clock(now);
+            for (int i = 0; i < blobs.Length; i++) results[i] = Add(blobs[i], blobs[i].AccountedBytes, nowMs);
+        }
+    }
+
+    /// <summary>Puts back what a restart found. Call in the order of use, oldest first.</summary>
+    public void Restore(in StoredBlob blob, long lastUseMs, DateTimeOffset now)
     {
         lock (Gate)
         {
-            if (_entries.TryGetValue(digest, out var known))
-            {
-                // Somebody outside deleted the file, and it was just written again.
-                Use(known, Clock(now));
-                _reservedBytes -= reservedBytes;
-                return;
-            }
-
-            var entry = new BlobEntry(digest, digest.SizeBytes) { RecordedUseMs = long.MinValue / 2 };
-            Note(entry, Clock(now)); // first: should it fail, nothing has happened
-            _reservedBytes -= reservedBytes;
-            Debug.Assert(_reservedBytes >= 0);
-            _entries.Add(digest, entry);
+            long useMs = Math.Min(lastUseMs, Clock(now));
+            var entry = new BlobEntry(blob) { LastUseMs = useMs, RecordedUseMs = useMs };
+            _entries.Add(blob.Digest, entry);
             _usedBytes += entry.AccountedBytes;
             Append(entry);
         }
     }
 
-    /// <summary>Puts back what a restart found. Call in the order of use, oldest first.</summary>
-    public void Restore(in Digest digest, long accountedBytes, bool hasVariant, long lastUseMs, DateTimeOffset now)
+    /// <summary>
+    /// The blob is no longer at <paramref name="from"/>; false if it was not there, and nothing changes. Without <paramref name="to"/> it lives
+    /// in its file from now on, which it must have.
+    /// </summary>
+    public bool TryMove(in Digest digest, BlobPlace from, BlobPlace to)
     {
         lock (Gate)
         {
-            long useMs = Math.Min(lastUseMs, Clock(now));
-            var entry = new BlobEntry(digest, accountedBytes) { LastUseMs = useMs, RecordedUseMs = useMs, HasVariant = hasVariant };
-            _entries.Add(digest, entry);
-            _usedBytes += accountedBytes;
-            Append(entry);
+            if (!_entries.TryGetValue(digest, out var entry) || entry.Blob.Place != from) return false;
+            Debug.Assert(!to.IsNone || entry.Blob.Files != BlobFileKinds.None, "a blob that is nowhere");
+            Change(entry, entry.Blob with { Place = to });
+            return true;
         }
     }
 
-    /// <summary>Turns a reservation into a second file of a blob; false if the blob is gone meanwhile (the reservation stays).</summary>
-    public bool AddVariant(in Digest digest, long reservedBytes)
+    /// <summary>Turns a reservation into a file of a blob; false if the blob is gone meanwhile or has one (the reservation stays).</summary>
+    public bool AddFile(in Digest digest, BlobFileKinds kind, long reservedBytes)
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry) || entry.HasVariant) return false;
+            if (!_entries.TryGetValue(digest, out var entry) || (entry.Blob.Files & kind) != 0) return false;
 
-            entry.HasVariant = true;
-            entry.AccountedBytes += reservedBytes;
-            if (entry.IsExpired) _expiredBytes += reservedBytes;
-            _usedBytes += reservedBytes;
+            Change(entry, entry.Blob with { Files = entry.Blob.Files | kind });
             _reservedBytes -= reservedBytes;
             return true;
         }
     }
 
-    public bool HasVariant(in Digest digest)
+    /// <summary>The files that a blob has; none when it is not here.</summary>
+    public BlobFileKinds FilesOf(in Digest digest)
     {
-        lock (Gate) return _entries.TryGetValue(digest, out var entry) && entry.HasVariant;
+        lock (Gate) return _entries.TryGetValue(digest, out var entry) ? entry.Blob.Files : BlobFileKinds.None;
     }
 
     /// <summary>Drops a blob that turned out to be bad; <paramref name="remove"/> runs under the lock. False when it is gone already.</summary>
-    public bool Remove(in Digest digest, Action<BlobEntry> remove)
+    public bool Remove(in Digest digest, Action<StoredBlob> remove)
     {
         lock (Gate)
         {
             if (!_entries.TryGetValue(digest, out var entry)) return false;
             Forget(entry);
-            remove(entry);
+            remove(entry.Blob);
             return true;
         }
     }
@@ -275,6 +320,34 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
 
         return slice.Count > 0;
+    }
+
+    private AddResult Add(in StoredBlob blob, long reservedBytes, long nowMs)
+    {
+        if (_entries.TryGetValue(blob.Digest, out var known))
+        {
+            // Somebody outside deleted the file, and it was just written again.
+            Use(known, nowMs);
+            _reservedBytes -= reservedBytes;
+            return AddResult.Present;
+        }
+
+        var entry = new BlobEntry(blob) { RecordedUseMs = long.MinValue / 2 };
+        Note(entry, nowMs); // first: should it fail, nothing has happened
+        _reservedBytes -= reservedBytes;
+        Debug.Assert(_reservedBytes >= 0);
+        _entries.Add(blob.Digest, entry);
+        _usedBytes += entry.AccountedBytes;
+        Append(entry);
+        return AddResult.Added;
+    }
+
+    private void Change(BlobEntry entry, in StoredBlob blob)
+    {
+        long grownBytes = blob.AccountedBytes - entry.AccountedBytes;
+        entry.Blob = blob;
+        _usedBytes += grownBytes;
+        if (entry.IsExpired) _expiredBytes += grownBytes;
     }
 
     private void Note(BlobEntry entry, long nowMs)

@@ -1,0 +1,10 @@
+using System.Numerics;
+
+namespace RemoteExec.Storage;
+
+/// <summary>A blob and where its bytes are: in a segment, in files of its own, or both. One without a place has a file.</summary>
+internal readonly record struct StoredBlob(Digest Digest, BlobPlace Place, BlobFileKinds Files)
+{
+    /// <summary>All copies of it together.</summary>
+    public long AccountedBytes => Digest.SizeBytes * ((Place.IsNone ? 0 : 1) + BitOperations.PopCount((uint)Files));
+}
