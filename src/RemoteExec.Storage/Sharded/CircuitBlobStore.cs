@@ -1,0 +1,99 @@
+using Grpc.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// A store on another machine, which may be away, slow or mute: every wait for it has a limit, and while it is away it refuses at once. A refusal
+/// is UNAVAILABLE and names it.
+/// </summary>
+public sealed class CircuitBlobStore(string name, IBlobStore inner, CircuitOptions options) : IBlobStore
+{
+    private readonly Circuit _circuit = new(options);
+
+    /// <summary>It has failed several times in a row, and not answered since.</summary>
+    public bool IsAway => _circuit.IsAway;
+
+    private CircuitOptions Options => options;
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        EnterAsync(limited => inner.FindMissingAsync(digests, limited), cancellationToken);
+
+    public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        await EnterAsync(limited => inner.OpenReadAsync(digest, offset, limited), cancellationToken) is { } reader ? new Reader(this, reader) : null;
+
+    public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+        new Writer(this, await EnterAsync(limited => inner.CreateWriterAsync(digest, limited), cancellationToken));
+
+    private ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _circuit.TryEnter()
+            ? LimitAsync(ask, options.AnswerMax, cancellationToken)
+            : throw StorageErrors.Create(StatusCode.Unavailable, $"{name}: it is away, and asked again within {options.PauseMax.TotalSeconds:0} s");
+    }
+
+    private async ValueTask<T> LimitAsync<T>(Func<CancellationToken, ValueTask<T>> ask, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var over = new CancellationTokenSource(limit, options.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
+        try
+        {
+            var answer = await ask(either.Token);
+            _circuit.Succeeded();
+            return answer;
+        }
+        catch (Exception) when (over.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            string reason = $"it did not answer within {limit.TotalSeconds:0} s";
+            _circuit.Failed(reason);
+            throw StorageErrors.Create(StatusCode.Unavailable, $"{name}: {reason}");
+        }
+        catch (RpcException failure)
+        {
+            if (failure.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded) _circuit.Failed(failure.Status.Detail);
+            else if (cancellationToken.IsCancellationRequested) _circuit.Left();
+            else _circuit.Succeeded(); // a refusal is an answer
+            throw new RpcException(new Status(failure.StatusCode, $"{name}: {failure.Status.Detail}", failure), failure.Trailers);
+        }
+        catch
+        {
+            _circuit.Left();
+            throw;
+        }
+    }
+
+    private sealed class Reader(CircuitBlobStore store, IBlobReader inner) : IBlobReader
+    {
+        public long RemainingBytes => inner.RemainingBytes;
+
+        public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
+            store.LimitAsync(limited => inner.ReadAsync(buffer, limited), store.Options.PieceMax, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    private sealed class Writer(CircuitBlobStore store, IBlobWriter inner) : IBlobWriter
+    {
+        public long WrittenBytes => inner.WrittenBytes;
+
+        public bool AlreadyPresent => inner.AlreadyPresent;
+
+        public async ValueTask AppendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken) => await store.LimitAsync(
+            async limited =>
+            {
+                await inner.AppendAsync(data, limited);
+                return true;
+            },
+            store.Options.PieceMax, cancellationToken);
+
+        public async ValueTask CommitAsync(CancellationToken cancellationToken) => await store.LimitAsync(
+            async limited =>
+            {
+                await inner.CommitAsync(limited);
+                return true;
+            },
+            store.Options.PieceMax, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+}

@@ -1,0 +1,191 @@
+using Grpc.Core;
+using NUnit.Framework;
+
+namespace RemoteExec.Storage.Tests;
+
+/// <summary>What becomes of blobs in two stores when one of them fails, and when it is back.</summary>
+public sealed class MirroredBlobStoreTests
+{
+    private const int MebiByte = 1 << 20;
+
+    private ManualTime _time = null!;
+    private TwoNodes _nodes = null!;
+
+    [SetUp]
+    public void CreateNodes()
+    {
+        _time = new ManualTime();
+        _nodes = new TwoNodes(limitBytes: 64 * MebiByte, _time);
+    }
+
+    [TearDown]
+    public async Task StopRepairs() => await _nodes.DisposeAsync();
+
+    [Test]
+    public async Task A_write_is_in_both_when_it_is_acknowledged([Values(100, 3 * MebiByte)] int sizeBytes)
+    {
+        var digest = await _nodes.Store.PutAsync(Blobs.Of(1, sizeBytes));
+
+        Assert.That((await _nodes.One.HasAsync(digest), await _nodes.Other.HasAsync(digest)), Is.EqualTo((true, true)));
+        Assert.That(_nodes.Repairs.Waiting, Is.Zero);
+    }
+
+    [Test]
+    public async Task While_one_is_away_the_other_does_all_of_it([Values] bool isFirst)
+    {
+        var before = await PutManyAsync(10, seed: 0);
+        var away = isFirst ? _nodes.One : _nodes.Other;
+        away.IsAway = true;
+
+        var meanwhile = await PutManyAsync(10, seed: 100);
+
+        Assert.That(await _nodes.Store.FindMissingAsync([.. before.Keys, .. meanwhile.Keys], default), Is.Empty);
+        foreach (var (digest, data) in before.Concat(meanwhile)) Assert.That(await _nodes.Store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task What_only_one_took_is_copied_to_the_other_when_that_is_back()
+    {
+        _nodes.Other.IsAway = true;
+        var meanwhile = await PutManyAsync(10, seed: 0);
+        Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(10));
+        await _time.WaitForTimerAsync(BlobRepairs.AwayPause);
+
+        _nodes.Other.IsAway = false;
+        _time.Advance(BlobRepairs.AwayPause);
+        await MendedAsync(10);
+
+        Assert.That(await _nodes.Other.Inner.FindMissingAsync([.. meanwhile.Keys], default), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_store_that_breaks_in_the_middle_of_an_upload_takes_nothing_from_it()
+    {
+        byte[] data = Blobs.Of(1, 3 * MebiByte);
+        var digest = Blobs.DigestOf(data);
+        await using (var writer = await _nodes.Store.CreateWriterAsync(digest, default))
+        {
+            await writer.AppendAsync(data.AsMemory(0, MebiByte), default);
+            _nodes.One.IsAway = true;
+            await writer.AppendAsync(data.AsMemory(MebiByte), default);
+            await writer.CommitAsync(default);
+            Assert.That(writer.AlreadyPresent, Is.True);
+        }
+
+        Assert.That(await _nodes.Store.GetAsync(digest), Is.EqualTo(data));
+        Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_read_that_breaks_goes_on_at_the_other()
+    {
+        byte[] data = Blobs.Of(1, 3 * MebiByte);
+        var digest = await _nodes.Store.PutAsync(data);
+        await using var reader = (await _nodes.Store.OpenReadAsync(digest, 1000, default))!;
+        byte[] read = new byte[data.Length - 1000];
+        await reader.ReadExactlyAsync(read.AsMemory(0, MebiByte));
+
+        // Whichever it reads from.
+        (_nodes.One.Opened == 1 ? _nodes.One : _nodes.Other).IsAway = true;
+        await reader.ReadExactlyAsync(read.AsMemory(MebiByte));
+
+        Assert.That(read.AsSpan().SequenceEqual(data.AsSpan(1000)), Is.True);
+    }
+
+    [Test]
+    public async Task A_store_that_was_lost_and_is_back_empty_is_filled_by_questions([Values] bool isFirst)
+    {
+        var blobs = await PutManyAsync(50, seed: 0);
+        var lost = isFirst ? _nodes.One : _nodes.Other;
+        _nodes.Lose(lost);
+
+        Assert.That(await _nodes.Store.FindMissingAsync([.. blobs.Keys], default), Is.Empty);
+        await MendedAsync(50);
+
+        Assert.That(await lost.FindMissingAsync([.. blobs.Keys], default), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_store_that_was_lost_and_is_back_empty_is_filled_by_reads()
+    {
+        var blobs = await PutManyAsync(50, seed: 0);
+        _nodes.Lose(_nodes.One);
+
+        foreach (var (digest, data) in blobs) Assert.That(await _nodes.Store.GetAsync(digest), Is.EqualTo(data));
+        // Those that are read there first.
+        int asked = _nodes.One.Opened;
+        await MendedAsync(asked);
+
+        Assert.That(asked, Is.InRange(1, 50));
+        Assert.That(((MemoryBlobStore)_nodes.One.Inner).Usage.Blobs, Is.EqualTo(asked));
+    }
+
+    [Test]
+    public async Task What_neither_has_is_missing_and_so_is_what_the_one_that_answers_has_not()
+    {
+        var lost = Blobs.DigestOf(Blobs.Of(7, 100));
+        var kept = await _nodes.Store.PutAsync(Blobs.Of(8, 100));
+
+        Assert.That(await _nodes.Store.FindMissingAsync([lost, kept, lost], default), Is.EqualTo(new[] { lost }));
+        _nodes.One.IsAway = true;
+        Assert.That(await _nodes.Store.FindMissingAsync([kept, lost], default), Is.EqualTo(new[] { lost }));
+        Assert.That(await _nodes.Store.OpenReadAsync(lost, 0, default), Is.Null);
+    }
+
+    [Test]
+    public async Task With_both_away_everything_is_unavailable()
+    {
+        var digest = await _nodes.Store.PutAsync(Blobs.Of(1, 100));
+        (_nodes.One.IsAway, _nodes.Other.IsAway) = (true, true);
+
+        Func<Task>[] all =
+        [
+            async () => await _nodes.Store.FindMissingAsync([digest], default),
+            async () => await _nodes.Store.GetAsync(digest),
+            async () => await _nodes.Store.PutAsync(Blobs.Of(2, 100)),
+        ];
+        foreach (var act in all)
+            Assert.That(Assert.ThrowsAsync<RpcException>(() => act())!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
+    }
+
+    [Test]
+    public async Task A_full_store_refuses_for_itself_only_and_both_for_the_client()
+    {
+        _nodes.One.RefusesWrites = StatusCode.ResourceExhausted;
+        var digest = await _nodes.Store.PutAsync(Blobs.Of(1, 100));
+        Assert.That(await _nodes.Other.HasAsync(digest), Is.True);
+
+        _nodes.Other.RefusesWrites = StatusCode.ResourceExhausted;
+        Assert.That(
+            Assert.ThrowsAsync<RpcException>(async () => await _nodes.Store.PutAsync(Blobs.Of(2, 100)))!.StatusCode,
+            Is.EqualTo(StatusCode.ResourceExhausted));
+        // The copy of the first was refused too, and is left to the next question.
+        while (_nodes.Repairs.Waiting > 0) await Task.Yield();
+        Assert.That(_nodes.Repairs.Dropped, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task A_copy_that_is_asked_for_again_is_made_once()
+    {
+        var blobs = await PutManyAsync(3, seed: 0);
+        _nodes.Lose(_nodes.One);
+        _nodes.Other.IsMute = true; // copies wait here
+        foreach (var digest in blobs.Keys.Concat(blobs.Keys)) _nodes.Repairs.Ask(digest, new BlobNode("other", _nodes.Other), new BlobNode("one", _nodes.One));
+
+        Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(3));
+    }
+
+    private async Task<Dictionary<Digest, byte[]>> PutManyAsync(int count, int seed)
+    {
+        var blobs = new Dictionary<Digest, byte[]>();
+        for (int i = 0; i < count; i++)
+        {
+            byte[] data = Blobs.Of(seed + i, 1000 + (i * 100));
+            blobs[await _nodes.Store.PutAsync(data)] = data;
+        }
+
+        return blobs;
+    }
+
+    private Task MendedAsync(long copies) => _nodes.MendedAsync(copies).WaitAsync(TimeSpan.FromSeconds(60));
+}
