@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using RemoteExec.Assets;
 using RemoteExec.Core;
 using RemoteExec.Hosting;
 using RemoteExec.Observability;
@@ -66,7 +67,12 @@ internal static class ServerComposition
             var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
 
             // Rules.
-            var serving = ServicesOptionsOf(options, http.Address) with { Observer = metrics.Services };
+            var serving = ServicesOptionsOf(options, http.Address) with
+            {
+                Observer = metrics.Services,
+                // Nobody is asked who he is: whoever reaches a port that others reach is not to be trusted with what everybody builds from.
+                AssetPushEnabled = options.AllowPush || grpc.IsLoopback,
+            };
             var actionCacheWriter = new ActionCacheWriter(actionCache, blobs, serving);
             Scheduler? scheduler = null;
             if (options.Plays(ServerRole.Coordinator))
@@ -96,7 +102,8 @@ internal static class ServerComposition
             }
 
             // Services and ports.
-            var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time));
+            var assets = running.Own(new AssetFetcher(AssetOptionsOf(options, paths), new LocalChunkedBlobStore(files, blobs), time));
+            var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time, assets));
             metrics.WatchUploads(() => services.UnfinishedUploads);
             int connectionsMax = RpcServerOptions.ConnectionsMaxOf(OpenFiles.Max());
             var rpc = new RpcPort(services.Methods, new RpcServerOptions
@@ -163,6 +170,15 @@ internal static class ServerComposition
         OpenReadsMax = ServicesOptions.OpenReadsMaxOf(OpenFiles.Max()),
         // A port that is not known yet makes no link.
         WebAddress = http.Port == 0 ? null : new Uri($"http://{ReachableAs(http)}"),
+    };
+
+    private static AssetOptions AssetOptionsOf(ServerOptions options, ServerPaths paths) => new()
+    {
+        Directory = paths.Assets,
+        Retention = options.Retention,
+        Allowed = [.. options.FetchAllowed.Select(text => FetchAllowance.TryParse(text, out var allowed) ? allowed : null).OfType<FetchAllowance>()], // all do: a rule of the options
+        DownloadBytesMax = options.FetchBytesMax,
+        DownloadsBytesMax = Math.Min(options.FetchBytesMax, long.MaxValue / 4) * 4,
     };
 
     private static SchedulerOptions SchedulerOptionsOf(ServerOptions options) => new()

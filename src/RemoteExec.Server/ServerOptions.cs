@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using RemoteExec.Assets;
 using RemoteExec.Core;
 using RemoteExec.Hosting;
 using RemoteExec.Services;
@@ -22,6 +23,10 @@ internal sealed class ServerOptions(OptionReader options)
     public SizeOrShare? MaxCasSize { get; } = options.OptionalSizeOrShare("max-cas-size", "disk space for blobs, or its share of the disk, such as 60%; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
+
+    public IReadOnlyList<string> FetchAllowed { get; } = options.Names("fetch-allow", "hosts, addresses and blocks (10.1.0.0/16) that Remote Asset fetches from although they are not public");
+    public long FetchBytesMax { get; } = options.Size("fetch-size-max", "8GiB", "the largest download of Remote Asset");
+    public bool AllowPush { get; } = options.Flag("allow-push", "let clients say what the content of an address is (Remote Asset Push); they may anyway while --grpc is an address of this machine only");
 
     public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");
 
@@ -65,6 +70,10 @@ internal sealed class ServerOptions(OptionReader options)
             yield return "--roles: a local worker needs the coordinator in the same process; add coordinator, or run rexec-worker --coordinator HOST:PORT";
         if (options.MaxCasSize is { Percent: null, Bytes: < CasSizeBytesMin })
             yield return "--max-cas-size: is smaller than 64MiB, which one large output fills; write a larger size, such as 10GB";
+        foreach (string text in options.FetchAllowed.Where(text => !FetchAllowance.TryParse(text, out _)))
+            yield return $"--fetch-allow: {PrintableText.Quote(text, 128)} is neither a host nor an address; write mirror.example, 10.1.2.3 or 10.1.0.0/16";
+        if (options.FetchBytesMax < 1)
+            yield return "--fetch-size-max: is nothing; 8GiB suits most";
         if (options.Retention < RetentionMin)
             yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 4h suits most";
         if (options.Retention > RetentionMax)

@@ -15,6 +15,9 @@ internal sealed record ServerPaths(string DataDirectory)
 
     public string Journal => Path.Combine(DataDirectory, "journal");
 
+    /// <summary>On the blobs' file system: a download becomes a blob without being copied.</summary>
+    public string Assets => Path.Combine(DataDirectory, "assets");
+
     /// <summary>Holds <c>work/</c>.</summary>
     public string Worker => DataDirectory;
 }

@@ -1,3 +1,4 @@
+using Build.Bazel.Remote.Asset.v1;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Bytestream;
 using Google.LongRunning;
@@ -6,6 +7,7 @@ using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Grpc.Reflection;
+using RemoteExec.Assets;
 using RemoteExec.Protocol.V1;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
@@ -42,7 +44,8 @@ public sealed class ServicesComposition : IAsyncDisposable
 
     /// <param name="cache">Answers complete results only.</param>
     /// <param name="scheduler">Null on a server that only stores.</param>
-    public ServicesComposition(ChunkedBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock)
+    /// <param name="assets">Null on a server that fetches nothing.</param>
+    public ServicesComposition(ChunkedBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock, AssetFetcher? assets = null)
     {
         LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
         _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
@@ -51,6 +54,13 @@ public sealed class ServicesComposition : IAsyncDisposable
 
         List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor];
         AddStores(store, cache, options);
+        if (assets is not null)
+        {
+            offered.AddRange([Fetch.Descriptor, Push.Descriptor]);
+            Methods.Add<FetchService>(RpcLimits.Default, binder => Fetch.BindService(binder, new FetchService(assets, options)));
+            Methods.Add<PushService>(RpcLimits.Default, binder => Push.BindService(binder, new PushService(assets, options)));
+        }
+
         if (scheduler is not null)
         {
             offered.AddRange([Execution.Descriptor, Operations.Descriptor, WorkerPool.Descriptor]);

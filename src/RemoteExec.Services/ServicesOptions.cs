@@ -18,6 +18,9 @@ public sealed record ServicesOptions
     /// <summary>Whether clients may write action results themselves (REAPI A3). Announced per caller.</summary>
     public bool ActionCacheUpdateEnabled { get; init; } = true;
 
+    /// <summary>Whether clients may say what the content of an address is (REAPI S3).</summary>
+    public bool AssetPushEnabled { get; init; }
+
     /// <summary>Which successes are cached although they lack outputs that their commands announced.</summary>
     public IncompleteResults IncompleteResults { get; init; } = IncompleteResults.Some;
 

@@ -24,17 +24,18 @@ internal static class ArrowRules
             ["Core"], [Framework, Extensions, "System.CommandLine"]),
         new("Protocol", "generated words: call types that stubs name, and messages", ["Core"], [Protobuf, Grpc]),
         new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Words, "Files"], [Protobuf, Grpc, Extensions, "ZstdNet"]),
+        new("Assets", "what addresses stand for: fetched, checked, unpacked into a store; serves nobody", [.. Words, "Files", "Storage"], [Protobuf, Grpc, "ZstdNet"]),
         new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
         new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Files", "Scheduling"], []),
         new("Client", "the calling side, for the CLI, workers and tests", [.. Words, "Files", "Storage"], [Protobuf, Grpc, Extensions]),
-        new("Services", "wire to domain, no rules of its own", [.. Words, "Rpc", "Storage", "Scheduling"], [Protobuf, Grpc, "Grpc.HealthCheck", "Grpc.Reflection", Extensions]),
+        new("Services", "wire to domain, no rules of its own", [.. Words, "Rpc", "Storage", "Assets", "Scheduling"], [Protobuf, Grpc, "Grpc.HealthCheck", "Grpc.Reflection", Extensions]),
         new("Observability", "watches the rooms and counts what they tell", [.. Words, "Rpc", "Storage", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf, Grpc]),
         new("Web", "shows snapshots and what Observability collects", [.. Words, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf]),
         new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Words, "Rpc", "Files", "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf, Grpc, "Grpc.Net.Client", "prometheus-net*", "Prometheus.*"]),
         new("Cli", "a host: speaks to a server by the wire only", [.. Words, "Rpc", "Storage", "Client", "Hosting"], [Protobuf, Grpc, "Grpc.Net.Client", "System.CommandLine", "Spectre.Console*"]),
         new(
             "Server", "the host that composes everything but the CLI",
-            [.. Words, "Rpc", "Files", "Storage", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
+            [.. Words, "Rpc", "Files", "Storage", "Assets", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
             [Kestrel, Extensions, Protobuf, Grpc]),
     ];
 

@@ -1,0 +1,51 @@
+using Grpc.Core;
+using RemoteExec.Core;
+using RemoteExec.Protocol;
+using RemoteExec.Storage;
+
+namespace RemoteExec.Assets;
+
+/// <summary>Gets content from its origin into the store, and nothing there that is not what its checksum says.</summary>
+internal sealed class AssetSources : IDisposable
+{
+    private readonly ILocalBlobStore _store;
+    private readonly Spool _spool;
+    private readonly HttpOrigin _http;
+    private readonly ArchiveUnpacker _archives;
+
+    public AssetSources(AssetOptions options, ILocalBlobStore store, TimeProvider time)
+    {
+        _store = store;
+        _spool = new Spool(Path.Combine(options.Directory, "temp"), options.DownloadBytesMax, options.DownloadsBytesMax);
+        _archives = new ArchiveUnpacker(store, _spool, options.UnpackedBytesMax, options.UnpackedEntriesMax);
+        _http = new HttpOrigin(options, time);
+    }
+
+    public async Task<Digest> FetchAsync(AssetRequest request, int uri, CancellationToken cancellationToken)
+    {
+        var (source, integrity) = (request.Uris[uri], request.Qualifiers.Integrity);
+        using var file = _spool.Create();
+        if (integrity is not null) file.Hash(integrity.Functions);
+        try
+        {
+            await _http.DownloadAsync(source, [.. request.Qualifiers.HeadersFor(uri)], integrity is not null, file, cancellationToken);
+            if (integrity is not null) Check(integrity, file, source);
+            return request.Kind == AssetKind.Blob
+                ? await file.StoreAsync(_store, request.Function, cancellationToken)
+                : await _archives.UnpackAsync(file, request.Function, request.Qualifiers.Subdirectory, cancellationToken);
+        }
+        catch (RpcException failure) when (!failure.Status.Detail.Contains("://", StringComparison.Ordinal))
+        {
+            throw RpcErrors.Of(failure.StatusCode, $"{source.GetLeftPart(UriPartial.Path)}: {failure.Status.Detail}");
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static void Check(Integrity integrity, SpooledFile file, Uri source)
+    {
+        var seen = file.Digests();
+        if (!integrity.Accepts(seen))
+            throw RpcErrors.Of(StatusCode.Aborted, $"{source.GetLeftPart(UriPartial.Path)}: has another checksum: {string.Join(", ", seen.Select(digest => $"{digest.Function.WireName()} {digest.Hash}"))}");
+    }
+}
