@@ -12,18 +12,24 @@ internal sealed class AssetSources : IDisposable
     private readonly Spool _spool;
     private readonly HttpOrigin _http;
     private readonly ArchiveUnpacker _archives;
+    private readonly GitOrigin _git;
 
     public AssetSources(AssetOptions options, ILocalBlobStore store, TimeProvider time)
     {
         _store = store;
-        _spool = new Spool(Path.Combine(options.Directory, "temp"), options.DownloadBytesMax, options.DownloadsBytesMax);
+        string directory = Path.Combine(options.Directory, "temp");
+        _spool = new Spool(directory, options.DownloadBytesMax, options.DownloadsBytesMax);
         _archives = new ArchiveUnpacker(store, _spool, options.UnpackedBytesMax, options.UnpackedEntriesMax);
         _http = new HttpOrigin(options, time);
+        _git = new GitOrigin(options, directory, _spool, _archives);
     }
 
     public async Task<Digest> FetchAsync(AssetRequest request, int uri, CancellationToken cancellationToken)
     {
         var (source, integrity) = (request.Uris[uri], request.Qualifiers.Integrity);
+        if (request.Kind == AssetKind.Directory && request.Qualifiers.IsGit)
+            return await _git.FetchAsync(source, request.Qualifiers, request.Qualifiers.HeadersFor(uri), request.Function, cancellationToken);
+
         using var file = _spool.Create();
         if (integrity is not null) file.Hash(integrity.Functions);
         try

@@ -25,7 +25,7 @@ internal sealed class HttpOrigin : IDisposable
     public HttpOrigin(AssetOptions options, TimeProvider time)
     {
         _time = time;
-        var connections = new GuardedConnections(new AddressGuard(options.Allowed), options.Resolve);
+        var connections = new GuardedConnections(new GuardedAddresses(new AddressGuard(options.Allowed), options.Resolve));
         _http = new HttpMessageInvoker(new SocketsHttpHandler
         {
             AllowAutoRedirect = false, // each hop is looked at

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Build.Bazel.Remote.Asset.v1;
 using Google.Rpc;
@@ -15,11 +16,19 @@ public sealed class FetchQualifiers
     private const string AuthHeaders = "bazel.auth_headers";
     private const string ResourceTypeName = "resource_type";
     private const string DirectoryName = "directory";
+    private const string CommitName = "vcs.commit";
+    private const string BranchName = "vcs.branch";
+    private const string GitType = "application/x-git";
     private const string HeaderPrefix = "http_header:";
     private const string UriHeaderPrefix = "http_header_url:";
 
     private const int CountMax = 128;
     private const int TextBytesMax = 64 << 10;
+
+    private static readonly SearchValues<char> Hexadecimal = SearchValues.Create("0123456789abcdef");
+
+    // A part of what git takes (git-check-ref-format(1)): nothing that it, or a shell, could read as something else.
+    private static readonly SearchValues<char> InReference = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+#@");
 
     private readonly List<FetchHeader> _headers = [];
 
@@ -33,6 +42,15 @@ public sealed class FetchQualifiers
 
     /// <summary>The folder in an archive that is wanted; "" for all of it.</summary>
     public string Subdirectory { get; private set; } = "";
+
+    /// <summary>The whole name of a commit; null when none is asked for.</summary>
+    public string? Commit { get; private set; }
+
+    /// <summary>Whose newest commit is wanted, unless one is named.</summary>
+    public string? Branch { get; private set; }
+
+    /// <summary>Whether the address is that of a repository, and not of an archive.</summary>
+    public bool IsGit => Commit is not null || Branch is not null || ResourceType == GitType;
 
     /// <summary>As they came, by name.</summary>
     internal IReadOnlyList<Qualifier> All { get; }
@@ -57,7 +75,13 @@ public sealed class FetchQualifiers
                 unknown.FieldViolations.Add(new BadRequest.Types.FieldViolation { Field = "qualifiers.name", Description = $"{PrintableText.Quote(each.Name, 64)} not supported" });
         }
 
-        if (unknown.FieldViolations.Count == 0) return parsed;
+        if (unknown.FieldViolations.Count == 0)
+        {
+            return parsed.IsGit && parsed.Integrity is not null
+                ? throw RpcErrors.InvalidField("qualifiers.name", $"{Checksum} says nothing of a repository; {CommitName} does")
+                : parsed;
+        }
+
         while (unknown.CalculateSize() > TextBytesMax / 16) unknown.FieldViolations.RemoveAt(unknown.FieldViolations.Count - 1); // it travels in a trailer
         throw RpcErrors.Of(StatusCode.InvalidArgument, $"qualifiers: {unknown.FieldViolations[0].Description}", unknown);
     }
@@ -67,6 +91,11 @@ public sealed class FetchQualifiers
 
     /// <summary>What goes back to who asked: never what may be a secret.</summary>
     public IEnumerable<Qualifier> Public => All.Where(each => !IsHeader(each.Name));
+
+    private static bool IsReference(string name) =>
+        name.Length is > 0 and < 256 && char.IsAsciiLetterOrDigit(name[0]) && !name.AsSpan().ContainsAnyExcept(InReference)
+        && !name.Contains("..", StringComparison.Ordinal) && !name.Contains("//", StringComparison.Ordinal) && !name.Contains("@{", StringComparison.Ordinal)
+        && name[^1] is not ('/' or '.');
 
     private static bool IsHeader(string name) =>
         name == AuthHeaders || name.StartsWith(HeaderPrefix, StringComparison.Ordinal) || name.StartsWith(UriHeaderPrefix, StringComparison.Ordinal);
@@ -85,6 +114,14 @@ public sealed class FetchQualifiers
                 return true;
             case DirectoryName when kind == AssetKind.Directory:
                 Subdirectory = qualifier.Value;
+                return true;
+            case CommitName when kind == AssetKind.Directory:
+                Commit = qualifier.Value.Length is 40 or 64 && !qualifier.Value.AsSpan().ContainsAnyExcept(Hexadecimal) ? qualifier.Value
+                    : throw RpcErrors.InvalidField("qualifiers.value", $"{CommitName}: {PrintableText.Quote(qualifier.Value, 64)} is not the whole name of a commit");
+                return true;
+            case BranchName when kind == AssetKind.Directory:
+                Branch = IsReference(qualifier.Value) ? qualifier.Value
+                    : throw RpcErrors.InvalidField("qualifiers.value", $"{BranchName}: {PrintableText.Quote(qualifier.Value, 64)} is not the name of a branch");
                 return true;
             case AuthHeaders:
                 AddAuthHeaders(qualifier.Value, uris);
