@@ -17,7 +17,7 @@ internal static class Dangers
         }
 
         if (!http.IsLoopback)
-            dangers.Add($"--http {http.Address} is reached beyond this machine: who reaches it reads commands, outputs and metrics. Keep it in a network that you trust");
+            dangers.Add($"--http {http.Address} is reached beyond this machine: who reaches it reads commands, outputs and metrics{(grpc.IsLoopback ? "" : ", and reads and writes the cache")}. Keep it in a network that you trust");
         return dangers;
     }
 

@@ -64,7 +64,8 @@ internal static class ServerComposition
                 files, running.Own(ChunkLists.Open(new ChunkListsOptions { Directory = paths.Chunks, Retention = options.Retention }, time)));
             metrics.WatchDisk(() => DataDirectory.FreeBytes(paths.DataDirectory));
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
-            var actionCache = new CompletenessCheckingActionCache(new HotActionCache(results, HotResultsBytes), blobs, metrics.ActionCache);
+            var hotResults = new HotActionCache(results, HotResultsBytes);
+            var actionCache = new CompletenessCheckingActionCache(hotResults, blobs, metrics.ActionCache);
 
             // Rules.
             var serving = ServicesOptionsOf(options, http.Address) with
@@ -133,6 +134,17 @@ internal static class ServerComposition
                     ? new OutputSoFar(soFar.Head, soFar.Newest, soFar.LengthBytes)
                     : default,
                 Storage = () => files.Usage,
+                // Who reaches this port and not the other would write to a cache that was not opened to him.
+                Cache = http.IsLoopback || !grpc.IsLoopback
+                    ? new HttpCacheSources
+                    {
+                        Results = actionCache,
+                        Sizes = new CompletenessCheckingActionCache(hotResults, blobs),
+                        StoreResultAsync = services.Results.StoreAsync,
+                        UnnamedDigestFunction = serving.UnnamedDigestFunction,
+                        BlobBytesMax = serving.BlobBytesMax,
+                    }
+                    : null,
             });
             var worker = options.Plays(ServerRole.Worker)
                 ? running.Own(await LocalWorker.CreateAsync(

@@ -53,6 +53,7 @@ public sealed class ServicesComposition : IAsyncDisposable
         _splitter = new BlobSplitter(store, options.Chunking);
 
         List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor];
+        Results = new ResultUploads(cache, store, options);
         AddStores(store, cache, options);
         if (assets is not null)
         {
@@ -77,6 +78,9 @@ public sealed class ServicesComposition : IAsyncDisposable
 
     /// <summary>For a gRPC port: every method with its limits.</summary>
     public RpcMethods Methods { get; } = new();
+
+    /// <summary>For those who bring results another way than by gRPC.</summary>
+    public ResultUploads Results { get; }
 
     /// <summary>Serves workers, in this process or over gRPC; null on a server that only stores.</summary>
     public WorkerConversation? Workers { get; }
@@ -111,7 +115,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     {
         var blobs = new ContentAddressableStorageService(store, new ChunkedBlobs(_splitter, options, _unsent), options, _unsent);
         var findMissing = new FindMissingBlobs(store, options.UnnamedDigestFunction, _unsent);
-        var results = new ActionCacheService(cache, store, options, _unsent);
+        var results = new ActionCacheService(cache, Results, store, options, _unsent);
 
         Methods.Add<CapabilitiesService>(RpcLimits.Default, binder => Capabilities.BindService(binder, new CapabilitiesService(options)));
 

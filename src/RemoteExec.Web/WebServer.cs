@@ -33,6 +33,7 @@ public sealed class WebServer(WebSources sources) : IDisposable
 
     private readonly StatusReader _status = new(sources);
     private readonly ActionReader _actions = new(sources);
+    private readonly HttpCache? _cache = sources.Cache is { } cache ? new HttpCache(cache, sources.Blobs) : null;
     private readonly CancellationTokenSource _stopping = new();
     private IPAddress _boundTo = IPAddress.None;
     private ListenOptions? _listen;
@@ -66,6 +67,11 @@ public sealed class WebServer(WebSources sources) : IDisposable
                 ? next(context)
                 : RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this server listens on loopback and answers only to localhost");
         });
+        // Before the routes: an instance name in front may have any number of parts.
+        if (_cache is not null) web.Use(async (context, next) =>
+        {
+            if (!await _cache.TryAnswerAsync(context)) await next(context);
+        });
         web.UseRouting();
         web.UseEndpoints(Map);
     });
@@ -92,7 +98,7 @@ public sealed class WebServer(WebSources sources) : IDisposable
 
     private static void SetLimits(HttpContext context)
     {
-        // Nothing here takes a body.
+        // Nothing here takes a body, but for the cache, which says how large.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } body) body.MaxRequestBodySize = 0;
         if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } reading) reading.MinDataRate = ReadingMin;
     }

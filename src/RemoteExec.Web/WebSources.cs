@@ -5,7 +5,7 @@ using RemoteExec.Storage;
 
 namespace RemoteExec.Web;
 
-/// <summary>Everything the pages read. Snapshots and stored blobs only: the web changes nothing.</summary>
+/// <summary>Everything the pages read. Snapshots and stored blobs only: the web changes nothing, but for the cache.</summary>
 public sealed record WebSources
 {
     public required string Version { get; init; }
@@ -25,6 +25,9 @@ public sealed record WebSources
     public required ActionHistory History { get; init; }
 
     public required IBlobStore Blobs { get; init; }
+
+    /// <summary>The cache over HTTP/1.1; null where this port has none.</summary>
+    public HttpCacheSources? Cache { get; init; }
 
     public required Func<QueueSnapshot> Queue { get; init; }
 
