@@ -61,14 +61,24 @@ public sealed class BlobIndexTests
     }
 
     [Test]
-    public void What_is_used_during_the_walk_is_recorded_however_lately_it_was()
+    public void Who_is_used_during_the_walk_is_told_or_recorded_with_that_use()
     {
         var recorder = new Recorder();
         var index = IndexOf(3 * BlobIndex.EntriesPerHold, recorder);
-        var last = DigestOf((3 * BlobIndex.EntriesPerHold) - 1);
-        index.RecordAll(_ => index.Touch(last, _time.GetUtcNow()));
+        var (first, last) = (DigestOf(0), DigestOf((3 * BlobIndex.EntriesPerHold) - 1));
+        var told = new Dictionary<Digest, long>();
+        index.RecordAll(slice =>
+        {
+            foreach (var use in slice) told.Add(use.Digest, use.UseMs);
+            if (told.Count > BlobIndex.EntriesPerHold) return;
+            _time.Advance(Granularity);
+            index.Touch(first, _time.GetUtcNow());
+            index.Touch(last, _time.GetUtcNow());
+        });
 
-        Assert.That(recorder.Uses.Select(use => use.Digest), Is.EqualTo(new[] { last }), "once: after that the fresh log knows it");
+        long nowMs = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        Assert.That(told[last], Is.EqualTo(nowMs));
+        Assert.That(recorder.Uses, Does.Contain(new BlobUse(first, nowMs)), "it had been told before");
     }
 
     [Test]

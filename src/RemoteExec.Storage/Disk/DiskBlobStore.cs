@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -82,7 +81,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
                 files.UseLogPath, history, options.Disk, time,
                 refused: failure => health.Failed(StorageErrors.FromErrno(failure.HResult, "recording a use", files.Root)));
             var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity, uses);
-            Restore(index, found, history, options.UseGranularity, time.GetUtcNow());
+            RestoredUses.Put(index, found, history, options.UseGranularity, time.GetUtcNow());
             // On a full disk the old log goes on: a restart is no reason to refuse reads.
             _ = uses.TryRewrite(index);
             return new DiskBlobStore(options, time, files, index, uses, health);
@@ -301,26 +300,5 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         if (sizeBytes < FlushAheadBytesMin) return false;
         await Task.Run(() => Commits.FlushFile(file));
         return true;
-    }
-
-    private static void Restore(
-        BlobIndex index, List<StoredBlob> found, UseHistory history, TimeSpan granularity, DateTimeOffset now)
-    {
-        long nowMs = now.ToUnixTimeMilliseconds();
-        // Not recorded means younger than the record: whoever cannot prove its age is new.
-        var byUse = found
-            .Select(blob => (Blob: blob, UseMs: history.LastUseMs.TryGetValue(blob.Digest, out long useMs) ? useMs : nowMs))
-            .OrderBy(blob => blob.UseMs);
-        foreach (var (blob, recordedMs) in byUse)
-        {
-            long useMs = history.Ending switch
-            {
-                UseLogEnding.Closed => recordedMs,
-                UseLogEnding.Killed => recordedMs + (long)granularity.TotalMilliseconds,
-                UseLogEnding.Unknown => nowMs,
-                _ => throw new UnreachableException($"ending {history.Ending}"),
-            };
-            index.Restore(blob, useMs, now);
-        }
     }
 }

@@ -7,9 +7,10 @@ namespace RemoteExec.Storage;
 /// lock, the time passed in.
 /// </summary>
 /// <remarks>
-/// Every use promises the blob for the same retention time (D4), so the order of last uses is also the order in which
-/// promises end: if the least recently used blob is still promised, all are. Eviction therefore looks at one end of
-/// one list, however many promises stand.
+/// A use promises a blob for the retention time (D4), so the order of last uses is also the order in which promises end: if the least
+/// recently used blob is still promised, all are. A hit may promise less (<see cref="RetentionRule"/>): it counts as a use of
+/// correspondingly long ago, and such uses have an order of their own, in which, again, promises end one after the other. Eviction therefore
+/// looks at one end of two lists, however many promises stand.
 /// </remarks>
 internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder)
 {
@@ -19,21 +20,13 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>So many are evicted, at most, before the lock is free: each costs the file system a rename or two, some ten microseconds.</summary>
     internal const int EvictionsPerHold = 128;
 
-    private readonly Dictionary<Digest, BlobEntry> _entries = [];
+    private readonly BlobEntries _entries = new(useGranularity, recorder);
+    private readonly RetentionRule _rule = new(retention, limitBytes);
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
-    private readonly long _granularityMs = (long)useGranularity.TotalMilliseconds;
-    private BlobEntry? _oldest;
-    private BlobEntry? _newest;
-    private long _usedBytes;
     private long _reservedBytes;
     private long _evictedBytes;
     private long? _evictedAgeMs;
     private long _clockMs;
-    private BlobEntry? _walkedTo;
-    private bool _isWalking;
-    private int _generation;
-    private BlobEntry? _promised; // the oldest that is not known to be out of its promise
-    private long _expiredBytes; // of those before it
 
     /// <summary>Held around every change; a store takes it to make a file operation and its entry one step.</summary>
     public Lock Gate { get; } = new();
@@ -47,8 +40,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry)) return false;
-            Use(entry, Clock(now));
+            int slot = _entries.Find(digest);
+            if (slot < 0) return false;
+            _entries.Use(slot, Clock(now));
             return true;
         }
     }
@@ -58,14 +52,11 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry))
-            {
-                blob = default;
-                return false;
-            }
-
-            Use(entry, Clock(now));
-            blob = entry.Blob;
+            int slot = _entries.Find(digest);
+            blob = default;
+            if (slot < 0) return false;
+            _entries.Use(slot, Clock(now));
+            blob = _entries.BlobOf(slot);
             return true;
         }
     }
@@ -74,33 +65,46 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     public void UseMany(ReadOnlySpan<Digest> digests, DateTimeOffset now, Span<StoredBlob?> found)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(digests.Length, EntriesPerHold);
+        Span<int> slots = stackalloc int[BlobTable.TogetherMax];
         lock (Gate)
         {
             long nowMs = Clock(now);
-            for (int i = 0; i < digests.Length; i++)
+            for (int start = 0; start < digests.Length; start += BlobTable.TogetherMax)
             {
-                found[i] = null;
-                if (!_entries.TryGetValue(digests[i], out var entry)) continue;
-                Use(entry, nowMs);
-                found[i] = entry.Blob;
+                var together = digests.Slice(start, Math.Min(BlobTable.TogetherMax, digests.Length - start));
+                _entries.FindMany(together, slots);
+                for (int i = 0; i < together.Length; i++)
+                {
+                    found[start + i] = slots[i] < 0 ? null : _entries.BlobOf(slots[i]);
+                    if (slots[i] >= 0) _entries.Use(slots[i], nowMs);
+                }
             }
         }
     }
 
     /// <summary>Extends the promises of <paramref name="digests"/> from <paramref name="start"/> on, and adds those that are absent to <paramref name="missing"/>.</summary>
     /// <param name="count">At most <see cref="EntriesPerHold"/>.</param>
-    public void TouchMany(IReadOnlyList<Digest> digests, int start, int count, DateTimeOffset now, ICollection<Digest> missing)
+    public void TouchMany(
+        IReadOnlyList<Digest> digests, int start, int count, DateTimeOffset now, ICollection<Digest> missing, PromiseKind kind = PromiseKind.Use)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, EntriesPerHold);
+        var asked = DigestSpans.Of(digests, start, count);
+        if (kind == PromiseKind.Hit) Expire(now); // how much is promised depends on it
+        Span<int> slots = stackalloc int[BlobTable.TogetherMax];
         lock (Gate)
         {
             long nowMs = Clock(now);
-            for (int i = start; i < start + count; i++)
+            long useMs = nowMs - _retentionMs + (long)_rule.For(kind, _entries.PromisedBytes).TotalMilliseconds;
+            while (asked.Length > 0)
             {
-                var digest = digests[i];
-                if (digest.IsEmpty) continue;
-                if (_entries.TryGetValue(digest, out var entry)) Use(entry, nowMs);
-                else missing.Add(digest);
+                var together = asked[..Math.Min(BlobTable.TogetherMax, asked.Length)];
+                asked = asked[together.Length..];
+                _entries.FindMany(together, slots);
+                for (int i = 0; i < together.Length; i++)
+                {
+                    if (slots[i] >= 0) _entries.Use(slots[i], useMs, isBrief: useMs != nowMs);
+                    else if (!together[i].IsEmpty) missing.Add(together[i]);
+                }
             }
         }
     }
@@ -116,33 +120,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         {
             if (TryReserve(bytes, now, evict) is { } answer) return answer;
             pause?.Invoke();
-        }
-    }
-
-    /// <summary>Null: there is more to evict.</summary>
-    private Reservation? TryReserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict)
-    {
-        lock (Gate)
-        {
-            if (bytes > limitBytes) return Reservation.NeverFits;
-
-            long nowMs = Clock(now);
-            for (int evictions = 0; _usedBytes + _reservedBytes > limitBytes - bytes; evictions++)
-            {
-                if (evictions == EvictionsPerHold) return null;
-                if (_oldest is not { } victim) return Reservation.Refused(TimeSpan.Zero);
-
-                long promisedMs = victim.LastUseMs + _retentionMs - nowMs;
-                if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs));
-
-                evict(victim.Blob);
-                Forget(victim);
-                _evictedBytes += victim.AccountedBytes;
-                _evictedAgeMs = nowMs - victim.LastUseMs;
-            }
-
-            _reservedBytes += bytes;
-            return Reservation.Granted;
         }
     }
 
@@ -180,14 +157,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>Puts back what a restart found. Call in the order of use, oldest first.</summary>
     public void Restore(in StoredBlob blob, long lastUseMs, DateTimeOffset now)
     {
-        lock (Gate)
-        {
-            long useMs = Math.Min(lastUseMs, Clock(now));
-            var entry = new BlobEntry(blob) { LastUseMs = useMs, RecordedUseMs = useMs };
-            _entries.Add(blob.Digest, entry);
-            _usedBytes += entry.AccountedBytes;
-            Append(entry);
-        }
+        lock (Gate) _entries.Restore(blob, Math.Min(lastUseMs, Clock(now)));
     }
 
     /// <summary>
@@ -198,9 +168,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry) || entry.Blob.Place != from) return false;
-            Debug.Assert(!to.IsNone || entry.Blob.Files != BlobFileKinds.None, "a blob that is nowhere");
-            Change(entry, entry.Blob with { Place = to });
+            int slot = _entries.Find(digest);
+            if (slot < 0) return false;
+            var blob = _entries.BlobOf(slot);
+            if (blob.Place != from) return false;
+            Debug.Assert(!to.IsNone || blob.Files != BlobFileKinds.None, "a blob that is nowhere");
+            _entries.Change(slot, blob, blob with { Place = to });
             return true;
         }
     }
@@ -210,9 +183,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry) || (entry.Blob.Files & kind) != 0) return false;
+            int slot = _entries.Find(digest);
+            if (slot < 0) return false;
+            var blob = _entries.BlobOf(slot);
+            if ((blob.Files & kind) != 0) return false;
 
-            Change(entry, entry.Blob with { Files = entry.Blob.Files | kind });
+            _entries.Change(slot, blob, blob with { Files = blob.Files | kind });
             _reservedBytes -= reservedBytes;
             return true;
         }
@@ -221,7 +197,11 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>The files that a blob has; none when it is not here.</summary>
     public BlobFileKinds FilesOf(in Digest digest)
     {
-        lock (Gate) return _entries.TryGetValue(digest, out var entry) ? entry.Blob.Files : BlobFileKinds.None;
+        lock (Gate)
+        {
+            int slot = _entries.Find(digest);
+            return slot < 0 ? BlobFileKinds.None : _entries.FilesOf(slot);
+        }
     }
 
     /// <summary>Drops a blob that turned out to be bad; <paramref name="remove"/> runs under the lock. False when it is gone already.</summary>
@@ -229,26 +209,28 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     {
         lock (Gate)
         {
-            if (!_entries.TryGetValue(digest, out var entry)) return false;
-            Forget(entry);
-            remove(entry.Blob);
+            int slot = _entries.Find(digest);
+            if (slot < 0) return false;
+            var blob = _entries.BlobOf(slot);
+            _entries.Forget(slot, blob);
+            remove(blob);
             return true;
         }
     }
 
     public BlobStoreUsage Usage(bool isSuspect, DateTimeOffset now)
     {
-        while (!TryExpire(now)) { }
-
+        Expire(now);
         lock (Gate)
         {
+            int oldest = _entries.Oldest;
             return new BlobStoreUsage(
-                _usedBytes,
+                _entries.UsedBytes,
                 _reservedBytes,
-                _usedBytes - _expiredBytes,
+                _entries.PromisedBytes,
                 limitBytes,
                 _entries.Count,
-                _oldest is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(_oldest.LastUseMs),
+                oldest < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(_entries.UseMsOf(oldest)),
                 _evictedBytes,
                 _evictedAgeMs is { } ageMs ? TimeSpan.FromMilliseconds(ageMs) : null,
                 isSuspect);
@@ -256,148 +238,82 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     }
 
     /// <summary>
-    /// Tells every blob's last use, what a fresh log starts with, oldest first and in slices: between two of them the lock is free,
-    /// and <paramref name="take"/> runs without it. One at a time.
+    /// Tells every blob's last use, what a fresh log starts with, in slices: between two of them the lock is free, and <paramref name="take"/>
+    /// runs without it.
     /// </summary>
     /// <remarks>
-    /// What is used meanwhile goes to the recorder however lately it was recorded, and to the newest end of the list. So the walk is over
-    /// when it comes to the first such entry, and a store under load does not run ahead of it.
+    /// Who is stored or used meanwhile needs no care. Who was told already has a use in the new log, and is recorded again when the granularity
+    /// says so; who was not is told with the use that it has by then.
     /// </remarks>
     public void RecordAll(Action<IReadOnlyList<BlobUse>> take)
     {
+        int end;
+        lock (Gate) end = _entries.End;
+        var slice = new List<BlobUse>(EntriesPerHold);
+        for (int first = 0; first < end; first += EntriesPerHold)
+        {
+            slice.Clear();
+            lock (Gate)
+            {
+                for (int slot = first; slot < Math.Min(end, first + EntriesPerHold); slot++)
+                    if (_entries.Has(slot)) slice.Add(_entries.UseOf(slot));
+            }
+
+            if (slice.Count > 0) take(slice);
+        }
+    }
+
+    /// <summary>Null: there is more to evict.</summary>
+    private Reservation? TryReserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict)
+    {
         lock (Gate)
         {
-            _generation++;
-            _walkedTo = _oldest;
-            _isWalking = true;
-        }
+            if (bytes > limitBytes) return Reservation.NeverFits;
 
-        try
-        {
-            var slice = new List<BlobUse>(EntriesPerHold);
-            while (TryWalk(slice)) take(slice);
+            long nowMs = Clock(now);
+            for (int evictions = 0; _entries.UsedBytes + _reservedBytes > limitBytes - bytes; evictions++)
+            {
+                if (evictions == EvictionsPerHold) return null;
+                int victim = _entries.Oldest;
+                if (victim < 0) return Reservation.Refused(TimeSpan.Zero);
+
+                long useMs = _entries.UseMsOf(victim);
+                long promisedMs = useMs + _retentionMs - nowMs;
+                if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs));
+
+                var blob = _entries.BlobOf(victim);
+                evict(blob);
+                _entries.Forget(victim, blob);
+                _evictedBytes += blob.AccountedBytes;
+                _evictedAgeMs = nowMs - useMs;
+            }
+
+            _reservedBytes += bytes;
+            return Reservation.Granted;
         }
-        finally
+    }
+
+    private void Expire(DateTimeOffset now)
+    {
+        for (bool isDone = false; !isDone;)
         {
             lock (Gate)
             {
-                _walkedTo = null;
-                _isWalking = false;
+                long endedMs = Clock(now) - _retentionMs;
+                isDone = _entries.TryExpire(endedMs);
             }
         }
-    }
-
-    /// <summary>Leaves those behind whose promise has ended meanwhile; each is left once after each use. False when there are more.</summary>
-    private bool TryExpire(DateTimeOffset now)
-    {
-        lock (Gate)
-        {
-            long nowMs = Clock(now);
-            for (int i = 0; i < EntriesPerHold; i++)
-            {
-                if (_promised is not { } entry || entry.LastUseMs + _retentionMs > nowMs) return true;
-
-                entry.IsExpired = true;
-                _expiredBytes += entry.AccountedBytes;
-                _promised = entry.Newer;
-            }
-
-            return false;
-        }
-    }
-
-    private bool TryWalk(List<BlobUse> slice)
-    {
-        slice.Clear();
-        lock (Gate)
-        {
-            while (slice.Count < EntriesPerHold && _walkedTo is { } entry && entry.Generation != _generation)
-            {
-                slice.Add(new BlobUse(entry.Digest, entry.LastUseMs));
-                entry.Generation = _generation;
-                _walkedTo = entry.Newer;
-            }
-        }
-
-        return slice.Count > 0;
     }
 
     private AddResult Add(in StoredBlob blob, long reservedBytes, long nowMs)
     {
-        if (_entries.TryGetValue(blob.Digest, out var known))
-        {
-            // Somebody outside deleted the file, and it was just written again.
-            Use(known, nowMs);
-            _reservedBytes -= reservedBytes;
-            return AddResult.Present;
-        }
-
-        var entry = new BlobEntry(blob) { RecordedUseMs = long.MinValue / 2 };
-        Note(entry, nowMs); // first: should it fail, nothing has happened
+        int known = _entries.Find(blob.Digest);
+        // Somebody outside may have deleted the file of one that is known, and it was just written again.
+        if (known >= 0) _entries.Use(known, nowMs);
+        else _entries.Add(blob, nowMs);
         _reservedBytes -= reservedBytes;
         Debug.Assert(_reservedBytes >= 0);
-        _entries.Add(blob.Digest, entry);
-        _usedBytes += entry.AccountedBytes;
-        Append(entry);
-        return AddResult.Added;
-    }
-
-    private void Change(BlobEntry entry, in StoredBlob blob)
-    {
-        long grownBytes = blob.AccountedBytes - entry.AccountedBytes;
-        entry.Blob = blob;
-        _usedBytes += grownBytes;
-        if (entry.IsExpired) _expiredBytes += grownBytes;
-    }
-
-    private void Note(BlobEntry entry, long nowMs)
-    {
-        if (nowMs - entry.RecordedUseMs >= _granularityMs || (_isWalking && entry.Generation != _generation))
-        {
-            recorder?.Record(entry.Digest, nowMs);
-            entry.RecordedUseMs = nowMs;
-            entry.Generation = _generation;
-        }
-
-        entry.LastUseMs = nowMs;
-    }
-
-    private void Use(BlobEntry entry, long nowMs)
-    {
-        Note(entry, nowMs);
-        if (entry == _newest && !entry.IsExpired) return;
-        Unlink(entry);
-        Append(entry);
-    }
-
-    private void Forget(BlobEntry entry)
-    {
-        _entries.Remove(entry.Digest);
-        _usedBytes -= entry.AccountedBytes;
-        Unlink(entry);
-    }
-
-    private void Append(BlobEntry entry)
-    {
-        entry.Older = _newest;
-        entry.Newer = null;
-        if (_newest is null) _oldest = entry;
-        else _newest.Newer = entry;
-        _newest = entry;
-        _promised ??= entry;
-    }
-
-    private void Unlink(BlobEntry entry)
-    {
-        if (entry == _walkedTo) _walkedTo = entry.Newer;
-        if (entry == _promised) _promised = entry.Newer;
-        if (entry.IsExpired) _expiredBytes -= entry.AccountedBytes;
-        entry.IsExpired = false;
-        if (entry.Older is null) _oldest = entry.Newer;
-        else entry.Older.Newer = entry.Newer;
-        if (entry.Newer is null) _newest = entry.Older;
-        else entry.Newer.Older = entry.Older;
-        entry.Older = entry.Newer = null;
+        return known >= 0 ? AddResult.Present : AddResult.Added;
     }
 
     // A wall clock may step back; the list must stay sorted by use, and a promise must not shrink.

@@ -1,0 +1,107 @@
+using System.Numerics;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// All slots, by number. In chunks: growing copies nothing, and no single array is ever so large that it has to be found room for.
+/// </summary>
+internal sealed class BlobSlots
+{
+    public const int InlineHashBytes = 32;
+
+    private const int ChunkBits = 12; // 240 KB each
+    private const int ChunkMask = (1 << ChunkBits) - 1;
+
+    private readonly Dictionary<int, byte[]> _hashRests = [];
+    private readonly Dictionary<int, (long SizeBytes, BlobPlace Place)> _elsewhere = [];
+    private BlobSlot[][] _chunks = [];
+    private int _free = BlobSlot.None;
+
+    public int Count { get; private set; }
+
+    /// <summary>Behind the last number that was ever given out.</summary>
+    public int End { get; private set; }
+
+    public ref BlobSlot this[int number] => ref _chunks[number >> ChunkBits][number & ChunkMask];
+
+    /// <summary>A slot for a new blob, in no order and no bucket.</summary>
+    public int Take(in StoredBlob blob)
+    {
+        int number = _free;
+        if (number == BlobSlot.None)
+        {
+            if (End >> ChunkBits == _chunks.Length) AddChunks();
+            _chunks[End >> ChunkBits] ??= new BlobSlot[1 << ChunkBits];
+            number = End++;
+        }
+        else
+        {
+            _free = this[number].Next;
+        }
+
+        ref var slot = ref this[number];
+        slot = new BlobSlot { Function = blob.Digest.Function, Older = BlobSlot.None, Newer = BlobSlot.None, Next = BlobSlot.None };
+        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
+        blob.Digest.CopyHashTo(hash);
+        hash[..InlineHashBytes].CopyTo(slot.Hash);
+        if (blob.Digest.HashBytes > InlineHashBytes) _hashRests[number] = hash[InlineHashBytes..blob.Digest.HashBytes].ToArray();
+        Put(number, blob);
+        Count++;
+        return number;
+    }
+
+    public void GiveBack(int number)
+    {
+        ref var slot = ref this[number];
+        if (slot.IsElsewhere) _elsewhere.Remove(number);
+        if (slot.Function.HashBytes() > InlineHashBytes) _hashRests.Remove(number);
+        slot = new BlobSlot { Next = _free };
+        _free = number;
+        Count--;
+    }
+
+    /// <summary>Says anew where the blob of this slot is.</summary>
+    public void Put(int number, in StoredBlob blob)
+    {
+        ref var slot = ref this[number];
+        if (slot.IsElsewhere) _elsewhere.Remove(number);
+        slot.Files = blob.Files;
+        if (!slot.TryPut(blob.Digest.SizeBytes, blob.Place)) _elsewhere[number] = (blob.Digest.SizeBytes, blob.Place);
+    }
+
+    public StoredBlob BlobOf(int number) => new(DigestOf(number), this[number].IsElsewhere ? _elsewhere[number].Place : this[number].Place, this[number].Files);
+
+    public Digest DigestOf(int number)
+    {
+        ref var slot = ref this[number];
+        int hashBytes = slot.Function.HashBytes();
+        if (hashBytes <= InlineHashBytes) return Digest.FromHash(slot.Function, slot.Hash[..hashBytes], SizeOf(number));
+
+        return Digest.FromHash(slot.Function, [.. slot.Hash, .. _hashRests[number]], SizeOf(number));
+    }
+
+    public long AccountedBytesOf(int number)
+    {
+        ref var slot = ref this[number];
+        return SizeOf(number) * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files));
+    }
+
+    /// <param name="hash">The digest's, zero padded to <see cref="DigestFunctions.HashBytesMax"/>.</param>
+    public bool Is(int number, in Digest digest, ReadOnlySpan<byte> hash)
+    {
+        ref var slot = ref this[number];
+        return hash[..InlineHashBytes].SequenceEqual(slot.Hash)
+            && slot.Function == digest.Function
+            && SizeOf(number) == digest.SizeBytes
+            && (digest.HashBytes <= InlineHashBytes || hash[InlineHashBytes..digest.HashBytes].SequenceEqual(_hashRests[number]));
+    }
+
+    private long SizeOf(int number)
+    {
+        ref var slot = ref this[number];
+        return slot.IsElsewhere ? _elsewhere[number].SizeBytes : slot.SizeBytes;
+    }
+
+    private void AddChunks() => Array.Resize(ref _chunks, Math.Max(16, 2 * _chunks.Length));
+}

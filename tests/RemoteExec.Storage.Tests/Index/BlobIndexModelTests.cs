@@ -1,0 +1,260 @@
+using NUnit.Framework;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage.Tests;
+
+/// <summary>The index against a model that is a dictionary: whatever is done in whatever order, no promise is broken, and the accounts are exact.</summary>
+public sealed class BlobIndexModelTests
+{
+    private const int Names = 300;
+    private const long LimitBytes = 12_000;
+
+    private static readonly TimeSpan Retention = TimeSpan.FromHours(6);
+    private static readonly TimeSpan Granularity = TimeSpan.FromMinutes(10);
+    private static readonly DigestFunction[] Functions = [.. DigestFunctions.Supported];
+
+    private readonly Dictionary<Digest, Known> _model = [];
+    private readonly LogOfUses _log = new();
+    private readonly Digest[] _digests = [.. Enumerable.Range(0, Names).Select(DigestOf)];
+    private Random _random = null!;
+    private BlobIndex _index = null!;
+    private DateTimeOffset _now;
+    private int _evictions;
+    private int _refusals;
+    private int _briefHits;
+
+    private long NowMs => _now.ToUnixTimeMilliseconds();
+
+    private long RetentionMs => (long)Retention.TotalMilliseconds;
+
+    [TestCase(200_000)]
+    [TestCase(1_000_000, Explicit = true)]
+    public void Random_steps_break_no_promise_and_lose_no_byte(int steps)
+    {
+        int seed = Environment.TickCount;
+        TestContext.Out.WriteLine($"seed {seed}");
+        _random = new Random(seed);
+        (_evictions, _refusals, _briefHits) = (0, 0, 0);
+        _model.Clear();
+        _log.Uses.Clear();
+        _index = new BlobIndex(LimitBytes, Retention, Granularity, _log);
+        _now = new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+        for (int step = 0; step < steps; step++)
+        {
+            // Mostly seconds and minutes, at times a night.
+            _now += TimeSpan.FromSeconds(_random.Next(100) == 0 ? _random.Next(40_000) : _random.Next(300));
+            switch (_random.Next(1000))
+            {
+                case < 400: Upload(); break;
+                case < 650: Ask(PromiseKind.Use); break;
+                case < 800: Ask(PromiseKind.Hit); break;
+                case < 850: Use(); break;
+                case < 880: UseMany(); break;
+                case < 930: MakeFile(); break;
+                case < 970: Move(); break;
+                case < 995: Remove(); break;
+                default: Restart(); break;
+            }
+
+            if (step % 16 == 0) CompareUsage();
+        }
+
+        CompareUsage();
+        Assert.That(_evictions, Is.GreaterThan(steps / 100), "the store was under pressure");
+        Assert.That(_refusals, Is.GreaterThan(steps / 100));
+        Assert.That(_briefHits, Is.GreaterThan(steps / 100));
+    }
+
+    private static Digest DigestOf(int number)
+    {
+        var function = Functions[number % Functions.Length];
+        byte[] hash = new byte[function.HashBytes()];
+        BitConverter.TryWriteBytes(hash, number / 2);
+        // Some differ in their last byte alone, which for long hashes is in another place; some in nothing but the size.
+        hash[^1] = (byte)(number % 2);
+        return Digest.FromHash(function, hash, number % 7 == 0 ? 2000 + number : 100 + number);
+    }
+
+    private Digest Any() => _digests[_random.Next(Names)];
+
+    private void Upload()
+    {
+        var digest = Any();
+        var blob = _random.Next(2) == 0
+            ? new StoredBlob(digest, new BlobPlace(1 + _random.Next(_random.Next(4) == 0 ? int.MaxValue - 1 : 100), _random.Next(1 << 26)), BlobFileKinds.None)
+            : new StoredBlob(digest, default, BlobFileKinds.Executable);
+        if (!TryReserve(digest.SizeBytes)) return;
+        if (_random.Next(10) == 0)
+        {
+            _index.Release(digest.SizeBytes);
+            return;
+        }
+
+        bool isKnown = _model.ContainsKey(digest);
+        AddResult result;
+        if (_random.Next(2) == 0)
+        {
+            result = _index.Add(digest, blob.Place, blob.Files, digest.SizeBytes, _now);
+        }
+        else
+        {
+            var results = new AddResult[1];
+            _index.AddMany([blob], _now, results);
+            result = results[0];
+        }
+
+        Assert.That(result, Is.EqualTo(isKnown ? AddResult.Present : AddResult.Added));
+        if (!isKnown) _model[digest] = new Known(blob);
+        _model[digest].UseMs = NowMs;
+    }
+
+    private bool TryReserve(long bytes)
+    {
+        var reservation = _index.Reserve(bytes, _now, victim =>
+        {
+            var known = _model[victim.Digest];
+            Assert.That(victim, Is.EqualTo(known.Blob));
+            Assert.That(known.UseMs + RetentionMs, Is.LessThanOrEqualTo(NowMs), "a promise was broken");
+            Assert.That(known.UseMs, Is.EqualTo(_model.Values.Min(other => other.UseMs)), "somebody was used longer ago");
+            _model.Remove(victim.Digest);
+            _log.Uses.Remove(victim.Digest);
+            _evictions++;
+        });
+        if (reservation.Result == ReservationResult.Granted) return true;
+
+        _refusals++;
+        long firstEndMs = _model.Values.Min(known => known.UseMs) + RetentionMs;
+        Assert.That(reservation, Is.EqualTo(Reservation.Refused(TimeSpan.FromMilliseconds(firstEndMs - NowMs))));
+        Assert.That(firstEndMs, Is.GreaterThan(NowMs), "refused although somebody could go");
+        return false;
+    }
+
+    private void Ask(PromiseKind kind)
+    {
+        var asked = new Digest[_random.Next(1, 40)];
+        for (int i = 0; i < asked.Length; i++) asked[i] = Any();
+        bool isBrief = kind == PromiseKind.Hit && PromisedBytes() > LimitBytes / 2;
+        long useMs = isBrief ? NowMs - RetentionMs + (long)RetentionRule.BriefMax.TotalMilliseconds : NowMs;
+        if (isBrief) _briefHits++;
+
+        var missing = new List<Digest>();
+        _index.TouchMany(asked, 0, asked.Length, _now, missing, kind);
+
+        Assert.That(missing, Is.EqualTo(asked.Where(digest => !_model.ContainsKey(digest))));
+        foreach (var digest in asked)
+            if (_model.TryGetValue(digest, out var known)) known.UseMs = Math.Max(known.UseMs, useMs);
+    }
+
+    private void Use()
+    {
+        var digest = Any();
+        bool isHere = _index.TryUse(digest, _now, out var blob);
+        Assert.That((isHere, blob), Is.EqualTo((_model.TryGetValue(digest, out var known), known?.Blob ?? default)));
+        if (known is not null) known.UseMs = NowMs;
+    }
+
+    private void UseMany()
+    {
+        var asked = new Digest[_random.Next(1, 70)];
+        for (int i = 0; i < asked.Length; i++) asked[i] = Any();
+        var found = new StoredBlob?[asked.Length];
+        _index.UseMany(asked, _now, found);
+        for (int i = 0; i < asked.Length; i++)
+        {
+            Assert.That(found[i], Is.EqualTo(_model.TryGetValue(asked[i], out var known) ? known.Blob : (StoredBlob?)null));
+            if (known is not null) known.UseMs = NowMs;
+        }
+    }
+
+    private void MakeFile()
+    {
+        var digest = Any();
+        var kind = _random.Next(2) == 0 ? BlobFileKinds.Executable : BlobFileKinds.Data;
+        if (!TryReserve(digest.SizeBytes)) return;
+
+        bool isWanted = _model.TryGetValue(digest, out var known) && !known.Blob.Files.HasFlag(kind);
+        bool isAdded = _index.AddFile(digest, kind, digest.SizeBytes);
+        if (!isAdded) _index.Release(digest.SizeBytes);
+        Assert.That(isAdded, Is.EqualTo(isWanted));
+        if (isWanted) known!.Blob = known.Blob with { Files = known.Blob.Files | kind };
+        Assert.That(_index.FilesOf(digest), Is.EqualTo(known?.Blob.Files ?? BlobFileKinds.None));
+    }
+
+    private void Move()
+    {
+        var digest = Any();
+        if (!_model.TryGetValue(digest, out var known) || known.Blob.Place.IsNone)
+        {
+            Assert.That(_index.TryMove(digest, new BlobPlace(1, 1), new BlobPlace(2, 2)), Is.False);
+            return;
+        }
+
+        var to = known.Blob.Files != BlobFileKinds.None && _random.Next(2) == 0 ? default : new BlobPlace(_random.Next(1, 1 << 20), _random.Next(1 << 26));
+        Assert.That(_index.TryMove(digest, known.Blob.Place, to), Is.True);
+        known.Blob = known.Blob with { Place = to };
+    }
+
+    private void Remove()
+    {
+        var digest = Any();
+        StoredBlob? removed = null;
+        bool isRemoved = _index.Remove(digest, blob => removed = blob);
+        Assert.That((isRemoved, removed), Is.EqualTo((_model.Remove(digest, out var known), known?.Blob)));
+        _log.Uses.Remove(digest);
+    }
+
+    /// <summary>In order, killed, or with a loss of power: what was promised stays so.</summary>
+    private void Restart()
+    {
+        var ending = (UseLogEnding)_random.Next(3);
+        if (ending == UseLogEnding.Closed) Tell(_log.Uses);
+        foreach (var (digest, known) in _model)
+            Assert.That(known.UseMs - _log.Uses[digest], Is.InRange(0, (long)Granularity.TotalMilliseconds - 1), "the log is as exact as it says");
+
+        var history = new UseHistory(_log.Uses.ToDictionary(), ending, IsOfThisBoot: true, Clock: null, EndBytes: 0);
+        _now += TimeSpan.FromSeconds(_random.Next(1000));
+        _index = new BlobIndex(LimitBytes, Retention, Granularity, _log);
+        RestoredUses.Put(_index, [.. _model.Values.Select(known => known.Blob)], history, Granularity, _now);
+        Tell(_log.Uses); // the log that it begins
+
+        foreach (var (digest, known) in _model)
+        {
+            Assert.That(_log.Uses[digest], ending == UseLogEnding.Closed ? Is.EqualTo(known.UseMs) : Is.InRange(known.UseMs, NowMs));
+            known.UseMs = _log.Uses[digest];
+        }
+    }
+
+    private void Tell(Dictionary<Digest, long> uses)
+    {
+        uses.Clear();
+        _index.RecordAll(slice =>
+        {
+            foreach (var use in slice) uses.Add(use.Digest, use.UseMs);
+        });
+    }
+
+    private long PromisedBytes() => _model.Values.Where(known => known.UseMs + RetentionMs > NowMs).Sum(known => known.Blob.AccountedBytes);
+
+    private void CompareUsage()
+    {
+        var usage = _index.Usage(isSuspect: false, _now);
+        Assert.That(
+            (usage.UsedBytes, usage.ReservedBytes, usage.PromisedBytes, usage.Blobs, usage.OldestUse?.ToUnixTimeMilliseconds()),
+            Is.EqualTo((_model.Values.Sum(known => known.Blob.AccountedBytes), 0, PromisedBytes(), _model.Count, _model.Count == 0 ? (long?)null : _model.Values.Min(known => known.UseMs))));
+    }
+
+    private sealed class Known(StoredBlob blob)
+    {
+        public StoredBlob Blob { get; set; } = blob;
+
+        public long UseMs { get; set; }
+    }
+
+    private sealed class LogOfUses : IUseRecorder
+    {
+        public Dictionary<Digest, long> Uses { get; } = [];
+
+        public void Record(in Digest digest, long useMs) => Uses[digest] = useMs;
+    }
+}
