@@ -12,6 +12,10 @@ internal sealed class TarStream(UnpackedTree tree, UnpackedBlobs blobs)
         await using var tar = new TarReader(stream);
         while (await tar.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
         {
+            // Its content would be a map of holes, under a name that is none.
+            if (entry is PaxTarEntry pax && pax.ExtendedAttributes.Keys.Any(key => key.StartsWith("GNU.sparse.", StringComparison.Ordinal)))
+                throw UnpackedTree.Bad("it has a sparse file; tar without --sparse makes none");
+
             switch (entry.EntryType)
             {
                 case TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.ContiguousFile:

@@ -14,8 +14,17 @@ internal sealed class ZipReader(UnpackedTree tree, UnpackedBlobs blobs, long byt
     private const int TailBytesMax = EndBytes + ushort.MaxValue;
     private const uint EndSignature = 0x06054b50;
 
+    // 4.3.15: signature, disk, where the end of a zip64 is (8 bytes from the 8th), disks. It stands right before the end.
+    private const int LocatorBytes = 20;
+    private const uint LocatorSignature = 0x07064b50;
+
+    // 4.3.14: 56 bytes, of which the last 8 say where the list is.
+    private const int End64Bytes = 56;
+    private const uint End64Signature = 0x06064b50;
+
     // Name, attributes and fixed part of an entry in the list of all.
     private const int ListBytesPerEntry = 512;
+    private const long ListBytesMax = 32L << 20;
 
     private const int SymlinkBytesMax = 4095;
 
@@ -59,22 +68,51 @@ internal sealed class ZipReader(UnpackedTree tree, UnpackedBlobs blobs, long byt
     /// <summary>The library reads the whole list of entries into memory, as far as it goes and whatever its end says: so its size is looked at first.</summary>
     private async ValueTask CheckListAsync(FileStream stream, CancellationToken cancellationToken)
     {
-        byte[] tail = new byte[Math.Min(stream.Length, TailBytesMax)];
-        stream.Position = stream.Length - tail.Length;
-        await stream.ReadExactlyAsync(tail, cancellationToken);
+        long list = await FindListAsync(stream, cancellationToken);
         stream.Position = 0;
+        if (list < 0 || list > stream.Length) throw UnpackedTree.Bad("its list of entries is not in it");
+        if (stream.Length - list > Math.Min((long)entriesMax * ListBytesPerEntry, ListBytesMax)) throw TooMany();
+    }
+
+    private static async ValueTask<long> FindListAsync(FileStream stream, CancellationToken cancellationToken)
+    {
+        byte[] tail = new byte[Math.Min(stream.Length, TailBytesMax)];
+        await ReadAtAsync(stream, stream.Length - tail.Length, tail, cancellationToken);
         for (int at = tail.Length - EndBytes; at >= 0; at--)
         {
-            var end = tail.AsSpan(at);
-            if (BinaryPrimitives.ReadUInt32LittleEndian(end) != EndSignature) continue;
+            if (BinaryPrimitives.ReadUInt32LittleEndian(tail.AsSpan(at)) != EndSignature) continue;
 
-            long list = BinaryPrimitives.ReadUInt32LittleEndian(end[16..]);
-            if (list == uint.MaxValue) throw UnpackedTree.Bad("it is a zip64");
-            if (stream.Length - list > Math.Min((long)entriesMax * ListBytesPerEntry, 32L << 20)) throw TooMany();
-            return;
+            // What the library takes for a sign of a zip64: a disk, a count or a place that does not fit.
+            bool isZip64 = BinaryPrimitives.ReadUInt16LittleEndian(tail.AsSpan(at + 4)) == ushort.MaxValue
+                || BinaryPrimitives.ReadUInt16LittleEndian(tail.AsSpan(at + 10)) == ushort.MaxValue
+                || BinaryPrimitives.ReadUInt32LittleEndian(tail.AsSpan(at + 16)) == uint.MaxValue;
+            return isZip64
+                ? await FindList64Async(stream, stream.Length - tail.Length + at, cancellationToken)
+                : BinaryPrimitives.ReadUInt32LittleEndian(tail.AsSpan(at + 16));
         }
 
         throw UnpackedTree.Bad("a zip without an end");
+    }
+
+    private static async ValueTask<long> FindList64Async(FileStream stream, long endAt, CancellationToken cancellationToken)
+    {
+        byte[] end = new byte[End64Bytes];
+        if (endAt < LocatorBytes) throw UnpackedTree.Bad("a zip64 without an end");
+        await ReadAtAsync(stream, endAt - LocatorBytes, end.AsMemory(0, LocatorBytes), cancellationToken);
+        long end64At = BinaryPrimitives.ReadInt64LittleEndian(end.AsSpan(8));
+        if (BinaryPrimitives.ReadUInt32LittleEndian(end) != LocatorSignature || end64At < 0 || end64At > endAt - LocatorBytes - End64Bytes)
+            throw UnpackedTree.Bad("a zip64 without an end");
+
+        await ReadAtAsync(stream, end64At, end, cancellationToken);
+        return BinaryPrimitives.ReadUInt32LittleEndian(end) == End64Signature
+            ? BinaryPrimitives.ReadInt64LittleEndian(end.AsSpan(48))
+            : throw UnpackedTree.Bad("a zip64 without an end");
+    }
+
+    private static ValueTask ReadAtAsync(FileStream stream, long position, Memory<byte> bytes, CancellationToken cancellationToken)
+    {
+        stream.Position = position;
+        return stream.ReadExactlyAsync(bytes, cancellationToken);
     }
 
     private RpcException TooMany() => RpcErrors.Of(StatusCode.ResourceExhausted, $"has more than {entriesMax} entries");
