@@ -58,7 +58,11 @@ public sealed class AssetFetcher : IAsyncDisposable
     /// <exception cref="RpcException">Only for what is wrong here; what is wrong at an origin is in the answer.</exception>
     public async ValueTask<AssetAnswer> FetchAsync(AssetRequest request, CancellationToken cancellationToken)
     {
-        if (await FindKnownAsync(request, cancellationToken) is { } known) return known;
+        if (await FindKnownAsync(request, cancellationToken) is { } known)
+        {
+            _options.Observer.Known(request.Kind);
+            return known;
+        }
 
         var timeout = Clamp(request.Timeout);
         RunningFetch fetch;
@@ -159,14 +163,27 @@ public sealed class AssetFetcher : IAsyncDisposable
         return fetch;
     }
 
+    /// <summary>Fetches for clients that have not ended, those that wait for their turn included.</summary>
+    public int Running
+    {
+        get
+        {
+            lock (_gate) return _running.Count;
+        }
+    }
+
     private async Task<AssetAnswer> RunAsync(AssetRequest request, ByteString question, RunningFetch fetch)
     {
+        long begunAt = _time.GetTimestamp();
+        bool isFound = false;
         try
         {
             await _turns.WaitAsync(fetch.Limit);
             try
             {
-                return await FetchFreshAsync(request, fetch.StartedAt, fetch.Limit);
+                var answer = await FetchFreshAsync(request, fetch.StartedAt, fetch.Limit);
+                isFound = answer.Failure is null;
+                return answer;
             }
             finally
             {
@@ -179,6 +196,7 @@ public sealed class AssetFetcher : IAsyncDisposable
         }
         finally
         {
+            _options.Observer.Fetched(request.Kind, isFound, _time.GetElapsedTime(begunAt));
             lock (_gate)
             {
                 _running.Remove(fetch);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 
 namespace RemoteExec.Assets;
 
@@ -13,6 +14,11 @@ public sealed record AssetOptions
 
     /// <summary>Addresses and hosts that are fetched from although they are not public (REAPI S4).</summary>
     public IReadOnlyList<FetchAllowance> Allowed { get; init; } = [];
+
+    /// <summary>Authorities that https origins are trusted by beside those of the machine.</summary>
+    public X509Certificate2Collection Authorities { get; init; } = [];
+
+    public IAssetObserver Observer { get; init => field = new GuardedAssetObserver(value); } = GuardedAssetObserver.Nobody;
 
     /// <summary>One download. A toolchain takes one or two gigabytes.</summary>
     public long DownloadBytesMax { get; init; } = 8L << 30;

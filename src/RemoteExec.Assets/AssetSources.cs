@@ -9,6 +9,7 @@ namespace RemoteExec.Assets;
 internal sealed class AssetSources : IDisposable
 {
     private readonly ILocalBlobStore _store;
+    private readonly IAssetObserver _observer;
     private readonly Spool _spool;
     private readonly HttpOrigin _http;
     private readonly ArchiveUnpacker _archives;
@@ -16,7 +17,7 @@ internal sealed class AssetSources : IDisposable
 
     public AssetSources(AssetOptions options, ILocalBlobStore store, TimeProvider time)
     {
-        _store = store;
+        (_store, _observer) = (store, options.Observer);
         string directory = Path.Combine(options.Directory, "temp");
         _spool = new Spool(directory, options.DownloadBytesMax, options.DownloadsBytesMax);
         _archives = new ArchiveUnpacker(store, _spool, options.UnpackedBytesMax, options.UnpackedEntriesMax);
@@ -35,6 +36,7 @@ internal sealed class AssetSources : IDisposable
         try
         {
             await _http.DownloadAsync(source, [.. request.Qualifiers.HeadersFor(uri)], integrity is not null, file, cancellationToken);
+            _observer.Downloaded(file.LengthBytes);
             if (integrity is not null) Check(integrity, file, source);
             return request.Kind == AssetKind.Blob
                 ? await file.StoreAsync(_store, request.Function, cancellationToken)

@@ -103,7 +103,9 @@ internal static class ServerComposition
             }
 
             // Services and ports.
-            var assets = running.Own(new AssetFetcher(AssetOptionsOf(options, paths), new LocalChunkedBlobStore(files, blobs), time));
+            var assets = running.Own(new AssetFetcher(
+                AssetOptionsOf(options, paths) with { Observer = metrics.Assets }, new LocalChunkedBlobStore(files, blobs), time));
+            metrics.WatchAssets(() => assets.Running);
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time, assets));
             metrics.WatchUploads(() => services.UnfinishedUploads);
             int connectionsMax = RpcServerOptions.ConnectionsMaxOf(OpenFiles.Max());
@@ -189,6 +191,7 @@ internal static class ServerComposition
         Directory = paths.Assets,
         Retention = options.Retention,
         Allowed = [.. options.FetchAllowed.Select(text => FetchAllowance.TryParse(text, out var allowed) ? allowed : null).OfType<FetchAllowance>()], // all do: a rule of the options
+        Authorities = options.FetchAuthorities is { } file ? CertificateFile.Read(file) : [],
         DownloadBytesMax = options.FetchBytesMax,
         DownloadsBytesMax = Math.Min(options.FetchBytesMax, long.MaxValue / 4) * 4,
     };

@@ -25,6 +25,7 @@ internal sealed class ServerOptions(OptionReader options)
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
 
     public IReadOnlyList<string> FetchAllowed { get; } = options.Names("fetch-allow", "hosts, addresses and blocks (10.1.0.0/16) that Remote Asset fetches from although they are not public");
+    public string? FetchAuthorities { get; } = options.OptionalText("fetch-ca", "certificates (PEM) of authorities that https origins of Remote Asset are trusted by, beside those of the machine", "FILE");
     public long FetchBytesMax { get; } = options.Size("fetch-size-max", "8GiB", "the largest download of Remote Asset");
     public bool AllowPush { get; } = options.Flag("allow-push", "let clients say what the content of an address is (Remote Asset Push); they may anyway while --grpc is an address of this machine only");
 

@@ -20,6 +20,8 @@ public sealed class FetchGuardTests : AssetFixture
     [TestCase("255.255.255.255")]
     [TestCase("::1")]
     [TestCase("::")]
+    [TestCase("3fff::1")]
+    [TestCase("2001:0:7f00:1::")] // Teredo
     [TestCase("fe80::1")]
     [TestCase("fd00:ec2::254")]
     [TestCase("ff02::1")]

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Grpc.Core;
 using NUnit.Framework;
 using Prometheus;
+using RemoteExec.Assets;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
@@ -30,6 +31,28 @@ public sealed class ServerMetricsTests
 
         Assert.That(starting, Does.Contain("\nremoteexec_ready 0\n"));
         Assert.That(await ScrapeAsync(), Does.Contain("\nremoteexec_ready 1\n"));
+    }
+
+    [Test]
+    public async Task Fetches_are_told_by_kind_and_by_how_they_ended()
+    {
+        _metrics.Assets.Known(AssetKind.Blob);
+        _metrics.Assets.Fetched(AssetKind.Directory, isFound: true, TimeSpan.FromSeconds(2));
+        _metrics.Assets.Fetched(AssetKind.Directory, isFound: false, TimeSpan.FromSeconds(2));
+        _metrics.Assets.Downloaded(70);
+        _metrics.WatchAssets(() => 3);
+
+        string page = await ScrapeAsync();
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(page, Does.Contain("""remoteexec_asset_requests_total{kind="blob",result="known"} 1""" + "\n"));
+            Assert.That(page, Does.Contain("""remoteexec_asset_requests_total{kind="directory",result="fetched"} 1""" + "\n"));
+            Assert.That(page, Does.Contain("""remoteexec_asset_requests_total{kind="directory",result="failed"} 1""" + "\n"));
+            Assert.That(page, Does.Contain("\nremoteexec_asset_fetch_seconds_sum 4\n"));
+            Assert.That(page, Does.Contain("\nremoteexec_asset_downloaded_bytes_total 70\n"));
+            Assert.That(page, Does.Contain("\nremoteexec_asset_fetches 3\n"));
+        });
     }
 
     [Test]

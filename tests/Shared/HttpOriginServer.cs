@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace RemoteExec.Testing;
@@ -8,6 +11,7 @@ namespace RemoteExec.Testing;
 /// <summary>Somebody's web server: what it answers is the test's, byte for byte. One request a connection.</summary>
 internal sealed class HttpOriginServer : IAsyncDisposable
 {
+    private readonly SslStreamCertificateContext? _certificate;
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly ConcurrentDictionary<string, Func<Task<byte[]>>> _answers = new();
     private readonly ConcurrentQueue<string> _requests = new();
@@ -16,8 +20,11 @@ internal sealed class HttpOriginServer : IAsyncDisposable
     private readonly Task _accepting;
     private bool _isClosed;
 
-    public HttpOriginServer()
+    /// <param name="certificate">Null is http.</param>
+    public HttpOriginServer(X509Certificate2? certificate = null)
     {
+        // Offline: it would look for the authority itself.
+        _certificate = certificate is null ? null : SslStreamCertificateContext.Create(certificate, additionalCertificates: null, offline: true);
         _listener.Start();
         _accepting = AcceptAsync();
     }
@@ -27,7 +34,7 @@ internal sealed class HttpOriginServer : IAsyncDisposable
     /// <summary>The heads of all requests so far.</summary>
     public IReadOnlyCollection<string> Requests => _requests;
 
-    public string UriOf(string path, string host = "127.0.0.1") => $"http://{host}:{Port}{path}";
+    public string UriOf(string path, string host = "127.0.0.1") => $"{(_certificate is null ? "http" : "https")}://{host}:{Port}{path}";
 
     public void Serve(string path, byte[] content) => Answer(path, Ok(content));
 
@@ -70,11 +77,29 @@ internal sealed class HttpOriginServer : IAsyncDisposable
         }
     }
 
+    private async Task<Stream> OpenAsync(Socket socket)
+    {
+        var plain = new NetworkStream(socket, ownsSocket: true);
+        if (_certificate is null) return plain;
+
+        var secure = new SslStream(plain);
+        try
+        {
+            await secure.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = _certificate }, _ending.Token);
+            return secure;
+        }
+        catch
+        {
+            await secure.DisposeAsync();
+            throw;
+        }
+    }
+
     private async Task ServeAsync(Socket socket)
     {
         try
         {
-            using var stream = new NetworkStream(socket, ownsSocket: true);
+            await using var stream = await OpenAsync(socket);
             using var reader = new StreamReader(stream, Encoding.Latin1, leaveOpen: true);
             var head = new StringBuilder();
             while (await reader.ReadLineAsync(_ending.Token) is { Length: > 0 } line) head.Append(line).Append('\n');
@@ -87,9 +112,9 @@ internal sealed class HttpOriginServer : IAsyncDisposable
                 : "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray();
             await stream.WriteAsync(response, _ending.Token);
         }
-        catch (Exception ended) when (ended is IOException or OperationCanceledException)
+        catch (Exception ended) when (ended is IOException or OperationCanceledException or AuthenticationException)
         {
-            // Who asked went away, or the test is over.
+            // Who asked went away, also because he trusts nobody here, or the test is over.
         }
     }
 }

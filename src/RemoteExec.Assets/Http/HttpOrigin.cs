@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
@@ -34,6 +35,7 @@ internal sealed class HttpOrigin : IDisposable
             AutomaticDecompression = DecompressionMethods.None, // the content is what its checksum is of
             ConnectTimeout = ConnectMax,
             ConnectCallback = connections.ConnectAsync,
+            SslOptions = OriginTrust.Of(options.Authorities),
             MaxResponseHeadersLength = HeadersKibibytesMax,
             MaxResponseDrainSize = 0,
             PooledConnectionLifetime = TimeSpan.FromMinutes(1),
@@ -101,6 +103,8 @@ internal sealed class HttpOrigin : IDisposable
         for (var cause = failure; cause is not null; cause = cause.InnerException)
         {
             if (cause is RpcException refused) return RpcErrors.Of(refused.StatusCode, $"{Name(uri)}: {refused.Status.Detail}");
+            if (cause is AuthenticationException untrusted)
+                return RpcErrors.Of(StatusCode.PermissionDenied, $"{Name(uri)}: is not who it says ({untrusted.Message}); --fetch-ca names authorities to trust");
             if (cause is SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData })
                 return RpcErrors.Of(StatusCode.NotFound, $"{Name(uri)}: there is no such host");
         }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Prometheus;
+using RemoteExec.Assets;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
 using RemoteExec.Services;
@@ -23,6 +24,7 @@ public sealed class ServerMetrics : IDisposable
     private readonly BlobStoreMetrics _blobs;
     private readonly ActionCacheMetrics _actionCache;
     private readonly ServicesMetrics _services;
+    private readonly AssetMetrics _assets;
     private readonly RuntimeMetrics _runtime;
 
     /// <param name="roles">The parts that this process plays.</param>
@@ -37,6 +39,7 @@ public sealed class ServerMetrics : IDisposable
         _blobs = new BlobStoreMetrics(_instruments, tier: "disk", events);
         _actionCache = new ActionCacheMetrics(_instruments);
         _services = new ServicesMetrics(_instruments);
+        _assets = new AssetMetrics(_instruments);
         Rpc = new RpcMetrics(_instruments);
         _runtime = new RuntimeMetrics(_instruments);
         _instruments.BeforeScrape(_runtime.Show);
@@ -54,6 +57,8 @@ public sealed class ServerMetrics : IDisposable
 
     public IServicesObserver Services => _services;
 
+    public IAssetObserver Assets => _assets;
+
     public ServerTotals Totals => new(_scheduling.Ended, _actionCache.Hits, _actionCache.Misses);
 
     /// <param name="snapshot">Called once for each scrape.</param>
@@ -67,6 +72,8 @@ public sealed class ServerMetrics : IDisposable
     public void WatchDisk(Func<long> freeBytes) => _instruments.BeforeScrape(() => _blobs.ShowFree(freeBytes()));
 
     public void WatchUploads(Func<int> unfinished) => _instruments.BeforeScrape(() => _services.ShowUploads(unfinished()));
+
+    public void WatchAssets(Func<int> running) => _instruments.BeforeScrape(() => _assets.Show(running()));
 
     /// <summary>The page for Prometheus: its text format, and OpenMetrics with exemplars for who accepts that.</summary>
     public void MapTo(IEndpointRouteBuilder endpoints, string pattern) => endpoints

@@ -67,6 +67,18 @@ public sealed class StartTests
         Assert.That(await File.ReadAllTextAsync(file), Is.EqualTo("precious"));
     }
 
+    [TestCase("absent", null)]
+    [TestCase("no certificate", "PEM")]
+    public async Task Authorities_that_cannot_be_read_are_refused(string content, string? says)
+    {
+        string file = _folder.Combine("authorities.pem");
+        if (says is not null) await File.WriteAllTextAsync(file, content);
+
+        var (exitCode, output, error) = await ServerProgram.RunAsync("--data-dir", NewData(), "--fetch-ca", file);
+
+        ShouldBeOneSentence(exitCode, Unavailable, output, error, "--fetch-ca", file, says ?? "");
+    }
+
     [Test]
     public async Task A_kernel_without_user_namespaces_is_refused_where_the_sandbox_is_required()
     {
