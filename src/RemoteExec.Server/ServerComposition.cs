@@ -60,8 +60,9 @@ internal static class ServerComposition
                 },
                 time, cancellationToken));
             metrics.WatchBlobs(() => files.Usage);
-            var blobs = new ChunkedBlobStore(
-                files, running.Own(ChunkLists.Open(new ChunkListsOptions { Directory = paths.Chunks, Retention = options.Retention }, time)));
+            var chunkLists = running.Own(ChunkLists.Open(
+                new ChunkListsOptions { Directory = paths.Chunks, Retention = options.Retention, UnusedFor = files.UnusedFor }, time));
+            var blobs = running.Own(new ChunkedBlobStore(files, chunkLists, options.Chunking));
             metrics.WatchDisk(() => DataDirectory.FreeBytes(paths.DataDirectory));
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
             var hotResults = new HotActionCache(results, HotResultsBytes);
@@ -176,6 +177,7 @@ internal static class ServerComposition
         ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
         IncompleteResults = options.IncompleteResults,
         UnnamedDigestFunction = options.UnnamedDigestFunction,
+        Chunking = options.Chunking,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.

@@ -1,8 +1,10 @@
+using System.Numerics;
 using Microsoft.Extensions.Logging;
 using RemoteExec.Assets;
 using RemoteExec.Core;
 using RemoteExec.Hosting;
 using RemoteExec.Services;
+using RemoteExec.Storage;
 using RemoteExec.Worker;
 
 namespace RemoteExec.Server;
@@ -22,6 +24,8 @@ internal sealed class ServerOptions(OptionReader options)
 
     public SizeOrShare? MaxCasSize { get; } = options.OptionalSizeOrShare("max-cas-size", "disk space for blobs, or its share of the disk, such as 60%; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
+    public long? ChunkUploadsFromBytes { get; } = options.OptionalSize("chunk-uploads-from", "uploads of this size or more are stored by their chunks, so that what large blobs share is stored once, and an action on this machine costs a copy of such an input; never when 0 or left out");
+    public long ChunkBytes { get; } = options.Size("chunk-size", "512KiB", "how large chunks are on average (FastCDC), for clients that ask too; a power of two from 1KiB to 1MiB");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
 
     public IReadOnlyList<string> FetchAllowed { get; } = options.Names("fetch-allow", "hosts, addresses and blocks (10.1.0.0/16) that Remote Asset fetches from although they are not public");
@@ -59,6 +63,8 @@ internal sealed class ServerOptions(OptionReader options)
     private static readonly TimeSpan RetentionMin = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan RetentionMax = TimeSpan.FromDays(366);
 
+    public ChunkingOptions Chunking => new() { FastCdcAverageBytes = (int)ChunkBytes, StoredFromBytes = ChunkUploadsFromBytes ?? long.MaxValue };
+
     public bool Plays(ServerRole role) => Roles.Contains(ServerRole.All) || Roles.Contains(role);
 
     private static IEnumerable<string> Rules(ServerOptions options)
@@ -79,6 +85,8 @@ internal sealed class ServerOptions(OptionReader options)
             yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 4h suits most";
         if (options.Retention > RetentionMax)
             yield return "--retention: is longer than 366d, so the store would fill and then refuse all uploads; 4h suits most, some days suit a farm with much room";
+        if (!BitOperations.IsPow2(options.ChunkBytes) || options.ChunkBytes is < FastCdc2020.AverageBytesMin or > FastCdc2020.AverageBytesMax)
+            yield return "--chunk-size: is no power of two from 1KiB to 1MiB, and clients would ignore it (REAPI, FastCdc2020Params); 512KiB is what most expect";
         if (ActionBounds.Problem("--action-memory", options.ActionMemoryBytesMax) is { } tooLittle)
             yield return tooLittle;
         if (options.ActionTimeout > options.ActionTimeoutMax)

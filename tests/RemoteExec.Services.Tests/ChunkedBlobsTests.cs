@@ -164,13 +164,15 @@ internal sealed class ChunkedBlobsTests : ServicesFixture
     [Test]
     public async Task Splicing_absent_chunks_is_NOT_FOUND() // REAPI C7
     {
-        var (_, blob, chunks) = await StorePiecesAsync(8, 100, 200);
-        byte[] other = SomeBytes(9, 300);
+        var (data, _, chunks) = await StorePiecesAsync(8, 100, 200);
+        byte[] rest = SomeBytes(9, 200);
+        var (absent, other) = (Digest.Of(DigestFunction.Sha256, rest), Digest.Of(DigestFunction.Sha256, [.. data[..100], .. rest]));
 
-        var failure = await FailureOf(() => SpliceAsync(Digest.Of(DigestFunction.Sha256, other), chunks[0], Digest.Of(DigestFunction.Sha256, other.AsSpan(100))));
+        var failure = await FailureOf(() => SpliceAsync(other, chunks[0], absent));
 
         Assert.That(failure.StatusCode, Is.EqualTo(StatusCode.NotFound));
-        Assert.That(await FindMissingAsync(blob), Is.EqualTo(new[] { blob }));
+        Assert.That(failure.Status.Detail, Does.Contain(absent.ToString()));
+        Assert.That(await FindMissingAsync(other, absent), Is.EqualTo(new[] { other, absent }));
     }
 
     [Test]

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Grpc.Core;
 using RemoteExec.Core;
 
@@ -13,6 +12,8 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
 
     // Chunks that are written together share a flush.
     private const int GatherBytes = 8 << 20;
+
+    private const int FewChunks = 64;
 
     private readonly SemaphoreSlim _places = new(Math.Max(1, Environment.ProcessorCount / 2));
 
@@ -34,9 +35,16 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         await EnterAsync(cancellationToken);
         try
         {
+            // While this waited, somebody may have done it.
+            if (await store.FindChunksAsync(blob, algorithm, cancellationToken) is { } done) return done.Chunks.Count <= chunksMax ? done : null;
+
             // Parts of a file are chunks as they are; of chunks that were cut otherwise, new ones have to be made.
             bool isOfWhole = await store.IsInnerAsync(blob, cancellationToken);
-            if (await CutAsync(blob, chunker, isStored: !isOfWhole, cancellationToken) is not { } chunks) return null;
+            if (await CutAsync(blob, chunker, isStored: !isOfWhole, cancellationToken) is not { } chunks)
+            {
+                await store.PutAsideAsync(blob, cancellationToken);
+                return null;
+            }
 
             var list = new ChunkList(algorithm, chunks) { IsOfWhole = isOfWhole };
             await store.KeepAsync(blob, list);
@@ -63,24 +71,51 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         }
 
         // Both are here and promised. To read all of it again would tell nothing new.
-        if (isPresent && (blob.IsEmpty || offered.Chunks is [_] || await store.FindChunksAsync(blob, algorithm: null, cancellationToken) is not null)) return;
+        if (isPresent && (blob.IsEmpty || offered.Chunks is [var only] && only == blob || await IsKnownAsync())) return;
 
         await EnterAsync(cancellationToken);
         try
         {
+            if (await IsKnownAsync()) return; // while this waited, somebody did it
+
+            if (IsCutTooFine(blob, offered.Chunks.Count))
+            {
+                // As a file: lists have their bounds, and a few of such would leave nothing for anybody else.
+                await store.Inner.WriteFromAsync(blob, (offset, _) => ValueTask.FromResult<IBlobReader?>(new ChunkedBlobReader(store, blob, offered.Chunks, offset)), cancellationToken);
+                return;
+            }
+
             await CheckAsync(blob, offered.Chunks, cancellationToken);
             // A file needs no chunks beside it; a blob that is to live longer than those it shares parts with does.
             bool isOfWhole = await store.IsInnerAsync(blob, cancellationToken);
-            var list = offered with { IsOfWhole = isOfWhole, Chunks = isOfWhole ? offered.Chunks : await OwnAsync(offered.Chunks, cancellationToken) };
+            var list = new ChunkList(AlgorithmOf(offered), isOfWhole ? offered.Chunks : await OwnAsync(offered.Chunks, cancellationToken)) { IsOfWhole = isOfWhole };
             await store.KeepAsync(blob, list);
         }
         finally
         {
             _places.Release();
         }
+
+        async ValueTask<bool> IsKnownAsync() =>
+            await store.FindChunksAsync(blob, algorithm: null, cancellationToken) is not null
+            && (await store.FindMissingAsync([blob], cancellationToken)).Count == 0;
     }
 
     public void Dispose() => _places.Dispose();
+
+    /// <summary>By less than a sixteenth of what is announced on average. A few chunks are a few whatever their size.</summary>
+    private bool IsCutTooFine(Digest blob, int chunks) => chunks > FewChunks && blob.SizeBytes / chunks < options.FastCdcAverageBytes / 16;
+
+    /// <summary>What the client says, unless its chunks have sizes that the announced parameters do not give: others would refuse them.</summary>
+    private ChunkingAlgorithm AlgorithmOf(ChunkList offered)
+    {
+        if (offered.Algorithm == ChunkingAlgorithm.Unknown) return ChunkingAlgorithm.Unknown;
+
+        var chunker = options.Create(offered.Algorithm);
+        bool fits = offered.Chunks.All(chunk => chunk.SizeBytes <= chunker.ChunkBytesMax)
+            && offered.Chunks.SkipLast(1).All(chunk => chunk.SizeBytes >= chunker.ChunkBytesMin);
+        return fits ? offered.Algorithm : ChunkingAlgorithm.Unknown;
+    }
 
     private async ValueTask EnterAsync(CancellationToken cancellationToken)
     {
@@ -94,49 +129,24 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         await using var reader = await store.OpenReadAsync(blob, offset: 0, cancellationToken);
         if (reader is null) return null;
 
-        using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Min(blob.SizeBytes, chunker.WindowBytesMax + GatherBytes));
+        using var cutter = new BlobCutter(chunker, blob.Function, blob.SizeBytes, GatherBytes);
         using var hasher = DigestHasher.Create(blob.Function, blob.SizeBytes);
-        var chunks = new List<Digest>();
-        var gathered = new List<(Digest, ReadOnlyMemory<byte>)>();
-        for (int filled = 0; reader.RemainingBytes > 0 || filled > 0;)
+        while (reader.RemainingBytes > 0)
         {
-            while (filled < lent.Memory.Length && reader.RemainingBytes > 0)
+            while (!cutter.Free.IsEmpty && reader.RemainingBytes > 0)
             {
-                int read = await reader.ReadAsync(lent.Memory[filled..], cancellationToken);
+                int read = await reader.ReadAsync(cutter.Free, cancellationToken);
                 if (read == 0) return null;
-                hasher.Append(lent.Memory.Span.Slice(filled, read));
-                filled += read;
+                hasher.Append(cutter.Free.Span[..read]);
+                cutter.Filled(read);
             }
 
-            int start = 0;
-            gathered.Clear();
-            while (chunker.Next(lent.Memory.Span[start..filled], isLast: reader.RemainingBytes == 0) is var bytes and > 0)
-            {
-                var piece = lent.Memory.Slice(start, bytes);
-                gathered.Add((Digest.Of(blob.Function, piece.Span), piece));
-                start += bytes;
-            }
-
-            if (isStored) await StoreAsync(gathered, cancellationToken);
-            chunks.AddRange(gathered.Select(chunk => chunk.Item1));
-            lent.Memory[start..filled].CopyTo(lent.Memory);
-            filled -= start;
+            var chunks = cutter.Cut(isLast: reader.RemainingBytes == 0);
+            if (isStored) await store.StoreChunksAsync(chunks, cancellationToken);
+            cutter.Drop();
         }
 
-        return hasher.Finish() == blob ? chunks : null;
-    }
-
-    private async ValueTask StoreAsync(List<(Digest Digest, ReadOnlyMemory<byte> Data)> chunks, CancellationToken cancellationToken)
-    {
-        var missing = (await store.Inner.FindMissingAsync([.. chunks.Select(chunk => chunk.Digest)], cancellationToken)).ToHashSet();
-        // Once each: the same bytes may come twice.
-        var statuses = await store.Inner.WriteManyAsync([.. chunks.Where(chunk => missing.Remove(chunk.Digest))], cancellationToken);
-        foreach (var failed in statuses.Where(status => status.StatusCode != StatusCode.OK))
-        {
-            throw failed.StatusCode == StatusCode.ResourceExhausted
-                ? StorageErrors.Retriable(failed.StatusCode, failed.Detail, TimeSpan.FromSeconds(1))
-                : new RpcException(failed);
-        }
+        return hasher.Finish() == blob ? cutter.Chunks : null;
     }
 
     /// <summary>The same bytes as blobs of their own: what is itself only here by its chunks gives those, and what is a part of a file is copied.</summary>
@@ -154,13 +164,37 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
                 throw StorageErrors.Create(StatusCode.InvalidArgument, $"more than {ChunkListFormat.ChunksMax} chunks");
         }
 
-        foreach (var part in await store.Inner.FindMissingAsync(own, cancellationToken))
+        await StorePartsAsync(await store.Inner.FindMissingAsync(own, cancellationToken), cancellationToken);
+        return own;
+    }
+
+    private async ValueTask StorePartsAsync(IReadOnlyList<Digest> parts, CancellationToken cancellationToken)
+    {
+        var gathered = new List<(Digest, ReadOnlyMemory<byte>)>();
+        long bytes = 0;
+        foreach (var part in parts)
         {
-            if (await store.Inner.WriteFromAsync(part, (offset, cancelled) => store.OpenReadAsync(part, offset, cancelled), cancellationToken) is null)
-                throw StorageErrors.Create(StatusCode.NotFound, $"chunk {part} is not here any more");
+            if (bytes + part.SizeBytes > GatherBytes) await StoreAsync();
+            if (part.SizeBytes > GatherBytes)
+            {
+                if (await store.Inner.WriteFromAsync(part, (offset, cancelled) => store.OpenReadAsync(part, offset, cancelled), cancellationToken) is null) throw Lost(part);
+                continue;
+            }
+
+            gathered.Add((part, await store.ReadAllAsync(part, GatherBytes, cancellationToken) ?? throw Lost(part)));
+            bytes += part.SizeBytes;
         }
 
-        return own;
+        await StoreAsync();
+
+        async ValueTask StoreAsync()
+        {
+            await store.StoreChunksAsync(gathered, cancellationToken);
+            gathered.Clear();
+            bytes = 0;
+        }
+
+        static RpcException Lost(Digest part) => StorageErrors.Create(StatusCode.NotFound, $"chunk {part} is not here any more");
     }
 
     /// <summary>The hash is what makes it a blob; who claims it is not asked (REAPI C7).</summary>

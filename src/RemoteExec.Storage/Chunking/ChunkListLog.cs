@@ -7,6 +7,8 @@ internal sealed class ChunkListLog : IDisposable
 {
     private const string Name = "lists.log";
 
+    private const string SetAsideSuffix = ".bad";
+
     // Below it a log is not worth being written anew.
     private const long CompactBytesMin = 4 << 20;
 
@@ -59,11 +61,14 @@ internal sealed class ChunkListLog : IDisposable
             next.Flush();
             next.Publish();
             (_log, next) = (next, _log);
+            // From here on lists go to a file whose name is on disk only when this has gone well.
+            _isBroken = true;
             DurableDirectory.Flush(_disk, Path.GetDirectoryName(_path)!);
+            _isBroken = false;
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
-            // A full disk, for one. Everything is in the log that has the name, and the next append tries again.
+            // A full disk, for one: everything is in the log that has the name, and the next append tries again. Not when the name itself may be lost.
             Trace.TraceWarning($"{_path} was not written anew: {failed.Message}");
         }
         finally
@@ -78,9 +83,14 @@ internal sealed class ChunkListLog : IDisposable
     {
         if (!File.Exists(_path)) return;
 
-        // One that is no log any more: its blobs are misses, and misses are uploaded again.
-        _log = FramedLog.TryOpen(_path, ChunkListFormat.Frames, _disk, isAlone: true, out _);
-        if (_log is null) return;
+        _log = FramedLog.TryOpen(_path, ChunkListFormat.Frames, _disk, isAlone: true, out string? fault);
+        if (_log is null)
+        {
+            // Its blobs are misses, and misses are uploaded again. The next log takes its name, so it gets another, for whoever wants to know.
+            File.Move(_path, _path + SetAsideSuffix, overwrite: true);
+            Trace.TraceWarning($"{_path} {fault}: the blobs that it lists are missing until they are uploaded again; it is {Path.GetFileName(_path)}{SetAsideSuffix} now");
+            return;
+        }
 
         var frames = _log.ReadAll();
         try

@@ -25,8 +25,16 @@ public sealed class ChunkLists : IDisposable
     {
         _options = options;
         _time = new SteadyTime(time);
-        // When they were used is not on disk: all that are found are kept as if they had been used now, which breaks no promise.
-        if (options.Directory is { } directory) _log = ChunkListLog.Open(directory, options.Disk, (blob, list) => Set(blob, list));
+        if (options.Directory is not { } directory) return;
+
+        _log = ChunkListLog.Open(directory, options.Disk, Restore);
+        foreach (var entry in _uses.OrderBy(entry => entry.LastUse).ToList())
+        {
+            // In the order of use, which is not the one in which they were written.
+            var node = _entries[entry.Blob].Find(node => node.Value == entry)!;
+            _uses.Remove(node);
+            _uses.AddLast(node);
+        }
     }
 
     public int Count
@@ -53,14 +61,31 @@ public sealed class ChunkLists : IDisposable
         lock (_gate) return _entries.ContainsKey(digest) || _places.ContainsKey(digest);
     }
 
+    /// <summary>Whether so many more would find room now, without a list giving way that was used lately.</summary>
+    public bool HasRoom(long chunks)
+    {
+        lock (_gate)
+        {
+            var now = _time.GetUtcNow();
+            long wanted = _chunks + chunks - _options.ChunksMax;
+            for (var oldest = _uses.First; wanted > 0 && oldest is not null && oldest.Value.LastUse + _options.Retention <= now; oldest = oldest.Next)
+                wanted -= oldest.Value.List.Chunks.Count;
+            return wanted <= 0;
+        }
+    }
+
     /// <summary>The newest list of a blob that is asked for, used from now on; whether its chunks are all there is not said.</summary>
     public ChunkList? Find(Digest blob, Func<ChunkList, bool> isWanted)
     {
         lock (_gate)
         {
             var found = _entries.GetValueOrDefault(blob)?.FindLast(node => isWanted(node.Value.List));
-            if (found is not null) Use(found);
-            return found?.Value.List;
+            if (found is null) return null;
+
+            Use(found);
+            // Another whole one may have the same chunks: they are looked for in the one whose chunks were asked for last, which is promised longest.
+            Place(found);
+            return found.Value.List;
         }
     }
 
@@ -74,6 +99,19 @@ public sealed class ChunkLists : IDisposable
             Use(place.Node);
             return new ChunkPlace(place.Node.Value.Blob, place.Offset);
         }
+    }
+
+    /// <summary>Those of many that <see cref="Has"/> would tell of, in their order.</summary>
+    public List<int> Which(IReadOnlyList<Digest> digests)
+    {
+        var known = new List<int>();
+        lock (_gate)
+        {
+            for (int i = 0; i < digests.Count; i++)
+                if (_entries.ContainsKey(digests[i]) || _places.ContainsKey(digests[i])) known.Add(i);
+        }
+
+        return known;
     }
 
     /// <summary>Keeps a list, in place of any other of the blob by the same algorithm; it is durable when this returns.</summary>
@@ -135,6 +173,21 @@ public sealed class ChunkLists : IDisposable
         }
     }
 
+    /// <summary>Every use of a list is one of all that it consists of: it is as old as the oldest, and worthless when one is not there.</summary>
+    private void Restore(Digest blob, ChunkList list)
+    {
+        var unused = TimeSpan.Zero;
+        foreach (var digest in list.IsOfWhole ? [blob] : list.Chunks)
+        {
+            if (_options.UnusedFor is not { } unusedFor) break;
+            if (unusedFor(digest) is not { } age) return;
+            if (age > unused) unused = age;
+        }
+
+        Set(blob, list);
+        _uses.Last!.Value.LastUse -= unused;
+    }
+
     private void Set(Digest blob, ChunkList list)
     {
         if (!_entries.TryGetValue(blob, out var lists)) _entries[blob] = lists = [];
@@ -145,12 +198,17 @@ public sealed class ChunkLists : IDisposable
         if (replaced is not null) Drop(replaced);
         _chunks += list.Chunks.Count;
         _bytes += ChunkListFormat.FrameBytes(blob, list);
-        if (!list.IsOfWhole) return;
+        Place(added);
+    }
+
+    private void Place(LinkedListNode<Entry> node)
+    {
+        if (!node.Value.List.IsOfWhole) return;
 
         long offset = 0;
-        foreach (var chunk in list.Chunks)
+        foreach (var chunk in node.Value.List.Chunks)
         {
-            _places[chunk] = (added, offset);
+            _places[chunk] = (node, offset);
             offset += chunk.SizeBytes;
         }
     }

@@ -11,6 +11,12 @@ public sealed record ChunkListsOptions
     /// <summary>How long a list that was used is kept whatever happens: as long as the store keeps its chunks (D4).</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromHours(4);
 
+    /// <summary>
+    /// How long ago a blob was used last, by the store, which remembers that over restarts; null when it is not there. Left out, whatever is found at
+    /// the start counts as used at that moment.
+    /// </summary>
+    public Func<Digest, TimeSpan?>? UnusedFor { get; init; }
+
     /// <summary>Of all lists together. Half a million chunks are some 300 GB of blobs, and 80 MB of memory.</summary>
     public int ChunksMax { get; init; } = 500_000;
 

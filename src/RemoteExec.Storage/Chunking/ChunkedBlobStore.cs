@@ -1,3 +1,6 @@
+using Grpc.Core;
+using RemoteExec.Core;
+
 namespace RemoteExec.Storage;
 
 /// <summary>
@@ -5,8 +8,15 @@ namespace RemoteExec.Storage;
 /// all that it consists of is, and whatever keeps it keeps that. So bytes that large blobs share are stored once, and nothing is stored twice for
 /// having been split.
 /// </summary>
-public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists) : IBlobStore
+/// <param name="chunking">From which size on what is uploaded is cut (<see cref="ChunkingOptions.StoredFromBytes"/>), and how; never when left out.</param>
+public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, ChunkingOptions? chunking = null) : IBlobStore, IDisposable
 {
+    // Each holds some megabytes while it lasts. Who finds no place is stored as a file, which costs nobody anything.
+    private const int WritersMax = 64;
+
+    private readonly ChunkingOptions _chunking = chunking ?? ChunkingOptions.Default;
+    private readonly SemaphoreSlim _writers = new(WritersMax);
+
     /// <summary>Where blobs are that are stored as what they are.</summary>
     internal IBlobStore Inner => inner;
 
@@ -15,16 +25,18 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists) : IBlob
         var missing = await inner.FindMissingAsync(digests, cancellationToken);
         if (missing.Count == 0 || lists.Count == 0) return missing;
 
+        var known = lists.Which(missing);
+        if (known.Count == 0) return missing;
+
         var wholes = new Dictionary<Digest, bool>(); // whether they are here, for the chunks of one blob are asked for together
-        List<Digest>? still = null; // made when the first is found to be here after all
-        for (int i = 0; i < missing.Count; i++)
+        var here = new HashSet<Digest>();
+        foreach (int i in known)
         {
-            bool isHere = await IsPartAsync(missing[i], wholes, cancellationToken) || await FindChunkedAsync(missing[i], cancellationToken) is not null;
-            if (isHere) still ??= [.. missing.Take(i)];
-            else still?.Add(missing[i]);
+            if (await IsPartAsync(missing[i], wholes, cancellationToken) || await FindChunkedAsync(missing[i], cancellationToken) is not null)
+                here.Add(missing[i]);
         }
 
-        return still ?? missing;
+        return [.. missing.Where(digest => !here.Contains(digest))];
     }
 
     public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
@@ -39,10 +51,22 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists) : IBlob
             : null;
     }
 
-    public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
-        lists.Has(digest) && (await FindMissingAsync([digest], cancellationToken)).Count == 0
-            ? new PresentBlobWriter(digest)
-            : await inner.CreateWriterAsync(digest, cancellationToken);
+    public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (lists.Has(digest) && await IsHereAsync(digest, cancellationToken)) return new PresentBlobWriter(digest);
+        if (digest.SizeBytes < _chunking.StoredFromBytes || await IsInnerAsync(digest, cancellationToken))
+            return await inner.CreateWriterAsync(digest, cancellationToken);
+
+        // It refuses what has no room, and what it sets aside is held until the chunks are here.
+        var file = await inner.CreateWriterAsync(digest, cancellationToken);
+        const ChunkingAlgorithm Algorithm = ChunkingAlgorithm.FastCdc2020;
+        var chunker = _chunking.Create(Algorithm);
+        return lists.HasRoom((digest.SizeBytes / chunker.ChunkBytesMin) + 1) && await _writers.WaitAsync(TimeSpan.Zero, CancellationToken.None)
+            ? new ChunkedBlobWriter(this, digest, Algorithm, chunker, file, _writers)
+            : file;
+    }
+
+    public void Dispose() => _writers.Dispose();
 
     /// <summary>The chunks of a blob, all of them here and promised; null when no such list of it is known, or it is worth nothing.</summary>
     /// <param name="algorithm">Null for any.</param>
@@ -79,6 +103,50 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists) : IBlob
 
     internal async ValueTask<bool> IsInnerAsync(Digest digest, CancellationToken cancellationToken) =>
         (await inner.FindMissingAsync([digest], cancellationToken)).Count == 0;
+
+    internal async ValueTask<bool> IsHereAsync(Digest digest, CancellationToken cancellationToken) =>
+        (await FindMissingAsync([digest], cancellationToken)).Count == 0;
+
+    /// <summary>Makes blobs of their own of chunks, those that are not.</summary>
+    /// <exception cref="RpcException">The first failure of one of them.</exception>
+    internal async ValueTask StoreChunksAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> chunks, CancellationToken cancellationToken)
+    {
+        var missing = (await inner.FindMissingAsync([.. chunks.Select(chunk => chunk.Digest)], cancellationToken)).ToHashSet();
+        // Once each: the same bytes may come twice.
+        var fresh = chunks.Where(chunk => missing.Remove(chunk.Digest)).ToList();
+        var statuses = await inner.WriteManyAsync(fresh, cancellationToken);
+        if (Array.FindIndex(statuses, status => status.StatusCode != StatusCode.OK) is var failed and >= 0)
+            await inner.WriteAllAsync(fresh[failed].Digest, fresh[failed].Data, cancellationToken); // for its details, when to come back among them
+    }
+
+    /// <summary>What is stored under a blob's name is not the blob: what is to blame goes, and the blob is a miss that can be uploaded again.</summary>
+    internal async ValueTask PutAsideAsync(Digest blob, CancellationToken cancellationToken)
+    {
+        if (await IsInnerAsync(blob, cancellationToken))
+        {
+            await PutAsideIfBadAsync(blob, cancellationToken);
+            return;
+        }
+
+        while (lists.Find(blob, list => !list.IsOfWhole) is { } list)
+        {
+            foreach (var chunk in list.Chunks.Distinct()) await PutAsideIfBadAsync(chunk, cancellationToken);
+            lists.Remove(blob, list);
+        }
+    }
+
+    private async ValueTask PutAsideIfBadAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        // A store on another machine looks after its blobs itself.
+        if (inner is not ILocalBlobStore local) return;
+
+        await using var reader = await inner.OpenReadAsync(digest, offset: 0, cancellationToken);
+        if (reader is null) return;
+
+        using var hasher = DigestHasher.Create(digest.Function, digest.SizeBytes);
+        await reader.ReadToAsync(Stream.Null, hasher, cancellationToken);
+        if (hasher.Finish() != digest) local.PutAside(digest);
+    }
 
     private async ValueTask<bool> IsPartAsync(Digest chunk, Dictionary<Digest, bool> wholes, CancellationToken cancellationToken)
     {

@@ -14,6 +14,12 @@ public sealed record ChunkingOptions
     /// <summary>REAPI, RepMaxCdcParams.horizon_size_bytes.</summary>
     public int RepMaxHorizonBytes { get; init; } = RepMaxCdc.ChunkBytesMinDefault * RepMaxCdc.HorizonPerChunkDefault;
 
+    /// <summary>
+    /// Uploads of this size or more are stored by their chunks (FastCDC), so that what they share with others is stored once. An action on this machine
+    /// that wants such a blob as a file costs a copy of it.
+    /// </summary>
+    public long StoredFromBytes { get; init; } = long.MaxValue;
+
     /// <summary>Bazel's client prefers FastCDC too where both are offered.</summary>
     internal IChunker Create(ChunkingAlgorithm algorithm) => algorithm == ChunkingAlgorithm.RepMaxCdc
         ? new RepMaxCdc(RepMaxMinBytes, RepMaxHorizonBytes)

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -22,9 +23,7 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
         var made = new HashSet<Digest>();
         foreach (var digest in missing)
         {
-            // Its writer checks the hash: what an action gets is never only as good as a list.
-            if (chunked.Knows(digest) && await inner.WriteFromAsync(digest, (offset, cancelled) => chunked.OpenReadAsync(digest, offset, cancelled), cancellationToken) is not null)
-                made.Add(digest);
+            if (chunked.Knows(digest) && await TryMakeAsync(digest, cancellationToken)) made.Add(digest);
         }
 
         if (made.Count == 0) return missing;
@@ -39,4 +38,18 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
         inner.TakeFileAsync(function, file, cancellationToken);
 
     public void PutAside(Digest digest) => inner.PutAside(digest);
+
+    private async ValueTask<bool> TryMakeAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await inner.WriteFromAsync(digest, (offset, cancelled) => chunked.OpenReadAsync(digest, offset, cancelled), cancellationToken) is not null;
+        }
+        catch (RpcException other) when (other.StatusCode == StatusCode.InvalidArgument)
+        {
+            // The writer checks the hash: what an action gets is never only as good as a list. Whoever needs it uploads it again.
+            await chunked.PutAsideAsync(digest, cancellationToken);
+            return false;
+        }
+    }
 }

@@ -136,6 +136,9 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     public void PutAside(Digest digest) => Quarantine(digest);
 
+    /// <summary>How long ago a blob was used last, over restarts; to ask is no use of it. Null is a miss.</summary>
+    public TimeSpan? UnusedFor(Digest digest) => Index.LastUse(digest) is { } use ? _time.GetUtcNow() - use : null;
+
     /// <summary>Lets commits end, writes the order of use down and gives the directory back.</summary>
     public async ValueTask DisposeAsync()
     {

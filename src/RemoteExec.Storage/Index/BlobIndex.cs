@@ -109,6 +109,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
+    /// <summary>When a blob was used last, which this is no use of; null is a miss.</summary>
+    public DateTimeOffset? LastUse(in Digest digest)
+    {
+        lock (Gate) return _entries.Find(digest) is var slot and >= 0 ? DateTimeOffset.FromUnixTimeMilliseconds(_entries.UseMsOf(slot)) : null;
+    }
+
     /// <summary>
     /// Sets room aside, evicting the least recently used blobs whose promise has ended. <paramref name="evict"/> runs
     /// under the lock and takes the blob's name away: from then on nobody can find it. <paramref name="pause"/> runs without the lock,

@@ -20,17 +20,14 @@ internal sealed class IncrementalBenchmark : IBenchmark
 
     public async Task<IReadOnlyList<Measurement>> RunAsync(Bench bench, CancellationToken cancellationToken)
     {
-        byte[] blob = new byte[BlobBytes];
-        new Random(200).NextBytes(blob);
-        byte[] inserted = new byte[InsertedBytes];
-        new Random(201).NextBytes(inserted);
-        byte[] changed = [.. blob.AsSpan(0, BlobBytes / 3), .. inserted, .. blob.AsSpan(BlobBytes / 3)];
-
         await using var server = await bench.StartServerAsync();
         using var caller = new GrpcCaller(server.GrpcAddress);
         var rows = new List<Measurement>();
         foreach (var (name, chunker) in ((string, IChunker)[])[("FastCDC 2020", new FastCdc2020()), ("RepMaxCDC", new RepMaxCdc())])
         {
+            // Of its own for each: what is here already is not spliced.
+            byte[] blob = Random(rows.Count, BlobBytes);
+            byte[] changed = [.. blob.AsSpan(0, BlobBytes / 3), .. Random(rows.Count + 1, InsertedBytes), .. blob.AsSpan(BlobBytes / 3)];
             await UploadAsync(caller, blob, chunker, cancellationToken);
             double storedBefore = await server.MetricAsync("remoteexec_cas_size_bytes");
             long sent = await UploadAsync(caller, changed, chunker, cancellationToken);
@@ -43,6 +40,13 @@ internal sealed class IncrementalBenchmark : IBenchmark
 
         await server.StopAsync();
         return rows;
+    }
+
+    private static byte[] Random(int seed, int bytes)
+    {
+        byte[] data = new byte[bytes];
+        new Random(200 + seed).NextBytes(data);
+        return data;
     }
 
     /// <summary>As Bazel does it: ask for the chunks, upload what is missing, splice. Answers the bytes that were sent, messages included.</summary>

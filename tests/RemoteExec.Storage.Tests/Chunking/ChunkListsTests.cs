@@ -16,8 +16,8 @@ public sealed class ChunkListsTests
     [TearDown]
     public void DeleteScratch() => _scratch.Dispose();
 
-    private ChunkLists Open(int chunksMax = 100, IDisk? disk = null) => ChunkLists.Open(
-        new ChunkListsOptions { Directory = _scratch.Sub("chunks"), Retention = TimeSpan.FromHours(4), ChunksMax = chunksMax, Disk = disk }, _time);
+    private ChunkLists Open(int chunksMax = 100, IDisk? disk = null, Func<Digest, TimeSpan?>? unusedFor = null) => ChunkLists.Open(
+        new ChunkListsOptions { Directory = _scratch.Sub("chunks"), Retention = TimeSpan.FromHours(4), ChunksMax = chunksMax, Disk = disk, UnusedFor = unusedFor }, _time);
 
     private static (Digest Blob, ChunkList List) Some(int seed, int chunks, DigestFunction function = DigestFunction.Sha256)
     {
@@ -108,21 +108,61 @@ public sealed class ChunkListsTests
     [Test]
     public void What_was_torn_or_damaged_costs_itself_alone()
     {
-        var (first, second, third) = (Some(1, 4), Some(2, 4), Some(3, 4));
+        var all = Enumerable.Range(1, 4).Select(seed => Some(seed, 4)).ToArray();
         using (var lists = Open())
         {
-            foreach (var (blob, list) in (ReadOnlySpan<(Digest, ChunkList)>)[first, second, third]) lists.Add(blob, list);
+            foreach (var (blob, list) in all) lists.Add(blob, list);
         }
 
         byte[] log = File.ReadAllBytes(Log);
-        log[log.Length / 2] ^= 1;
-        File.WriteAllBytes(Log, log[..^3]);
+        int frame = ChunkListFormat.FrameBytes(all[0].Blob, all[0].List);
+        log[log.Length - (3 * frame) + (frame / 2)] ^= 1; // of the second
+        File.WriteAllBytes(Log, log[..^3]); // and the last is torn
 
         using var again = Open();
-        AssertSame(again.Find(first.Blob, _ => true), first.List);
-        Assert.That((again.Find(second.Blob, _ => true), again.Find(third.Blob, _ => true)), Is.EqualTo(((ChunkList?)null, (ChunkList?)null)));
-        again.Add(third.Blob, third.List);
-        AssertSame(again.Find(third.Blob, _ => true), third.List);
+        AssertSame(again.Find(all[0].Blob, _ => true), all[0].List);
+        Assert.That(again.Find(all[1].Blob, _ => true), Is.Null);
+        AssertSame(again.Find(all[2].Blob, _ => true), all[2].List);
+        Assert.That(again.Find(all[3].Blob, _ => true), Is.Null);
+        again.Add(all[3].Blob, all[3].List);
+        AssertSame(again.Find(all[3].Blob, _ => true), all[3].List);
+    }
+
+    [Test]
+    public void After_a_restart_lists_are_as_old_as_what_they_consist_of()
+    {
+        var (old, young, lost) = (Some(1, 5), Some(2, 5), Some(3, 2));
+        using (var lists = Open(chunksMax: 12))
+        {
+            foreach (var (blob, list) in (ReadOnlySpan<(Digest, ChunkList)>)[young, old, lost]) lists.Add(blob, list);
+        }
+
+        using var again = Open(chunksMax: 12, unusedFor: chunk =>
+            lost.List.Chunks[1] == chunk ? null : TimeSpan.FromHours(old.List.Chunks[3] == chunk ? 5 : 1));
+        Assert.That(again.Count, Is.EqualTo(2), "what has lost a chunk is worth nothing");
+
+        again.Add(Some(4, 5).Blob, Some(4, 5).List);
+        Assert.That(again.Find(old.Blob, _ => true), Is.Null);
+        AssertSame(again.Find(young.Blob, _ => true), young.List);
+        Assert.That(() => again.Add(Some(5, 5).Blob, Some(5, 5).List), Throws.InstanceOf<RpcException>());
+    }
+
+    [Test]
+    public void A_part_of_two_is_found_in_the_one_that_was_asked_for_last()
+    {
+        var ((first, list), (second, other)) = (Some(1, 4), Some(2, 4));
+        var shared = list.Chunks[0];
+        using var lists = Open();
+        lists.Add(first, list with { IsOfWhole = true });
+        // It begins with the chunk that the other begins with.
+        lists.Add(second, new ChunkList(ChunkingAlgorithm.RepMaxCdc, [shared, .. other.Chunks.Skip(1)]) { IsOfWhole = true });
+        Assert.That(lists.FindPlace(shared)?.Blob, Is.EqualTo(second));
+
+        lists.Find(first, _ => true);
+        lists.Remove(second, lists.Find(second, _ => true)!);
+
+        lists.Find(first, _ => true);
+        Assert.That(lists.FindPlace(shared), Is.EqualTo(new ChunkPlace(first, 0)));
     }
 
     [Test]
@@ -141,6 +181,7 @@ public sealed class ChunkListsTests
 
         using var again = Open();
         AssertSame(again.Find(blob, _ => true), list);
+        Assert.That(File.ReadAllText(Log + ".bad"), Is.EqualTo("somebody wrote here"), "for whoever wants to know");
     }
 
     [Test]
@@ -194,6 +235,19 @@ public sealed class ChunkListsTests
         Assert.That(() => lists.Add(blob, list), Throws.InstanceOf<RpcException>());
 
         Assert.That(lists.Find(blob, _ => true), Is.Null);
+    }
+
+    [Test]
+    public void Where_the_name_of_a_log_that_was_written_anew_may_be_lost_nothing_is_acknowledged()
+    {
+        var disk = new FaultyDisk { FaultyFile = "chunks" }; // the directory alone
+        using var lists = Open(chunksMax: 100_000, disk: disk);
+        lists.Add(Ones(10_000).Blob, Ones(10_000).List);
+        disk.FlushFault = Errno.EIO;
+
+        Assert.That(
+            () => { for (int i = 0; i < 30; i++) lists.Add(Ones(10_000).Blob, Ones(10_000).List); },
+            Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Unavailable));
     }
 
     [Test]

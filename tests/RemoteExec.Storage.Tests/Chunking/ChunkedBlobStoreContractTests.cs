@@ -1,6 +1,6 @@
 namespace RemoteExec.Storage.Tests;
 
-/// <summary>The store of chunks keeps what any store promises, for blobs that are not chunked.</summary>
+/// <summary>The store of chunks keeps what any store promises, for blobs that are not chunked. Those that are: <see cref="CutOnArrivalContractTests"/>.</summary>
 public sealed class ChunkedBlobStoreContractTests : RetentionContract
 {
     private MemoryBlobStore _inner = null!;

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using NUnit.Framework;
 
 namespace RemoteExec.Storage.Tests;
@@ -160,6 +161,100 @@ public sealed class ChunkedBlobStoreTests : DiskFixture
 
         Assert.That(await splitter.SplitAsync(blob, ChunkingAlgorithm.Unknown, 1000, default), Is.Null);
         Assert.That(lists.Count, Is.Zero);
+        Assert.That(await disk.HasAsync(blob), Is.False, "it can be uploaded again");
+    }
+
+    [Test]
+    public async Task A_bad_chunk_makes_its_blob_a_miss_that_can_be_uploaded_again()
+    {
+        await using var disk = await OpenAsync();
+        using var lists = OpenLists();
+        var store = new ChunkedBlobStore(disk, lists);
+        var local = new LocalChunkedBlobStore(disk, store);
+        byte[] data = Blobs.Of(12, 200_000);
+        var (blob, chunks) = await SpliceAsync(store, data);
+        var bad = chunks[chunks.Length / 2];
+        string file = FileOf(bad);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(file, bytes);
+
+        Assert.That(await local.TryLinkAsync(blob, false, Scratch.Sub("a"), default), Is.False);
+
+        Assert.That(await store.FindMissingAsync([blob, .. chunks], default), Is.EqualTo(new[] { blob, bad }));
+        await SpliceAsync(store, data);
+        Assert.That(await local.TryLinkAsync(blob, false, Scratch.Sub("b"), default));
+        Assert.That(File.ReadAllBytes(Scratch.Sub("b")), Is.EqualTo(data));
+    }
+
+    [Test]
+    public async Task Who_waited_for_a_place_finds_what_was_done_meanwhile()
+    {
+        await using var disk = await OpenAsync();
+        using var lists = OpenLists();
+        using var splitter = new BlobSplitter(new ChunkedBlobStore(disk, lists), Chunking);
+        var blob = await disk.PutAsync(Blobs.Of(13, 4 << 20));
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(
+            async () => await splitter.SplitAsync(blob, ChunkingAlgorithm.FastCdc2020, 10_000, default))));
+
+        Assert.That(answers, Has.All.Not.Null);
+        Assert.That(answers.Distinct().Count(), Is.LessThanOrEqualTo(Math.Max(1, Environment.ProcessorCount / 2)), "as many as there are places cut it, at most");
+    }
+
+    [Test]
+    public async Task Chunks_of_a_few_bytes_are_joined_and_take_no_room_of_the_lists()
+    {
+        await using var disk = await OpenAsync();
+        using var lists = OpenLists();
+        var store = new ChunkedBlobStore(disk, lists);
+        using var splitter = new BlobSplitter(store, Chunking);
+        var one = await store.PutAsync([0]);
+        var blob = Blobs.DigestOf(new byte[5000]);
+
+        await splitter.SpliceAsync(blob, new ChunkList(ChunkingAlgorithm.FastCdc2020, [.. Enumerable.Repeat(one, 5000)]), default);
+
+        Assert.That(lists.Count, Is.Zero);
+        Assert.That(await disk.GetAsync(blob), Is.EqualTo(new byte[5000]));
+        var forged = Blobs.DigestOf(Blobs.Of(14, 5000));
+        Assert.That(
+            async () => await splitter.SpliceAsync(forged, new ChunkList(ChunkingAlgorithm.Unknown, [.. Enumerable.Repeat(one, 5000)]), default),
+            Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await store.HasAsync(forged), Is.False);
+    }
+
+    [TestCase(100_000, 100_000, ExpectedResult = ChunkingAlgorithm.Unknown, Description = "larger than the announced maximum")]
+    [TestCase(1000, 30_000, ExpectedResult = ChunkingAlgorithm.Unknown, Description = "smaller than the announced minimum")]
+    [TestCase(30_000, 1000, ExpectedResult = ChunkingAlgorithm.FastCdc2020, Description = "the last may be")]
+    public async Task<ChunkingAlgorithm> A_list_is_of_the_algorithm_that_it_says_only_if_its_chunks_could_be(int first, int second) // REAPI C8
+    {
+        await using var disk = await OpenAsync();
+        using var lists = OpenLists();
+        var store = new ChunkedBlobStore(disk, lists);
+        using var splitter = new BlobSplitter(store, Chunking);
+        byte[] data = Blobs.Of(15, first + second);
+        var blob = Blobs.DigestOf(data);
+        Digest[] chunks = [await store.PutAsync(data[..first]), await store.PutAsync(data[first..])];
+
+        await splitter.SpliceAsync(blob, new ChunkList(ChunkingAlgorithm.FastCdc2020, chunks), default);
+
+        return lists.Find(blob, _ => true)!.Algorithm;
+    }
+
+    [Test]
+    public async Task A_single_chunk_that_is_another_blob_is_refused_though_the_blob_is_here() // REAPI C7
+    {
+        await using var disk = await OpenAsync();
+        using var lists = OpenLists();
+        var store = new ChunkedBlobStore(disk, lists);
+        using var splitter = new BlobSplitter(store, Chunking);
+        var (blob, other) = (await store.PutAsync(Blobs.Of(16, 100)), await store.PutAsync(Blobs.Of(17, 100)));
+
+        await splitter.SpliceAsync(blob, new ChunkList(ChunkingAlgorithm.Unknown, [blob]), default);
+        Assert.That(
+            async () => await splitter.SpliceAsync(blob, new ChunkList(ChunkingAlgorithm.Unknown, [other]), default),
+            Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.InvalidArgument));
     }
 
     [Test]
