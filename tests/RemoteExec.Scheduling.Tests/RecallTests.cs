@@ -89,6 +89,42 @@ internal sealed class RecallTests : QueueFixture
     }
 
     [Test]
+    public void Who_did_not_answer_is_asked_again_when_what_it_was_asked_for_is_dead()
+    {
+        long session = Join(Build.Worker("w1") with { Prefetch = 2 });
+        Submit(Build.Request(1));
+        var unwanted = Submit(Build.Request(2));
+        var waiting = Submit(Build.Request(3));
+        Told();
+        long other = Join(Build.Worker("w2"));
+        KeepAlive(other, Options.RecallAnswerMax, "w2");
+        var lease = unwanted.Execution.LeaseId;
+        Queue.Cancel(unwanted.Name, Now);
+        Told();
+        Queue.Stopped("w1", session, lease, Now);
+
+        Assert.That(Told(), Is.EqualTo([new WorkerCommand.RecallLease(waiting.Execution.LeaseId)]));
+    }
+
+    [Test]
+    public void Who_did_not_answer_is_asked_again_when_what_it_was_asked_for_has_ended()
+    {
+        Join(Build.Worker("w1") with { Prefetch = 2 });
+        Submit(Build.Request(1));
+        var unwanted = Submit(Build.Request(2));
+        var waiting = Submit(Build.Request(3));
+        Told();
+        long other = Join(Build.Worker("w2"));
+        KeepAlive(other, Options.RecallAnswerMax, "w2");
+        var lease = unwanted.Execution.LeaseId;
+        Queue.Cancel(unwanted.Name, Now);
+        Told();
+        Queue.Report("w1", lease, Build.Ok(), Now);
+
+        Assert.That(Told(), Is.EqualTo([new WorkerCommand.RecallLease(waiting.Execution.LeaseId)]));
+    }
+
+    [Test]
     public void A_worker_that_is_cut_off_keeps_what_waits_there()
     {
         long session = Join(Ahead);

@@ -119,7 +119,7 @@ internal sealed partial class BuildQueue
     private void Answers(Worker worker, Instant now)
     {
         if (!worker.IgnoresRecalls) return;
-        worker.IgnoresRecalls = false;
+        worker.Unanswered = null;
         OfferElsewhere(worker, now);
     }
 

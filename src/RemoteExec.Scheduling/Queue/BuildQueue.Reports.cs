@@ -107,6 +107,8 @@ internal sealed partial class BuildQueue
     {
         BeginAhead(worker, now);
         Feed(worker, now);
+        // However it went from there: when its client gave it up, its worker answers for a lease that is nobody's any more.
+        if (worker.Unanswered is { } unanswered && !worker.Held.ContainsKey(unanswered)) Answers(worker, now);
         EndIfDrained(worker, now);
     }
 

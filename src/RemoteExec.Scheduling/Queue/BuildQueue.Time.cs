@@ -70,7 +70,7 @@ internal sealed partial class BuildQueue
                 break;
 
             case Due.RecallUnanswered { Execution: { IsRecalled: true } execution, Lease: var lease } when execution.IsHeldUnder(lease):
-                execution.Holder.IgnoresRecalls = true;
+                execution.Holder.Unanswered = lease;
                 Stay(execution, now);
                 break;
 

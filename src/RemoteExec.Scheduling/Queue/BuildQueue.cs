@@ -96,6 +96,8 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     /// <summary>All that are known, in the order in which they came.</summary>
     public IEnumerable<Execution> Executions => _filing.All;
 
+    public IEnumerable<Worker> Workers => _workers.Values.OrderBy(worker => worker.Ordinal);
+
     /// <summary>An operation on this execution that is not done.</summary>
     public Operation? FindLive(ExecutionId execution) =>
         _executions.GetValueOrDefault(execution)?.Operations.Find(operation => !operation.IsDone);
@@ -192,7 +194,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
             WaitingOut = queue.Queued.Count - queue.Waiting.Count,
             Ahead = queue.Ahead.Count,
         })],
-        [.. _workers.Values.OrderBy(worker => worker.Ordinal).Select(worker => new WorkerSnapshot(
+        [.. Workers.Select(worker => new WorkerSnapshot(
             worker.Description, worker.State, Math.Min(worker.Held.Count, worker.Description.Slots), [.. worker.Held.Keys],
             worker.Joined.Wall, worker.LastHeard.Wall)
         {

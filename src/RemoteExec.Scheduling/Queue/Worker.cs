@@ -53,8 +53,11 @@ internal sealed class Worker(WorkerDescription description, Breaker breaker, lon
     /// <summary>It has not confirmed in time that something is dead.</summary>
     public bool IsStuck => _overdueKills > 0;
 
+    /// <summary>What it did not answer for in time when it was called back, the last of it. What it holds no more it need not answer for.</summary>
+    public LeaseId? Unanswered { get; set; }
+
     /// <summary>It has not answered in time when something was called back. Nothing more is, until it answers or says hello.</summary>
-    public bool IgnoresRecalls { get; set; }
+    public bool IgnoresRecalls => Unanswered is not null;
 
     /// <summary>What waits here for a slot, in the order in which it will begin.</summary>
     public SortedSet<Execution> Ahead { get; } = new(PlatformQueue.ByTurn);

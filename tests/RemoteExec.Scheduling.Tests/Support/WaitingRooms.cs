@@ -44,6 +44,13 @@ internal sealed class WaitingRooms
                 $"the room of {held.Key.Id} holds others than who waits there");
         }
 
+        foreach (var worker in queue.Workers.Where(worker => worker.IgnoresRecalls))
+        {
+            Simulation.Require(
+                worker.Held.ContainsKey(worker.Unanswered!.Value), // it ignores recalls
+                $"{worker.Id} is not asked for anything because of {worker.Unanswered}, which it no longer holds");
+        }
+
         foreach (var execution in executions)
         {
             bool isRecallable = execution is { State: ExecutionState.Leased, IsAhead: true, IsRecalled: false };
