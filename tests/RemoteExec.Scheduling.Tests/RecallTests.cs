@@ -125,6 +125,30 @@ internal sealed class RecallTests : QueueFixture
     }
 
     [Test]
+    public void Who_is_asked_for_the_same_again_after_a_cut_has_the_whole_time_to_answer()
+    {
+        var half = Options.RecallAnswerMax / 2;
+        long session = Join(Ahead);
+        var (running, waiting) = (Submit(Build.Request(1)), Submit(Build.Request(2)));
+        var lease = waiting.Execution.LeaseId;
+        Told();
+        long other = Join(Build.Worker("w2"));
+        Queue.Disconnected("w1", session, Now);
+        // Back with both, when the other has something to do.
+        Submit(Build.Request(3));
+        var elsewhere = Offered().Single();
+        Join(Ahead with { Running = [running.Execution.LeaseId, lease], Waiting = [lease] });
+        KeepAlive(other, half, "w2");
+        Queue.Report("w2", elsewhere.Id, Build.Ok(), Now);
+        Assert.That(Told(), Has.Member(new WorkerCommand.RecallLease(lease)));
+
+        KeepAlive(other, half, "w2");
+        Assert.That((waiting.Execution.IsRecalled, waiting.Execution.Holder!.IgnoresRecalls), Is.EqualTo((true, false)));
+        KeepAlive(other, half, "w2");
+        Assert.That(waiting.Execution.Holder!.IgnoresRecalls, Is.True);
+    }
+
+    [Test]
     public void A_worker_that_is_cut_off_keeps_what_waits_there()
     {
         long session = Join(Ahead);

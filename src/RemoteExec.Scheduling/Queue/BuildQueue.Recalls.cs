@@ -65,7 +65,7 @@ internal sealed partial class BuildQueue
         }
 
         Tell(execution.Holder!, new WorkerCommand.RecallLease(execution.LeaseId)); // what waits at a worker has one
-        At(now.Monotonic + options.RecallAnswerMax, new Due.RecallUnanswered(execution, execution.LeaseId));
+        At(now.Monotonic + options.RecallAnswerMax, new Due.RecallUnanswered(execution, execution.Recalls));
     }
 
     /// <summary>It has come, has begun, or is over.</summary>

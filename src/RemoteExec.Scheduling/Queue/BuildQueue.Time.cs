@@ -69,8 +69,8 @@ internal sealed partial class BuildQueue
                 using (worker.StandUp()) worker.KillIsOverdue(lease);
                 break;
 
-            case Due.RecallUnanswered { Execution: { IsRecalled: true } execution, Lease: var lease } when execution.IsHeldUnder(lease):
-                execution.Holder.Unanswered = lease;
+            case Due.RecallUnanswered { Execution: { IsRecalled: true, Holder: { } holder } execution, Recall: var recall } when execution.Recalls == recall:
+                holder.Unanswered = execution.LeaseId;
                 Stay(execution, now);
                 break;
 

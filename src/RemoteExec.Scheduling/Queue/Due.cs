@@ -15,7 +15,8 @@ internal abstract record Due
     public sealed record KillUnconfirmed(Worker Worker, LeaseId Lease) : Due;
 
     /// <summary>A worker was asked to give back what it has not begun, and should have answered by now.</summary>
-    public sealed record RecallUnanswered(Execution Execution, LeaseId Lease) : Due;
+    /// <param name="Recall">Which one of the execution: the same lease may be called back twice, with a cut of the line in between.</param>
+    public sealed record RecallUnanswered(Execution Execution, int Recall) : Due;
 
     /// <summary>A worker that is gone has been remembered for its failures long enough.</summary>
     public sealed record RecordOver(string WorkerId, Breaker Breaker) : Due;

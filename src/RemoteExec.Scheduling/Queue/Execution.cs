@@ -74,6 +74,9 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     /// <summary>The lease under which it was last called back: its answer may be late.</summary>
     public LeaseId? RecalledUnder { get; private set; }
 
+    /// <summary>How often it was called back: which of its recalls is the last.</summary>
+    public int Recalls { get; private set; }
+
     /// <summary>Something behind it was called back to make room for it, in this wait.</summary>
     public bool HasDisplaced { get; set; }
 
@@ -161,6 +164,7 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     {
         MustBeOut();
         (IsRecalled, KeptAt, RecalledUnder) = (true, keptAt, LeaseId);
+        Recalls++;
     }
 
     /// <summary>It has come, or will not.</summary>
