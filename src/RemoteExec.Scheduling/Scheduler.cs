@@ -103,12 +103,13 @@ public sealed class Scheduler : IAsyncDisposable
     public async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, Func<bool> hasCancelled, CancellationToken cancellationToken)
     {
         string name;
+        int watch;
         Task durable;
         lock (_gate)
         {
             _state.MustTakeMore();
             var operation = _queue.Submit(request, Now);
-            name = operation.Name;
+            (name, watch) = (operation.Name, operation.Watches);
             if (operation.IsMerged) _observer.Merged();
             durable = Commit();
         }
@@ -117,11 +118,11 @@ public sealed class Scheduler : IAsyncDisposable
         {
             await durable.WaitAsync(cancellationToken);
             var cell = _audience.Find(name) ?? throw new SchedulingException(OutcomeCode.NotFound, $"{name} was forgotten");
-            return new OperationFeed(cell, _time, () => Unwatch(name, hasCancelled()));
+            return new OperationFeed(cell, _time, () => Unwatch(name, watch, hasCancelled()));
         }
         catch
         {
-            Unwatch(name, hasCancelled());
+            Unwatch(name, watch, hasCancelled());
             throw;
         }
     }
@@ -136,10 +137,10 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate)
         {
             _state.MustFeed();
-            if (_audience.Find(operationName) is not { } cell || !_queue.Watch(operationName, Now)) return null;
+            if (_audience.Find(operationName) is not { } cell || _queue.Watch(operationName, Now) is not { } watch) return null;
             _ = Commit();
 
-            return new OperationFeed(cell, _time, () => Unwatch(operationName, hasCancelled()));
+            return new OperationFeed(cell, _time, () => Unwatch(operationName, watch, hasCancelled()));
         }
     }
 
@@ -306,9 +307,9 @@ public sealed class Scheduler : IAsyncDisposable
 
     private static bool NeverCancelled() => false;
 
-    private void Unwatch(string operationName, bool isCancelled) => Hear((queue, now) =>
+    private void Unwatch(string operationName, int watch, bool isCancelled) => Hear((queue, now) =>
     {
-        queue.Unwatch(operationName, isCancelled, now);
+        queue.Unwatch(operationName, watch, isCancelled, now);
         if (!isCancelled && !_state.IsDraining && queue.Find(operationName) is { IsDone: false, Watchers: 0 } lost)
             Observers.Tell(Options.ClientLost, lost.ToSnapshot(), static (tell, operation) => tell(operation));
     });

@@ -440,7 +440,7 @@ internal sealed class BuildQueueTests : QueueFixture
             Origin = new RequestOrigin { ToolName = "bazel", ToolInvocationId = "3fe1" },
         });
         long session = Join(Build.Worker());
-        Queue.Unwatch(operation.Name, isCancelled: false, Now);
+        Unwatch(operation, isCancelled: false);
         KeepAlive(session, Options.AbandonedGrace - TimeSpan.FromSeconds(2));
         Assert.That(operation.IsDone, Is.False);
         Queue.TakeTransitions();
@@ -456,9 +456,9 @@ internal sealed class BuildQueueTests : QueueFixture
     {
         var operation = Submit(Build.Request());
         long session = Join(Build.Worker());
-        Queue.Unwatch(operation.Name, isCancelled: false, Now);
+        Unwatch(operation, isCancelled: false);
         KeepAlive(session, Options.AbandonedGrace - TimeSpan.FromSeconds(2));
-        Assert.That(Queue.Watch(operation.Name, Now));
+        Assert.That(Queue.Watch(operation.Name, Now), Is.Not.Null);
         KeepAlive(session, TimeSpan.FromMinutes(10));
 
         Assert.That(operation.IsDone, Is.False);

@@ -41,7 +41,7 @@ internal sealed class ClockTests(int hours) : QueueFixture
     {
         long session = Join(Build.Worker());
         var operation = Submit(Build.Request());
-        Queue.Unwatch(operation.Name, isCancelled: false, Now);
+        Unwatch(operation, isCancelled: false);
         Step();
         KeepAlive(session, Options.AbandonedGrace - TimeSpan.FromSeconds(1));
         Assert.That(operation.IsDone, Is.False);

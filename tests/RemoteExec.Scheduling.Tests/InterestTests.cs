@@ -10,7 +10,7 @@ internal sealed class InterestTests : QueueFixture
     public void A_client_that_cancels_ends_its_queued_work_at_once()
     {
         var operation = Submit(Build.Request());
-        Queue.Unwatch(operation.Name, isCancelled: true, Now);
+        Unwatch(operation, isCancelled: true);
 
         Assert.That((operation.Outcome?.Code, Queue.Snapshot(Now).Queued), Is.EqualTo((OutcomeCode.Cancelled, 0)));
     }
@@ -22,7 +22,7 @@ internal sealed class InterestTests : QueueFixture
         var operation = Submit(Build.Request());
         var lease = Offered().Single().Id;
         Queue.Started("w1", session, lease, waited: TimeSpan.Zero, Now);
-        Queue.Unwatch(operation.Name, isCancelled: true, Now);
+        Unwatch(operation, isCancelled: true);
 
         Assert.That(Told().OfType<WorkerCommand.CancelLease>().Single().Lease, Is.EqualTo(lease));
     }
@@ -34,7 +34,7 @@ internal sealed class InterestTests : QueueFixture
         var operations = Enumerable.Range(1, 3).Select(action => Submit(Build.Request(action))).ToArray();
         var leases = Offered().Select(lease => lease.Id).ToArray();
         Queue.StopLeasing();
-        foreach (var operation in operations) Queue.Unwatch(operation.Name, isCancelled: true, Now);
+        foreach (var operation in operations) Unwatch(operation, isCancelled: true);
 
         Assert.That(Told().OfType<WorkerCommand.CancelLease>().Select(cancel => cancel.Lease), Is.EqualTo(leases));
     }
@@ -43,7 +43,7 @@ internal sealed class InterestTests : QueueFixture
     public void What_another_client_waits_for_goes_on_when_one_cancels()
     {
         var (leaver, stayer) = (Submit(Build.Request()), Submit(Build.Request()));
-        Queue.Unwatch(leaver.Name, isCancelled: true, Now);
+        Unwatch(leaver, isCancelled: true);
 
         Assert.That((leaver.IsDone, stayer.IsDone, stayer.Execution.State), Is.EqualTo((true, false, ExecutionState.Queued)));
     }
@@ -53,16 +53,55 @@ internal sealed class InterestTests : QueueFixture
     {
         var operation = Submit(Build.Request());
         Queue.Watch(operation.Name, Now);
-        Queue.Unwatch(operation.Name, isCancelled: true, Now);
+        Unwatch(operation, isCancelled: true);
 
         Assert.That(operation.IsDone, Is.False);
+    }
+
+    [Test]
+    public void A_reset_of_an_old_stream_says_nothing_about_a_client_that_has_come_back_on_another()
+    {
+        var operation = Submit(Build.Request());
+        int first = operation.Watches;
+        int second = Queue.Watch(operation.Name, Now)!.Value;
+        Queue.Unwatch(operation.Name, first, isCancelled: true, Now);
+        Queue.Unwatch(operation.Name, second, isCancelled: false, Now);
+        Assert.That(operation.IsDone, Is.False);
+
+        Advance(Options.AbandonedGrace);
+        Assert.That(operation.IsDone, Is.True);
+    }
+
+    [Test]
+    public void A_reset_of_an_old_stream_is_no_news_after_the_new_one_was_lost()
+    {
+        var operation = Submit(Build.Request());
+        int first = operation.Watches;
+        int second = Queue.Watch(operation.Name, Now)!.Value;
+        Queue.Unwatch(operation.Name, second, isCancelled: false, Now);
+        Queue.Unwatch(operation.Name, first, isCancelled: true, Now);
+
+        Assert.That(operation.IsDone, Is.False);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void A_client_that_cancels_both_of_its_streams_is_done_at_once(bool isOldFirst)
+    {
+        var operation = Submit(Build.Request());
+        int first = operation.Watches;
+        int second = Queue.Watch(operation.Name, Now)!.Value;
+        foreach (int stream in isOldFirst ? [first, second] : new[] { second, first })
+            Queue.Unwatch(operation.Name, stream, isCancelled: true, Now);
+
+        Assert.That(operation.IsDone, Is.True);
     }
 
     [Test]
     public void What_nobody_waits_for_stands_behind_every_priority()
     {
         var lost = Submit(Build.Request(1) with { Priority = int.MinValue });
-        Queue.Unwatch(lost.Name, isCancelled: false, Now);
+        Unwatch(lost, isCancelled: false);
         Submit(Build.Request(2) with { Priority = int.MaxValue });
         Join(Build.Worker(slots: 2));
 
@@ -73,7 +112,7 @@ internal sealed class InterestTests : QueueFixture
     public void Who_comes_back_has_its_old_place()
     {
         var lost = Submit(Build.Request(1));
-        Queue.Unwatch(lost.Name, isCancelled: false, Now);
+        Unwatch(lost, isCancelled: false);
         Submit(Build.Request(2));
         Queue.Watch(lost.Name, Now);
         Join(Build.Worker());
@@ -85,7 +124,7 @@ internal sealed class InterestTests : QueueFixture
     public void Who_joins_what_nobody_waits_for_lends_it_a_place_among_the_watched()
     {
         var lost = Submit(Build.Request(1));
-        Queue.Unwatch(lost.Name, isCancelled: false, Now);
+        Unwatch(lost, isCancelled: false);
         Submit(Build.Request(2));
         Submit(Build.Request(1));
         Join(Build.Worker());

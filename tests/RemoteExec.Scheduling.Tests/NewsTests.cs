@@ -25,7 +25,7 @@ internal sealed class NewsTests : QueueFixture
         Options = Options with { AttemptsMax = 1 };
         NewQueue();
         var abandoned = Submit(Build.Request(1));
-        Queue.Unwatch(abandoned.Name, isCancelled: false, Now);
+        Unwatch(abandoned, isCancelled: false);
         Advance(Options.UnsatisfiableMax - TimeSpan.FromSeconds(1));
         long session = Join(Build.Worker(slots: 9));
         KeepAlive(session, Options.AbandonedGrace - Options.UnsatisfiableMax + TimeSpan.FromSeconds(1));

@@ -196,7 +196,7 @@ internal sealed class RecallTests : QueueFixture
         var lost = Submit(Build.Request(2));
         Submit(Build.Request(3));
         Told();
-        Queue.Unwatch(lost.Name, isCancelled: false, Now);
+        Unwatch(lost, isCancelled: false);
 
         Assert.That(Told(), Is.EqualTo([new WorkerCommand.RecallLease(lost.Execution.LeaseId)]));
     }

@@ -178,7 +178,7 @@ internal sealed class WaitingRoomOrderTests : QueueFixture
         Submit(Build.Request(1) with { Priority = 2 });
         Submit(Build.Request(1) with { Priority = -5 });
         var nobodys = Submit(Build.Request(2) with { Priority = -9 });
-        Queue.Unwatch(nobodys.Name, isCancelled: false, Now);
+        Unwatch(nobodys, isCancelled: false);
         Join(Build.Worker("w1", slots: 2));
 
         Assert.That(Offered().Select(lease => (lease.Request.Action, lease.Priority)), Is.EqualTo(new[] { (Build.Digest(1), -5), (Build.Digest(2), int.MaxValue) }));

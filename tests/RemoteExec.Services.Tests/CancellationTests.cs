@@ -83,6 +83,28 @@ internal sealed class CancellationTests : ExecutionFixture
         Assert.That((await worker.ReceiveAsync()).CancelLease?.Lease, Is.EqualTo(lease.Lease_));
     }
 
+    [Test]
+    public async Task A_late_reset_of_the_stream_before_it_says_nothing_when_its_own_connection_is_lost()
+    {
+        using var worker = await JoinAsync();
+        using var first = await Http2Peer.ConnectAsync(EndPoint);
+        await CallAsync(first, 1, ExecutePath, new ExecuteRequest { ActionDigest = (await StoreActionAsync()).ToWire() });
+        await first.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        var lease = await worker.ReceiveLeaseAsync();
+        string name = Scheduler.List().Single().Name;
+        var peer = await Http2Peer.ConnectAsync(EndPoint);
+        await CallAsync(peer, 1, WaitPath, new WaitExecutionRequest { Name = name });
+        await peer.ReadAsync(frame => frame.Type == Http2FrameType.Data);
+        await first.SendResetAsync(1, Http2Error.Cancel);
+        Assert.That((await _calls.NextAsync()).Method, Is.EqualTo(ExecutePath));
+        peer.Dispose();
+        Assert.That((await _calls.NextAsync()).Method, Is.EqualTo(WaitPath));
+
+        await worker.FinishAsync(lease, new ActionResult { ExitCode = 3 });
+        var ended = await Operations.WaitOperationAsync(new WaitOperationRequest { Name = name }, cancellationToken: Soon);
+        Assert.That(ResponseOf(ended).Result?.ExitCode, Is.EqualTo(3));
+    }
+
     [TestCase(false)]
     [TestCase(true)]
     public async Task A_connection_that_ends_with_or_without_a_goodbye_leaves_its_work_running(bool saysGoodbye)

@@ -69,7 +69,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
 
         // Random, not derived from the execution: a name is the right to watch and to cancel.
         var operation = Attach(Operation.NamePrefix + new ExecutionId(random()), execution, request, joined is not null, now.Wall);
-        operation.Watchers = 1;
+        (operation.Watchers, operation.Watches) = (1, 1);
         Regard(execution, now);
         Record(new JournalRecord.OperationCreated(operation.Name, execution.Id, joined is null ? null : request, now.Wall));
         Changed(operation);
@@ -105,24 +105,27 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     /// <summary>Those that are not done, in the order in which they were accepted.</summary>
     public IEnumerable<Operation> Live => _live;
 
-    /// <summary>One more feed is open on an operation; false when there is no such operation.</summary>
-    public bool Watch(string operation, Instant now)
+    /// <summary>One more feed is open on an operation; null when there is no such operation.</summary>
+    /// <returns>Its number, which its end must carry.</returns>
+    public int? Watch(string operation, Instant now)
     {
-        if (Find(operation) is not { } found) return false;
+        if (Find(operation) is not { } found) return null;
 
         found.Watchers++;
         found.IsUnwanted = false;
         Regard(found.Execution, now);
-        return true;
+        return ++found.Watches;
     }
 
+    /// <param name="watch">The feed that ends. Whoever submits has the first.</param>
     /// <param name="isCancelled">Its client does not want it any more. Otherwise it was lost, and may come back for as long as it has grace.</param>
-    public void Unwatch(string operation, bool isCancelled, Instant now)
+    public void Unwatch(string operation, int watch, bool isCancelled, Instant now)
     {
         if (Find(operation) is not { } found) return;
 
         Debug.Assert(found.Watchers > 0, "a feed was closed twice");
-        found.IsUnwanted |= isCancelled;
+        // Of an older feed it is stale news: a proxy may reset a stream long after its client has come back on another.
+        found.IsUnwanted |= isCancelled && watch == found.Watches;
         if (--found.Watchers > 0 || found.IsDone) return;
 
         if (found.IsUnwanted)

@@ -23,7 +23,10 @@ internal sealed class Operation
     /// <summary>Open feeds.</summary>
     public int Watchers { get; set; }
 
-    /// <summary>Its client has said that it does not want it, on one of its streams. Another may not have ended yet, or be dead without our knowledge.</summary>
+    /// <summary>How many feeds there have been: the number of the youngest.</summary>
+    public int Watches { get; set; }
+
+    /// <summary>Its client has said that it does not want it, on its youngest stream. Another may not have ended yet, or be dead without our knowledge.</summary>
     public bool IsUnwanted { get; set; }
 
     /// <summary>Since when nobody watches, monotonic.</summary>

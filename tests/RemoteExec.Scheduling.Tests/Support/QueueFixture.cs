@@ -27,6 +27,9 @@ internal abstract class QueueFixture
 
     protected long Join(WorkerDescription worker) => Queue.Join(worker, Now);
 
+    /// <summary>The feed that was opened last ends.</summary>
+    protected void Unwatch(Operation operation, bool isCancelled) => Queue.Unwatch(operation.Name, operation.Watches, isCancelled, Now);
+
     /// <summary>Moves the clocks and lets the rules of time act at each point where they want to.</summary>
     protected void Advance(TimeSpan by)
     {

@@ -142,10 +142,10 @@ internal sealed class Simulation
 
     private void ToggleWatch(string name)
     {
-        if (_queue.Find(name) is { Watchers: > 0 })
+        if (_queue.Find(name) is { Watchers: > 0 } watched)
         {
             _mayBeCancelled.Add(name);
-            _queue.Unwatch(name, isCancelled: _random.Next(4) == 0, _now);
+            _queue.Unwatch(name, watched.Watches, isCancelled: _random.Next(4) == 0, _now);
         }
         else
         {
