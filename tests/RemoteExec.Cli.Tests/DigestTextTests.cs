@@ -1,4 +1,5 @@
 using RemoteExec.Client;
+using RemoteExec.Core;
 
 namespace RemoteExec.Cli.Tests;
 
@@ -23,6 +24,19 @@ internal sealed class DigestTextTests
     [TestCase($"blake3:{Sha}:13")]
     public void A_function_that_is_named_is_believed(string text) =>
         Assert.That(DigestText.Parse(text).Exact.ToString(), Is.EqualTo($"blake3/{Sha}/13"));
+
+    [Test]
+    public void Every_function_is_known_by_its_name([ValueSource(typeof(DigestFunctions), nameof(DigestFunctions.Supported))] DigestFunction function)
+    {
+        var digest = Digest.Of(function, "hello"u8);
+        string text = $"{function.WireName()}/{digest.Hash}/5";
+        string[] forms =
+        [
+            text, text.Replace('/', ':'), text.ToUpperInvariant(), digest.ToString(),
+            $"bytestream://host:1/instance/blobs/{text}", $"http://host:1/action/{function.WireName()}/{digest.Hash}-5",
+        ];
+        foreach (string form in forms) Assert.That(DigestText.Parse(form).Exact, Is.EqualTo(digest), form);
+    }
 
     [Test]
     public void F28_the_empty_blob_of_a_client_that_hashes_with_BLAKE3_is_known() =>

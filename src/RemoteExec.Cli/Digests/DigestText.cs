@@ -32,7 +32,7 @@ internal sealed partial record DigestText(string Hash, Digest? Exact)
         string hash = whole.Groups["hash"].Value.ToLowerInvariant();
         if (!long.TryParse(whole.Groups["size"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long size))
             throw new ClientException($"{text} is not a digest: nothing is that large");
-        if (!DigestFunctions.TryFromWireName(whole.Groups["function"].ValueSpan, out var function) && !TryInfer(hash, size, out function))
+        if (!DigestFunctions.TryFromWireName(whole.Groups["function"].Value.ToLowerInvariant(), out var function) && !TryInfer(hash, size, out function))
             throw new ClientException($"{text} is not a digest: no hash has {hash.Length} letters; {Form}");
         return Digest.TryParse(function, hash, size, out var digest, out string? error)
             ? new DigestText(hash, digest)
@@ -51,7 +51,8 @@ internal sealed partial record DigestText(string Hash, Digest? Exact)
         return DigestFunctions.TryInfer(hash.Length, unnamed: default, out function);
     }
 
-    [GeneratedRegex(@"(^|[/:])((?<function>md5|sha1|sha256|sha384|sha512|blake3)[/:])?(?<hash>[0-9a-fA-F]{32,128})[/:-](?<size>[0-9]+)(/|$)")]
+    // Whatever stands before the hash, where it is a function: in an address it is another part of the path.
+    [GeneratedRegex(@"(^|[/:])((?<function>[0-9a-zA-Z]+)[/:])?(?<hash>[0-9a-fA-F]{32,128})[/:-](?<size>[0-9]+)(/|$)")]
     private static partial Regex Whole();
 
     [GeneratedRegex("^[0-9a-fA-F]{1,128}$")]
