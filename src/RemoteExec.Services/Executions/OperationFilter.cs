@@ -62,15 +62,24 @@ internal sealed class OperationFilter
 
     private static Func<OperationSnapshot, bool> OfPlatform(string value)
     {
-        int middle = value.AsSpan().IndexOfAny(':', '=');
-        if (middle <= 0) throw RpcErrors.InvalidField("filter", $"'{RequestOrigins.Clean(value)}' is no platform property; NAME:VALUE is");
+        if (value.AsSpan().IndexOfAny(':', '=') <= 0)
+            throw RpcErrors.InvalidField("filter", $"'{RequestOrigins.Clean(value)}' is no platform property; NAME:VALUE is");
 
-        var property = new PlatformProperty(value[..middle], value[(middle + 1)..]);
-        return operation => operation.Request.Platform.Properties.Contains(property);
+        return operation => operation.Request.Platform.Properties.Any(property => IsProperty(property, value));
     }
 
-    /// <summary>As clients print them: the hash alone, or with the size.</summary>
-    private static bool IsDigest(Digest digest, string value) => value == digest.Hash || value.Replace(':', '/') == $"{digest.Hash}/{digest.SizeBytes}";
+    /// <summary>Both signs may stand in a name and in a value (resource:gpu, an image): only the property knows which of them is the middle.</summary>
+    private static bool IsProperty(PlatformProperty property, string value) =>
+        value.Length == property.Name.Length + 1 + property.Value.Length && value[property.Name.Length] is ':' or '='
+        && value.StartsWith(property.Name, StringComparison.Ordinal) && value.EndsWith(property.Value, StringComparison.Ordinal);
+
+    /// <summary>As clients print them, and we: the hash alone, with the size, or with its function as well.</summary>
+    private static bool IsDigest(Digest digest, string value)
+    {
+        string hash = digest.Hash;
+        string written = value.Replace(':', '/');
+        return written == hash || written == $"{hash}/{digest.SizeBytes}" || written == $"{digest.Function.WireName()}/{hash}/{digest.SizeBytes}";
+    }
 
     /// <summary>We keep name and version together; who filters has the name, or both.</summary>
     private static bool IsTool(string tool, string value) =>
