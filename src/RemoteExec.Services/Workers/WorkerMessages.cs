@@ -18,10 +18,10 @@ namespace RemoteExec.Services;
 /// <summary>remoteexec.v1 between wire and scheduler. What a worker gets wrong here is INVALID_ARGUMENT and ends its stream.</summary>
 internal static class WorkerMessages
 {
-    // A duration of protobuf may be longer than ours; nobody waits for a year.
     // What runs and what waits, and twice as much that is over and not acknowledged.
     private const int LeasesMax = 4 * Pools.SlotsMax;
 
+    // A duration of protobuf may be longer than ours; nobody waits for a year.
     private const long SecondsMax = 365 * 24 * 3600;
 
     private const int NameLengthMax = 256;
