@@ -14,6 +14,14 @@ internal static partial class H2Load
     public static async Task<(double Rate, double Milliseconds)> RunAsync(
         Bench bench, string address, string method, byte[] body, int inFlight, int requests)
     {
+        var (rate, milliseconds) = await TimesAsync(bench, address, method, body, inFlight, requests);
+        return (rate, Statistics.Median(milliseconds));
+    }
+
+    /// <summary>Requests per second, and the time of each in milliseconds.</summary>
+    public static async Task<(double Rate, IReadOnlyList<double> Milliseconds)> TimesAsync(
+        Bench bench, string address, string method, byte[] body, int inFlight, int requests)
+    {
         string folder = bench.NewFolder("h2load");
         string bodyFile = Path.Combine(folder, "body");
         string log = Path.Combine(folder, "log");
@@ -32,8 +40,8 @@ internal static partial class H2Load
 
         // A line for each request: when it began, its HTTP status, its microseconds.
         var milliseconds = File.ReadLines(log)
-            .Select(line => double.Parse(line.Split('\t')[2], CultureInfo.InvariantCulture) / 1000);
-        return (double.Parse(finished.Groups["rate"].Value, CultureInfo.InvariantCulture), Statistics.Median(milliseconds));
+            .Select(line => double.Parse(line.Split('\t')[2], CultureInfo.InvariantCulture) / 1000).ToList();
+        return (double.Parse(finished.Groups["rate"].Value, CultureInfo.InvariantCulture), milliseconds);
     }
 
     [GeneratedRegex(@"finished in [^,]+, (?<rate>[0-9.]+) req/s")]

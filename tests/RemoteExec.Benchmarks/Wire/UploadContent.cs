@@ -15,6 +15,9 @@ internal sealed class UploadContent(string resourceName, ReadOnlyMemory<byte> da
     private const int PrefixBytes = 5;
     private const uint DataTag = 10 << 3 | 2; // field 10, length-delimited
 
+    /// <summary>Called once, when so many bytes are on their way.</summary>
+    public (int Bytes, Action Call)? Passed { get; init; }
+
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
     {
         for (int offset = 0; offset < data.Length; offset += MessageBytes)
@@ -22,6 +25,7 @@ internal sealed class UploadContent(string resourceName, ReadOnlyMemory<byte> da
             var part = data.Slice(offset, Math.Min(MessageBytes, data.Length - offset));
             await stream.WriteAsync(Header(offset, part.Length));
             await stream.WriteAsync(part);
+            if (Passed is { } passed && offset < passed.Bytes && offset + part.Length >= passed.Bytes) passed.Call();
         }
     }
 
