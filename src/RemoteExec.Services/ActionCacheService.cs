@@ -24,7 +24,7 @@ internal sealed class ActionCacheService(IActionCache cache, ResultUploads uploa
         // Where too many answers lie here already, this one goes without (REAPI A2).
         if (Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)
             && unsent.TryTake(
-                context.Peer, _inlining.BytesOf(result, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles), out var held))
+                context, _inlining.BytesOf(result, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles), out var held))
         {
             if (held is not null) context.HoldUntilSent(held);
             await _inlining.ApplyAsync(

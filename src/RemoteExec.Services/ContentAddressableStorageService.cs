@@ -74,7 +74,7 @@ internal sealed class ContentAddressableStorageService(IBlobStore store, Chunked
         var room = new BatchAnswerRoom(request.Digests);
         // Before anything is read, for all of it and until it has left.
         long words = Math.Min((long)request.Digests.Count * MissBytes, Limits.AnswerBytesMax);
-        if (await unsent.TakeAsync(context.Peer, blobBytes + words, context.CancellationToken) is { } held) context.HoldUntilSent(held);
+        if (await unsent.TakeAsync(context, blobBytes + words) is { } held) context.HoldUntilSent(held);
 
         var response = new BatchReadBlobsResponse();
         foreach (var wire in request.Digests)

@@ -24,11 +24,11 @@ internal sealed class ExecutionService(
     private readonly Inlining _inlining = new(store, options);
 
     public override Task Execute(ExecuteRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
-        OperationStream.ServeAsync(responseStream, unsent, context.Peer, stream => ExecuteAsync(request, stream, context));
+        OperationStream.ServeAsync(responseStream, unsent, context, stream => ExecuteAsync(request, stream, context));
 
     public override Task WaitExecution(
         WaitExecutionRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
-        OperationStream.ServeAsync(responseStream, unsent, context.Peer, async stream =>
+        OperationStream.ServeAsync(responseStream, unsent, context, async stream =>
         {
             using var feed = scheduler.Watch(request.Name, context.HasClientCancelled) ?? throw RpcErrors.NotFound("operation", RequestOrigins.Clean(request.Name));
             await FollowAsync(feed, request: null, feed.Current.Request.Action.Function, stream, context);
@@ -47,7 +47,7 @@ internal sealed class ExecutionService(
         if (!request.SkipCacheLookup && await FindCachedAsync(instance, action, context.CancellationToken) is { } hit)
         {
             bool isInlined = await InlineAsync(hit, request, function, context);
-            await stream.SendAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)), isInlined, context.CancellationToken);
+            await stream.SendAsync(OperationMessages.Immediate(NewName(), action, CachedResponse(action, hit)), isInlined);
             return;
         }
 
@@ -58,7 +58,7 @@ internal sealed class ExecutionService(
         }
         catch (MissingInputsException inputs)
         {
-            await AnswerMissingAsync(action, inputs, stream, context.CancellationToken);
+            await AnswerMissingAsync(action, inputs, stream);
             return;
         }
 
@@ -75,7 +75,7 @@ internal sealed class ExecutionService(
         {
             var wire = OperationMessages.ToWire(operation, options.WebAddress);
             bool isInlined = operation.IsDone && request is not null && await InlineAsync(wire, operation, request, function, context);
-            await stream.SendAsync(wire, isInlined, context.CancellationToken);
+            await stream.SendAsync(wire, isInlined);
         }
     }
 
@@ -101,14 +101,13 @@ internal sealed class ExecutionService(
     /// As the call's status where the list fits into a trailer, else as an operation that is done, whose message has room
     /// for many more (REAPI E2 allows both).
     /// </summary>
-    private static async ValueTask AnswerMissingAsync(
-        Digest action, MissingInputsException inputs, OperationStream stream, CancellationToken cancellationToken)
+    private static async ValueTask AnswerMissingAsync(Digest action, MissingInputsException inputs, OperationStream stream)
     {
         if (RpcErrors.FitsTrailer(inputs.Missing)) throw RpcErrors.MissingBlobs(inputs.Missing, inputs.First);
 
         var status = RpcErrors.MissingBlobsStatus(inputs.Missing, inputs.First);
         await stream.SendAsync(
-            OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), isHeld: false, cancellationToken);
+            OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), isHeld: false);
     }
 
     private ExecutionRequest Describe(ExecuteRequest request, InstanceName instance, AdmittedAction admitted, ServerCallContext context) => new()
@@ -144,7 +143,7 @@ internal sealed class ExecutionService(
         if (!Inlining.IsWanted(request.InlineStdout, request.InlineStderr, request.InlineOutputFiles)) return false;
 
         long bytes = _inlining.BytesOf(result, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles);
-        if (!unsent.TryTake(context.Peer, bytes, out var held)) return false;
+        if (!unsent.TryTake(context, bytes, out var held)) return false;
         if (held is not null) context.HoldUntilSent(held);
         return await _inlining.ApplyAsync(
             result, function, request.InlineStdout, request.InlineStderr, request.InlineOutputFiles, context.CancellationToken);

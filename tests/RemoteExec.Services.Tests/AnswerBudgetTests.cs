@@ -24,6 +24,14 @@ internal sealed class AnswerBudgetTests
     }
 
     [Test]
+    public async Task Whose_a_small_answer_is_is_not_asked()
+    {
+        Assert.That(await _budget.TakeAsync(new NamelessCall(), AnswerBudget.SmallBytesMax), Is.Null);
+        Assert.That(_budget.TryTake(new NamelessCall(), AnswerBudget.SmallBytesMax, out var held), Is.True);
+        Assert.That(held, Is.Null);
+    }
+
+    [Test]
     public async Task A_connection_that_has_its_share_waits_and_holds_nobody_else_up()
     {
         var first = await _budget.TakeAsync("a", Share, default);

@@ -28,6 +28,11 @@ internal sealed class AnswerBudget(long bytesMax, TimeProvider time)
         get { lock (_gate) return _heldBytes.Values.Sum(); }
     }
 
+    /// <inheritdoc cref="TakeAsync(string, long, CancellationToken)"/>
+    public ValueTask<IDisposable?> TakeAsync(ServerCallContext context, long bytes) =>
+        // The package writes the name anew for each call, and hardly any answer is large.
+        bytes <= SmallBytesMax ? default : TakeAsync(context.Peer, bytes, context.CancellationToken);
+
     /// <returns>To be disposed when the answer has left; null for a small one, which holds nothing.</returns>
     /// <exception cref="RpcException">RESOURCE_EXHAUSTED with RetryInfo: too little became free in time.</exception>
     public async ValueTask<IDisposable?> TakeAsync(string connection, long bytes, CancellationToken cancellationToken)
@@ -46,6 +51,13 @@ internal sealed class AnswerBudget(long bytesMax, TimeProvider time)
             if (failure is not TimeoutException) throw;
             throw RpcErrors.Exhausted("too many large answers are under way, which their clients have not taken yet; try again");
         }
+    }
+
+    /// <inheritdoc cref="TryTake(string, long, out IDisposable?)"/>
+    public bool TryTake(ServerCallContext context, long bytes, out IDisposable? held)
+    {
+        held = null;
+        return bytes <= SmallBytesMax || TryTake(context.Peer, bytes, out held);
     }
 
     /// <summary>The same for what an answer can do without: it takes its turn, but does not wait for it.</summary>

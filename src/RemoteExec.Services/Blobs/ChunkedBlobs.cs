@@ -22,7 +22,7 @@ internal sealed class ChunkedBlobs(BlobSplitter splitter, ServicesOptions option
         var list = await splitter.SplitAsync(blob, AlgorithmOf(request.ChunkingFunction), ChunksMaxOf(function), context.CancellationToken)
             ?? throw RpcErrors.NotFound("blob to be split", blob.ToString());
 
-        if (await unsent.TakeAsync(context.Peer, (long)list.Chunks.Count * EntryBytesOf(function), context.CancellationToken) is { } held) context.HoldUntilSent(held);
+        if (await unsent.TakeAsync(context, (long)list.Chunks.Count * EntryBytesOf(function)) is { } held) context.HoldUntilSent(held);
         return new SplitBlobResponse
         {
             ChunkDigests = { list.Chunks.Select(chunk => chunk.ToWire()) },

@@ -19,7 +19,7 @@ internal sealed class FindMissingBlobs(IBlobStore store, DigestFunction unnamed,
         try
         {
             // All may be missing, and the answer then repeats the question.
-            if (await unsent.TakeAsync(context.Peer, request.LengthBytes, context.CancellationToken) is { } held) context.HoldUntilSent(held);
+            if (await unsent.TakeAsync(context, request.LengthBytes) is { } held) context.HoldUntilSent(held);
             query = DigestQuery.Parse(request.Bytes.Span, unnamed);
             var missing = await store.FindMissingAsync(query.Digests, context.CancellationToken);
             return new FindMissingAnswer(request, query, missing);
