@@ -56,7 +56,7 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
     }
 
     /// <summary>Null on a connection that nobody looks at.</summary>
-    public static ClientFrames? Of(HttpContext context) => context.Features.Get<ClientFrames>();
+    public static ClientFrames? Of(HttpContext context) => RpcConnection.Of(context)?.Frames;
 
     /// <summary>0 where there are no streams.</summary>
     public static int StreamOf(HttpContext context) => context.Features.Get<IHttp2StreamIdFeature>()?.StreamId ?? 0;
@@ -141,7 +141,7 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
     {
         var frames = new ClientFrames(connection.Transport.Input);
         connection.Transport = new Duplex(frames, connection.Transport.Output);
-        connection.Features.Set(frames);
+        RpcConnection.Of(connection).Frames = frames;
 
         // Kestrel hears of an end in two ways: this is the other.
         using var closed = new CancellationTokenSource();
@@ -244,10 +244,11 @@ internal sealed class ClientFrames(PipeReader inner) : PipeReader
 
     private void Expect(int stream)
     {
+        long now = Stopwatch.GetTimestamp();
         lock (_gate)
         {
             if (_unread.Count >= UnreadMax) ForgetOld();
-            if (_unread.Count < UnreadMax) _unread[stream] = Stopwatch.GetTimestamp();
+            if (_unread.Count < UnreadMax) _unread[stream] = now;
         }
     }
 

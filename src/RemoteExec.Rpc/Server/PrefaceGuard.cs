@@ -79,7 +79,7 @@ internal sealed partial class PrefaceGuard(RpcServerOptions options)
 
     private async Task AnswerTlsAsync(ConnectionContext connection, CancellationToken cancellationToken)
     {
-        if (IsNews((connection.RemoteEndPoint as IPEndPoint)?.Address.ToString() ?? "") && connection.Features.Get<RpcPort>() is { } port)
+        if (IsNews((connection.RemoteEndPoint as IPEndPoint)?.Address.ToString() ?? "") && connection.Features.Get<RpcConnection>() is { Port: var port })
             LogTls(port.Log, connection.RemoteEndPoint);
         await connection.Transport.Output.WriteAsync(TlsAlert, cancellationToken);
     }

@@ -35,7 +35,8 @@ internal sealed class RpcCall : IDisposable
         _context = context;
         Method = method;
         _aborted = context.RequestAborted;
-        _frames = ClientFrames.Of(context);
+        var connection = RpcConnection.Of(context);
+        _frames = connection?.Frames;
         _deadlineSlack = options.DeadlineSlack;
         _stream = ClientFrames.StreamOf(context);
         SendStall = new StallTimer(options.Time, options.SendStallMax, () => Reset(Http2Cancel));
@@ -45,7 +46,7 @@ internal sealed class RpcCall : IDisposable
         context.Features.Set<IRequestBodyPipeFeature>(_body);
         _response = new ResponseBody(context.Features.GetRequiredFeature<IHttpResponseBodyFeature>());
         context.Features.Set<IHttpResponseBodyFeature>(_response);
-        SendStall.Taken = context.Features.Get<TakenBytes>();
+        SendStall.Taken = connection?.Taken;
         if (!method.Limits.EndsWithServer) return;
 
         // The call's own token is made of this one, so its handler ends as if the client had left.
@@ -153,7 +154,7 @@ internal sealed class RpcCall : IDisposable
 
     public void Dispose()
     {
-        _frames?.Read(_stream);
+        if (!HasReachedHandler) _frames?.Read(_stream);
         foreach (var held in _held ?? []) held.Dispose();
         SendStall.Dispose();
         _body.Dispose();

@@ -64,7 +64,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
     public void UseOn(WebApplication app)
     {
         var failures = _failures = app.Services.GetRequiredService<CallFailures>();
-        app.MapWhen(context => context.Features.Get<RpcPort>() == this, port =>
+        app.MapWhen(context => RpcConnection.Of(context)?.Port == this, port =>
         {
             port.UseRouting();
             port.Use(next => new CallMiddleware(next, options, failures, _leaving.Token).InvokeAsync);
@@ -103,7 +103,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
         listen.Use(next => connection =>
         {
             // By the connection, and not by a name or an address in the request: those are the client's to write.
-            connection.Features.Set(this);
+            connection.Features.Set(new RpcConnection(this));
             return next(connection);
         });
         listen.Use(TakenBytes.Wrap);

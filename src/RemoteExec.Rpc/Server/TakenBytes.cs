@@ -21,7 +21,7 @@ internal sealed class TakenBytes(PipeWriter inner) : PipeWriter
     {
         var taken = new TakenBytes(connection.Transport.Output);
         connection.Transport = new Duplex(connection.Transport.Input, taken);
-        connection.Features.Set(taken);
+        RpcConnection.Of(connection).Taken = taken;
         return next(connection);
     };
 
