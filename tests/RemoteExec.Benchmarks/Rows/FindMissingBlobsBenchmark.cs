@@ -14,8 +14,9 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
     private const int Digests = 10_000;
     private const int Present = Digests / 2;
     private const int BlobsPerBatch = 1000;
-    // Until the runtime has compiled anew what is used often.
-    private const int WarmUp = 100;
+    // Until the runtime has compiled anew what is used often: after some thirty calls it counts for a while what they do, which is slow,
+    // and compiles behind them.
+    private const int WarmUp = 400;
     private const int Rounds = 100;
 
     public string Name => "findmissing";
