@@ -48,6 +48,17 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
         return ValueTask.FromResult<IBlobWriter>(new Writer(this, digest));
     }
 
+    /// <summary>Bytes that are not what their name says: what a store does not take, a disk may make of what it took.</summary>
+    public void PutUnchecked(Digest digest, byte[] bytes)
+    {
+        if (_index.Reserve(digest.SizeBytes, Now, victim => _blobs.TryRemove(victim.Digest, out _)).Result != ReservationResult.Granted) throw new InvalidOperationException("the store is full");
+        lock (_index.Gate)
+        {
+            _blobs[digest] = bytes;
+            _index.Add(digest, default, BlobFileKinds.Executable, digest.SizeBytes, Now);
+        }
+    }
+
     private sealed class Writer(MemoryBlobStore store, Digest digest) : BlobWriter(digest)
     {
         private readonly DigestCheck _check = new(digest);

@@ -81,7 +81,7 @@ public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memo
         {
             var found = new HashSet<Digest>();
             int unreadBefore = unread.Count;
-            await (isTree ? AddTreeAsync(found, unread, root, cancellationToken) : AddDirectoriesAsync(found, unread, root, cancellationToken));
+            await (isTree ? AddTreeAsync(found, unread, root, cancellationToken) : AddDirectoriesAsync(found, unread, root, new TreeSums(limits), cancellationToken));
             inside = [.. found];
             if (unread.Count == unreadBefore) _trees.Set((root, isTree), inside, (inside.Length + 1) * DigestBytes);
         }
@@ -99,31 +99,35 @@ public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memo
         }
 
         var tree = TreeMessage.Parse(blob, digest);
+        var sums = new TreeSums(limits);
         var lacking = new HashSet<Digest>();
-        foreach (var (_, directory) in tree.Directories)
+        foreach (var (name, directory) in tree.Directories)
         {
             if (DirectoryChecks.CheckNames(directory) is { } error) throw RpcErrors.Invalid($"tree {digest}: {error}");
             AddFiles(digests, directory, digest.Function);
-            foreach (var child in directory.Directories)
-            {
-                var childDigest = WireDigests.FromWire(child.Digest, digest.Function, child.Name);
-                if (!tree.Directories.ContainsKey(childDigest)) lacking.Add(childDigest);
-            }
+            Digest[] children = [.. directory.Directories.Select(child => WireDigests.FromWire(child.Digest, digest.Function, child.Name))];
+            lacking.UnionWith(children.Where(child => !tree.Directories.ContainsKey(child)));
+            sums.Add(new FoundDirectory(name, directory, children));
         }
 
         // A Tree has to have all its Directories; what one lacks, a client looks for in the store, and so do we.
         foreach (var child in lacking)
-            await AddDirectoriesAsync(digests, unread, child, cancellationToken);
+            await AddDirectoriesAsync(digests, unread, child, sums, cancellationToken);
+        // Few bytes describe more files than a disk holds (TRUST H7), and every client that is served this would write them.
+        sums.Sum(tree.Root);
     }
 
-    private async ValueTask AddDirectoriesAsync(HashSet<Digest> digests, List<Digest> unread, Digest root, CancellationToken cancellationToken)
+    private async ValueTask AddDirectoriesAsync(HashSet<Digest> digests, List<Digest> unread, Digest root, TreeSums sums, CancellationToken cancellationToken)
     {
         await foreach (var found in _directories.DistinctAsync(root, isKnown: null, cancellationToken))
         {
+            sums.Add(found);
             digests.Add(found.Digest);
             if (found.Message is { } directory) AddFiles(digests, directory, root.Function);
             else unread.Add(found.Digest);
         }
+
+        sums.Sum(root);
     }
 
     private static void AddFiles(HashSet<Digest> digests, WireDirectory directory, DigestFunction function)
