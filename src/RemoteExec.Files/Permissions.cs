@@ -3,6 +3,9 @@ namespace RemoteExec.Files;
 /// <summary>Rights in the octal digits that everybody knows them by (chmod(1)), which the language has no literals for.</summary>
 public static class Permissions
 {
+    /// <summary>What of a mode is rights, without those to become another (set-user-ID and the like) and without the kind of file.</summary>
+    public const uint Rights = (7 << 6) | (7 << 3) | 7;
+
     /// <summary>Anybody's right to execute.</summary>
     public const uint Octal0111 = (1 << 6) | (1 << 3) | 1;
 

@@ -33,6 +33,9 @@ public sealed record TreeLimits
     /// <summary>The Tree blob of an output. A folder of 100,000 files takes a tenth of it.</summary>
     public int TreeBytesMax { get; init; } = 64 << 20;
 
+    /// <summary>Links to absolute paths are taken, as inputs and as outputs (REAPI E3, X9). They lead into an action's own root, and out of the folder of a client.</summary>
+    public bool AllowsAbsoluteSymlinks { get; init; }
+
     public CoordinatorLimits.Types.Tree ToWire() => new()
     {
         EntriesMax = EntriesMax,
@@ -43,6 +46,7 @@ public sealed record TreeLimits
         DirectoriesMax = DirectoriesMax,
         DirectoriesBytesMax = DirectoriesBytesMax,
         TreeBytesMax = TreeBytesMax,
+        AbsoluteSymlinks = AllowsAbsoluteSymlinks,
     };
 
     public static TreeLimits FromWire(CoordinatorLimits.Types.Tree? wire)
@@ -58,6 +62,7 @@ public sealed record TreeLimits
             DirectoriesMax = Limits.Or(wire.DirectoriesMax, ours.DirectoriesMax),
             DirectoriesBytesMax = Limits.Or(wire.DirectoriesBytesMax, ours.DirectoriesBytesMax),
             TreeBytesMax = Limits.Or(wire.TreeBytesMax, ours.TreeBytesMax),
+            AllowsAbsoluteSymlinks = wire.AbsoluteSymlinks,
         };
     }
 }

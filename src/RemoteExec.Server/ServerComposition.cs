@@ -178,6 +178,7 @@ internal static class ServerComposition
         IncompleteResults = options.IncompleteResults,
         UnnamedDigestFunction = options.UnnamedDigestFunction,
         Chunking = options.Chunking,
+        Limits = Limits.Default with { Tree = Limits.Default.Tree with { AllowsAbsoluteSymlinks = options.AbsoluteSymlinks == AbsoluteSymlinks.Allowed } },
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.

@@ -35,6 +35,8 @@ internal sealed class ServerOptions(OptionReader options)
 
     public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");
 
+    public AbsoluteSymlinks AbsoluteSymlinks { get; } = options.Choice("absolute-symlinks", AbsoluteSymlinks.Disallowed, "symbolic links to absolute paths, among inputs and outputs: refused, or kept as they are");
+
     public DigestFunction UnnamedDigestFunction { get; } = options.DigestFunction("unnamed-digest-function", DigestFunction.Sha256, "the function of hashes whose client names none, where they have its length: blake3 for a Buck2 that hashes with it");
 
     public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax, defaultWords: "the number of processors");

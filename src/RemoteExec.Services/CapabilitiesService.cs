@@ -34,7 +34,9 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         CachePriorityCapabilities = EveryPriority(),
         MaxBatchTotalSizeBytes = options.BatchBytesMax,
         MaxCasBlobSizeBytes = options.BlobBytesMax,
-        SymlinkAbsolutePathStrategy = SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
+        SymlinkAbsolutePathStrategy = options.Limits.Tree.AllowsAbsoluteSymlinks
+            ? SymlinkAbsolutePathStrategy.Types.Value.Allowed
+            : SymlinkAbsolutePathStrategy.Types.Value.Disallowed,
         // Only what we read and write both ways: Buck2 takes the best one listed without asking anyone (REAPI K4).
         // Identity needs no announcing, and some clients look at the first only (siso).
         SupportedCompressors = { WireCompressor.Zstd },
@@ -57,6 +59,7 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         DigestFunctions = { DigestFunctions.Supported.Select(function => function.ToWire()) },
         ExecEnabled = true,
         ExecutionPriorityCapabilities = EveryPriority(),
+        SupportedNodeProperties = { NodePropertyNames.All },
     };
 
     // Bazel refuses to start when the user's priority is outside of what is announced (REAPI A6, E11).

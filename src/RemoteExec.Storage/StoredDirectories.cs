@@ -13,6 +13,6 @@ public static class StoredDirectories
     public static async ValueTask<WireDirectory?> ReadDirectoryAsync(
         this IBlobStore store, Digest digest, TreeLimits limits, DirectoryUse use, CancellationToken cancellationToken) =>
         await store.ReadAllAsync(digest, limits.DirectoryBytesMax, cancellationToken) is { } blob
-            ? DirectoryBlob.Parse(blob, digest, use)
+            ? DirectoryBlob.Parse(blob, digest, use, limits)
             : null;
 }

@@ -73,7 +73,7 @@ public sealed class StoredFolder
         return new StoredFolder(root, directories);
     }
 
-    private static bool IsDirectory(ReadOnlyMemory<byte> bytes, Digest digest) => Reads(() => DirectoryBlob.Parse(bytes, digest, DirectoryUse.Output));
+    private static bool IsDirectory(ReadOnlyMemory<byte> bytes, Digest digest) => Reads(() => DirectoryBlob.Parse(bytes, digest, DirectoryUse.Output, Limits));
 
     private static (Digest Root, DirectoryWalk Walk)? AsTree(ReadOnlyMemory<byte> bytes, Digest digest)
     {

@@ -12,6 +12,8 @@ internal static unsafe partial class LibC
     public const int AT_SYMLINK_FOLLOW = 0x400;
     public const int AT_EMPTY_PATH = 0x1000;
 
+    public const nint UTIME_OMIT = (1 << 30) - 2;
+
     public const uint RENAME_NOREPLACE = 1;
     public const uint SYNC_FILE_RANGE_WRITE = 2;
     public const int FALLOC_FL_KEEP_SIZE = 1;
@@ -97,6 +99,9 @@ internal static unsafe partial class LibC
     public static partial int fchownat(SafeFileHandle directory, ReadOnlySpan<byte> path, uint user, uint group, int flags);
 
     [LibraryImport(Library, SetLastError = true)]
+    public static partial int utimensat(int directory, ReadOnlySpan<byte> path, ReadOnlySpan<TimeSpec> times, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
     public static partial int fsync(SafeFileHandle file);
 
     [LibraryImport(Library, SetLastError = true)]
@@ -124,6 +129,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library)]
     public static partial uint getegid();
 }
+
+/// <summary>struct timespec of the machine's word size (utimensat(2)): when, first of the last use, then of the last change.</summary>
+internal readonly record struct TimeSpec(nint Seconds, nint Nanoseconds);
 
 /// <summary>struct open_how of openat2(2).</summary>
 internal struct OpenHow

@@ -96,6 +96,13 @@ public static partial class Posix
     public static int ChangeOwner(SafeFileHandle directory, FileName name, uint user, uint group) =>
         Errno.OfLastCall(LibC.fchownat(directory, name.Terminated, user, group, LibC.AT_SYMLINK_NOFOLLOW));
 
+    /// <summary>The time of a file's last change, or a symbolic link's own; that of its last use stays.</summary>
+    public static int SetModified(FileName path, long seconds, long nanoseconds)
+    {
+        ReadOnlySpan<TimeSpec> times = [new(0, LibC.UTIME_OMIT), new((nint)seconds, (nint)nanoseconds)];
+        return Errno.OfLastCall(LibC.utimensat(LibC.AT_FDCWD, path.Terminated, times, LibC.AT_SYMLINK_NOFOLLOW));
+    }
+
     private static int Opened(int descriptor, out SafeFileHandle file)
     {
         int errno = Errno.OfLastCall(descriptor);

@@ -25,6 +25,12 @@ public sealed class CommandSpec
     public bool WantsDirectories => Message.OutputDirectoryFormat
         is WireCommand.Types.OutputDirectoryFormat.DirectoryOnly or WireCommand.Types.OutputDirectoryFormat.TreeAndDirectory;
 
+    /// <summary>Outputs are told with the time of their last change (REAPI X13).</summary>
+    public bool WantsMtime => Message.OutputNodeProperties.Contains(NodePropertyNames.Mtime);
+
+    /// <summary>Outputs are told with their rights (REAPI X13).</summary>
+    public bool WantsUnixMode => Message.OutputNodeProperties.Contains(NodePropertyNames.UnixMode);
+
     /// <summary>Reads a Command blob; whatever is wrong with it is INVALID_ARGUMENT (REAPI E3).</summary>
     public static CommandSpec Parse(ReadOnlyMemory<byte> blob, Digest digest)
     {
@@ -57,11 +63,11 @@ public sealed class CommandSpec
         return null;
     }
 
-    // REAPI X13: a property is refused, because the result could not carry it. None is announced
-    // (ExecutionCapabilities.supported_node_properties).
-    private static string? CheckNodeProperties(WireCommand command) => command.OutputNodeProperties.Count == 0
-        ? null
-        : $"the output node property '{command.OutputNodeProperties[0]}' is not supported";
+    // REAPI X13: one that the result could not carry is refused.
+    private static string? CheckNodeProperties(WireCommand command) =>
+        command.OutputNodeProperties.FirstOrDefault(name => !NodePropertyNames.All.Contains(name)) is { } unknown
+            ? $"the output node property '{unknown}' is not supported; {string.Join(" and ", NodePropertyNames.All)} are"
+            : null;
 
     private static bool HasNul(string text) => text.Contains('\0', StringComparison.Ordinal);
 }

@@ -4,12 +4,12 @@ namespace RemoteExec.Protocol;
 public static class DirectoryBlob
 {
     /// <summary>What is no such Directory is INVALID_ARGUMENT.</summary>
-    public static WireDirectory Parse(ReadOnlyMemory<byte> blob, Digest digest, DirectoryUse use)
+    public static WireDirectory Parse(ReadOnlyMemory<byte> blob, Digest digest, DirectoryUse use, TreeLimits limits)
     {
         var directory = WireMessages.Parse(WireDirectory.Parser, blob, digest);
         string? error = use == DirectoryUse.Listing
             ? null
-            : DirectoryChecks.Check(directory, digest.Function, allowAbsoluteSymlinks: use == DirectoryUse.Output);
+            : DirectoryChecks.Check(directory, digest.Function, allowAbsoluteSymlinks: use == DirectoryUse.Output || limits.AllowsAbsoluteSymlinks);
         return error is null ? directory : throw RpcErrors.Invalid($"directory {digest}: {error}");
     }
 }

@@ -12,6 +12,11 @@ public static class DirectoryChecks
     /// <summary>PATH_MAX: a longer target cannot be made.</summary>
     public const int SymlinkTargetBytesMax = 4095;
 
+    // google.protobuf.Timestamp: 0001-01-01 to 9999-12-31.
+    private const long MtimeSecondsMin = -62_135_596_800;
+    private const long MtimeSecondsMax = 253_402_300_799;
+    private const int NanosecondsMax = 999_999_999;
+
     // Attributes are a handful; the bound keeps a hostile node from costing more than its name.
     private const int NodePropertiesMax = 64;
 
@@ -92,6 +97,8 @@ public static class DirectoryChecks
     private static string? CheckProperties(NodeProperties? properties, string name)
     {
         if (properties is null) return null;
+        if (properties.Mtime is { } time && (time.Seconds is < MtimeSecondsMin or > MtimeSecondsMax || time.Nanos is < 0 or > NanosecondsMax))
+            return $"the mtime of '{name}' is no time between the years 1 and 9999";
         if (properties.Properties.Count > NodePropertiesMax) return $"'{name}' has more than {NodePropertiesMax} node properties";
 
         for (int i = 1; i < properties.Properties.Count; i++)

@@ -9,6 +9,6 @@ public enum DirectoryUse
     /// <summary>Canonical (REAPI X12). What a command made may have absolute links.</summary>
     Output,
 
-    /// <summary>Canonical, and every link relative (REAPI X9, SymlinkAbsolutePathStrategy DISALLOWED; TRUST 4.1).</summary>
+    /// <summary>Canonical, and every link relative unless the limits say otherwise (REAPI E3, SymlinkAbsolutePathStrategy; TRUST 4.1).</summary>
     Input,
 }

@@ -24,6 +24,7 @@ internal sealed class RemoteClient : IDisposable
         Blobs = new RemoteBlobStore(_channel, InstanceName.Empty, new RemoteBlobStoreOptions());
         var invoker = _channel.CreateCallInvoker();
         Execution = new Execution.ExecutionClient(invoker);
+        Capabilities = new Capabilities.CapabilitiesClient(invoker);
         Operations = new Operations.OperationsClient(invoker);
         Health = new Health.HealthClient(invoker);
         Bytes = new ByteStream.ByteStreamClient(invoker);
@@ -35,6 +36,8 @@ internal sealed class RemoteClient : IDisposable
     public Execution.ExecutionClient Execution { get; }
 
     public Operations.OperationsClient Operations { get; }
+
+    public Capabilities.CapabilitiesClient Capabilities { get; }
 
     public Health.HealthClient Health { get; }
 

@@ -22,9 +22,11 @@ internal sealed partial class InputStage(
         await MaterialiseAsync(action.Inputs, directory, cancellationToken);
         bool withOutputs = OutputHabits.ExpectsOutputDirectories(attempt.Lease.RequestMetadata);
         materialiser.MakeOutputParents(action.Command.Outputs.DirectoriesToCreate(withOutputs), directory.InputRoot);
-        return action.Inputs.Files.Count == 0 || !materialiser.Links
-            ? action
-            : action with { Audit = new InputAudit(store, action.Inputs, directory.InputRoot, directory.PathBeside("check")) };
+        if (action.Inputs.Files.Count > 0 && materialiser.Links)
+            action = action with { Audit = new InputAudit(store, action.Inputs, directory.InputRoot, directory.PathBeside("check")) };
+        // Last of all: the audit goes by the time of the root, which is not a client's to choose.
+        materialiser.SetAttributes(action.Inputs, directory.InputRoot);
+        return action;
     }
 
     /// <summary>After the command: its inputs are what they were, or nothing of this is a result.</summary>

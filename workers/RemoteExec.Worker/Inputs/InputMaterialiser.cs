@@ -44,6 +44,24 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, uint owner, bool 
         foreach (string path in directories) MakeDirectoryBeneath(top, path);
     }
 
+    /// <summary>
+    /// Gives inputs the rights and times that their client names (REAPI X12). After everything is in its place: what is put into a directory
+    /// changes that one's time, and nothing can be put into one without rights.
+    /// </summary>
+    public void SetAttributes(InputTree tree, string root)
+    {
+        foreach (var input in tree.Attributes)
+        {
+            var name = FileName.From(input.Path.Length == 0 ? root : $"{root}/{input.Path}");
+            // A copy is the action's own, as its directories are: by other rights than everybody's it could not read it.
+            int errno = input.Kind == FileKind.Regular && owner != Posix.EffectiveUser ? Posix.ChangeOwner(name, owner, owner) : 0;
+            // Without entering its root nobody could work in it, nor look at what was left there.
+            if (errno == 0 && input.Mode is { } mode) errno = Posix.ChangeMode(name, input.Path.Length == 0 ? mode | Permissions.Octal0700 : mode);
+            if (errno == 0 && input.Modified is { } modified) errno = Posix.SetModified(name, modified.Seconds, modified.Nanoseconds);
+            if (errno != 0) throw DirectoryHandle.Failure("setting attributes of", input.Path, errno);
+        }
+    }
+
     private void MakeDirectories(InputTree tree, string root)
     {
         if (tree.Directories.Count == 0) return;
@@ -71,7 +89,7 @@ internal sealed class InputMaterialiser(ILocalBlobStore store, uint owner, bool 
     {
         var links = new List<BlobLink>(files.Count);
         foreach (var file in files)
-            links.Add(file with { Path = $"{root}/{file.Path}", IsCopy = copies });
+            links.Add(file with { Path = $"{root}/{file.Path}", IsCopy = copies || file.IsCopy });
         return links;
     }
 

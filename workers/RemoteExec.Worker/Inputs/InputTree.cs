@@ -15,6 +15,9 @@ internal sealed class InputTree
 
     public List<InputSymlink> Symlinks { get; } = [];
 
+    /// <summary>What some of them have beside their content, the root with an empty path.</summary>
+    public List<InputAttributes> Attributes { get; } = [];
+
     public required long FileBytes { get; init; }
 
     /// <summary>What a blob is in this tree, in words; below an absent directory nothing is known.</summary>

@@ -1,3 +1,4 @@
+using Build.Bazel.Remote.Execution.V2;
 using RemoteExec.Protocol;
 using RemoteExec.Storage;
 
@@ -34,7 +35,7 @@ internal sealed class InputTreeWalk(BlobFetcher blobs, Func<TreeLimits> limits)
         if (_known.TryGet(digest, out var known)) return known;
         if (await blobs.ReadAsync(digest, limits().DirectoryBytesMax, cancellationToken) is not { } blob) return null;
 
-        var directory = DirectoryBlob.Parse(blob, digest, DirectoryUse.Input);
+        var directory = DirectoryBlob.Parse(blob, digest, DirectoryUse.Input, limits());
         // Parsed messages take about three times their wire size, mostly strings; an entry some 200 bytes.
         _known.Set(digest, directory, (3 * digest.SizeBytes) + 200);
         return directory;
@@ -51,14 +52,29 @@ internal sealed class InputTreeWalk(BlobFetcher blobs, Func<TreeLimits> limits)
             if (place.Message is not { } directory) continue;
 
             if (place.Path.Length > 0) tree.Directories.Add(place.Path);
+            Add(tree, place.Path, FileKind.Directory, directory.NodeProperties);
             foreach (var file in directory.Files)
             {
                 var digest = WireDigests.FromWire(file.Digest, root.Function, file.Name);
-                tree.Files.Add(new BlobLink(digest, file.IsExecutable, place.Join(file.Name)));
+                string path = place.Join(file.Name);
+                // A link has the rights and the time of the stored file, which are everybody's.
+                bool isOwn = Add(tree, path, FileKind.Regular, file.NodeProperties);
+                tree.Files.Add(new BlobLink(digest, file.IsExecutable, path) { IsCopy = isOwn });
             }
             foreach (var link in directory.Symlinks)
-                tree.Symlinks.Add(new InputSymlink(place.Join(link.Name), link.Target));
+            {
+                string path = place.Join(link.Name);
+                tree.Symlinks.Add(new InputSymlink(path, link.Target));
+                Add(tree, path, FileKind.Symlink, link.NodeProperties);
+            }
         }
         return tree;
+    }
+
+    private static bool Add(InputTree tree, string path, FileKind kind, NodeProperties? wire)
+    {
+        if (InputAttributes.Of(path, kind, wire) is not { } attributes) return false;
+        tree.Attributes.Add(attributes);
+        return true;
     }
 }

@@ -94,10 +94,11 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
                     Path = output.Path,
                     Digest = file.Digest.ToWire(),
                     IsExecutable = file.IsExecutable,
+                    NodeProperties = file.Attributes.ToWire(command),
                 });
                 break;
             case OutputSymlinkNode link:
-                AddSymlink(result, output, link, command.Outputs.IsLegacy);
+                AddSymlink(result, output, link, command);
                 break;
             case OutputDirectoryNode directory:
                 result.OutputDirectories.Add(
@@ -173,11 +174,11 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
             : await store.ImportFileAsync(function, handle, cancellationToken);
     }
 
-    private static void AddSymlink(ActionResult result, OutputPath output, OutputSymlinkNode link, bool isLegacy)
+    private static void AddSymlink(ActionResult result, OutputPath output, OutputSymlinkNode link, CommandSpec command)
     {
-        var symlink = new OutputSymlink { Path = output.Path, Target = link.Target };
+        var symlink = new OutputSymlink { Path = output.Path, Target = link.Target, NodeProperties = link.Attributes.ToWire(command) };
         // REAPI X8: clients of 2.1 read output_symlinks, older ones the two lists by kind.
-        if (!isLegacy) result.OutputSymlinks.Add(symlink);
+        if (!command.Outputs.IsLegacy) result.OutputSymlinks.Add(symlink);
         bool asDirectory = output.Kind == OutputKind.Directory || (output.Kind == OutputKind.Any && link.LeadsToDirectory);
 #pragma warning disable CS0612 // deprecated on the wire, and all that clients of 2.0 read
         if (asDirectory) result.OutputDirectorySymlinks.Add(symlink);
@@ -189,7 +190,7 @@ internal sealed class OutputCollector(ILocalBlobStore store, OutputLimits limits
         OutputPath output, OutputDirectoryNode directory, CommandSpec command, DigestFunction function,
         CollectedOutputs collected, CancellationToken cancellationToken)
     {
-        var tree = OutputTree.Build(directory, function);
+        var tree = OutputTree.Build(directory, command, function);
         bool asDirectories = command.WantsDirectories;
         if (tree.FindExcess(trees(), asDirectories) is { } excess)
             throw RpcErrors.Of(StatusCode.ResourceExhausted, $"the output {Printable.Quote(output.Path)} {excess}");

@@ -3,6 +3,8 @@ namespace RemoteExec.Worker;
 /// <summary>What an action left at a place, found by the survey and not read yet.</summary>
 internal abstract record OutputNode
 {
+    public NodeAttributes Attributes { get; init; }
+
     /// <summary>Every file at this place or below, as often as it is there.</summary>
     public virtual IEnumerable<OutputFileNode> Files => [];
 }

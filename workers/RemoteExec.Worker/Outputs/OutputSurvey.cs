@@ -22,7 +22,7 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits, Tr
     /// <summary>What is at an announced place; null when nothing is, which is no error (REAPI X6).</summary>
     public OutputNode? Look(OutputPath output)
     {
-        if (output.RootPath.Length == 0) return LookInto(root, "", depth: 1);
+        if (output.RootPath.Length == 0) return LookInto(root, "", depth: 1) with { Attributes = NodeAttributes.Of(FileStatus.Of(root.Descriptor)) };
 
         int slash = output.RootPath.LastIndexOf('/');
         string parentPath = slash < 0 ? "" : output.RootPath[..slash];
@@ -55,8 +55,8 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits, Tr
         OutputNode node = status.Kind switch
         {
             FileKind.Regular => AddFile(path, status),
-            FileKind.Symlink => LookAtSymlink(directory, name, path),
-            FileKind.Directory => OpenAndLookInto(directory, name, path, depth),
+            FileKind.Symlink => LookAtSymlink(directory, name, path, status),
+            FileKind.Directory => OpenAndLookInto(directory, name, path, depth) with { Attributes = NodeAttributes.Of(status) },
             var special => throw Refuse(path, $"is a {Describe(special)}, which cannot be an output"),
         };
         _seen.Add(path, node);
@@ -102,22 +102,23 @@ internal sealed class OutputSurvey(DirectoryHandle root, OutputLimits limits, Tr
 
     private OutputFileNode AddFile(string path, FileStatus status)
     {
-        var file = new OutputFileNode(path, status.IsExecutable, status.SizeBytes);
+        var file = new OutputFileNode(path, status.IsExecutable, status.SizeBytes) { Attributes = NodeAttributes.Of(status) };
         Files.Add(file);
         return file;
     }
 
-    private OutputSymlinkNode LookAtSymlink(DirectoryHandle directory, FileName name, string path)
+    private OutputSymlinkNode LookAtSymlink(DirectoryHandle directory, FileName name, string path, in FileStatus status)
     {
         if (!directory.ReadSymlink(name).TryDecode(out string target))
             throw Refuse(path, "is a symbolic link to a name that is not UTF-8");
         // REAPI X9. A relative target that leaves the root would leave the client's output tree as well: clients
         // have written through such links (remote-apis-sdks 649, 650, 655).
-        if (target.StartsWith('/'))
+        bool isAbsolute = target.StartsWith('/');
+        if (isAbsolute && !trees.AllowsAbsoluteSymlinks)
             throw Refuse(path, $"is a symbolic link to the absolute path {Printable.Quote(target)}, which is disallowed");
-        if (LeavesRoot(path, target))
+        if (!isAbsolute && LeavesRoot(path, target))
             throw Refuse(path, $"is a symbolic link to {Printable.Quote(target)}, outside of the input root");
-        return new OutputSymlinkNode(target, root.LeadsToDirectory(FileName.From(path)));
+        return new OutputSymlinkNode(target, root.LeadsToDirectory(FileName.From(path))) { Attributes = NodeAttributes.Of(status) };
     }
 
     private void Count(FileStatus status)

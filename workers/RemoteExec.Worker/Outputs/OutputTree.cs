@@ -8,7 +8,7 @@ namespace RemoteExec.Worker;
 /// A directory output as the protocol's Tree: equal directories give equal bytes, every distinct Directory
 /// stands in it once, parents before children (REAPI X11, Tree and OutputDirectory.is_topologically_sorted).
 /// </summary>
-internal sealed class OutputTree(DigestFunction function)
+internal sealed class OutputTree(CommandSpec command, DigestFunction function)
 {
     private readonly Dictionary<Digest, byte[]> _seen = [];
     private readonly List<(Digest Digest, byte[] Bytes)> _childrenFirst = [];
@@ -23,9 +23,9 @@ internal sealed class OutputTree(DigestFunction function)
     public IReadOnlyList<(Digest Digest, byte[] Bytes)> Directories => _childrenFirst;
 
     /// <summary>All files below have their digests already.</summary>
-    public static OutputTree Build(OutputDirectoryNode directory, DigestFunction function)
+    public static OutputTree Build(OutputDirectoryNode directory, CommandSpec command, DigestFunction function)
     {
-        var tree = new OutputTree(function);
+        var tree = new OutputTree(command, function);
         tree.RootDigest = tree.Add(directory);
         tree.TreeBytes = tree.Serialise();
         tree.TreeDigest = Digest.Of(function, tree.TreeBytes);
@@ -51,16 +51,19 @@ internal sealed class OutputTree(DigestFunction function)
 
     private Digest Add(OutputDirectoryNode node)
     {
-        var message = new WireDirectory();
+        var message = new WireDirectory { NodeProperties = node.Attributes.ToWire(command) };
         foreach (var (name, child) in node.Children)
         {
             switch (child)
             {
                 case OutputFileNode file:
-                    message.Files.Add(new FileNode { Name = name, Digest = file.Digest.ToWire(), IsExecutable = file.IsExecutable });
+                    message.Files.Add(new FileNode
+                    {
+                        Name = name, Digest = file.Digest.ToWire(), IsExecutable = file.IsExecutable, NodeProperties = file.Attributes.ToWire(command),
+                    });
                     break;
                 case OutputSymlinkNode link:
-                    message.Symlinks.Add(new SymlinkNode { Name = name, Target = link.Target });
+                    message.Symlinks.Add(new SymlinkNode { Name = name, Target = link.Target, NodeProperties = link.Attributes.ToWire(command) });
                     break;
                 case OutputDirectoryNode directory:
                     message.Directories.Add(new DirectoryNode { Name = name, Digest = Add(directory).ToWire() });
