@@ -56,6 +56,13 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
         else NotStoring(reason);
     }
 
+    /// <summary>A store on another machine counts as away, with the reason, or is back.</summary>
+    public void FarStoreChanged(string name, string? reason)
+    {
+        if (reason is null) StorageBack(name);
+        else StorageAway(name, reason);
+    }
+
     /// <summary>Something about the operation journal went wrong that stops nothing.</summary>
     public void JournalWarned(string what) => JournalWarning(what);
 
@@ -156,6 +163,12 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "storing_again", Message = "blobs are stored again")]
     private partial void StoringAgain();
+
+    [LoggerMessage(Level = LogLevel.Warning, EventName = "storage_away", Message = "{Name} is away: {Reason}. What others have is served; it is asked again from time to time")]
+    private partial void StorageAway(string name, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "storage_back", Message = "{Name} is back")]
+    private partial void StorageBack(string name);
 
     [LoggerMessage(Level = LogLevel.Warning, EventName = "journal_warning", Message = "{What}")]
     private partial void JournalWarning(string what);

@@ -49,20 +49,11 @@ internal static class ServerComposition
             var history = new ActionHistory(HistoryRecordsMax, HistoryBytesMax);
 
             // Bytes.
-            var files = running.Own(await DiskBlobStore.OpenAsync(
-                new DiskBlobStoreOptions
-                {
-                    Directory = paths.Blobs,
-                    LimitBytes = DataDirectory.LimitBytes(options.MaxCasSize, paths.DataDirectory, paths.Blobs),
-                    Retention = options.Retention,
-                    WriteFaultChanged = running.StoreFaultChanged,
-                    Observer = metrics.Blobs,
-                },
-                time, cancellationToken));
-            metrics.WatchBlobs(() => files.Usage);
+            var bytes = await ServerBlobs.OpenAsync(options, paths, running, metrics, time, cancellationToken);
             var chunkLists = running.Own(ChunkLists.Open(
-                new ChunkListsOptions { Directory = paths.Chunks, Retention = options.Retention, UnusedFor = files.UnusedFor }, time));
-            var blobs = running.Own(new ChunkedBlobStore(files, chunkLists, options.Chunking));
+                new ChunkListsOptions { Directory = paths.Chunks, Retention = options.Retention, UnusedFor = bytes.UnusedFor }, time));
+            var blobs = running.Own(new ChunkedBlobStore(bytes.Shared, chunkLists, options.Chunking));
+            ILocalBlobStore files = bytes.IsElsewhere ? new FileCopyingBlobStore(blobs) : new LocalChunkedBlobStore(bytes.Local!, blobs);
             metrics.WatchDisk(() => DataDirectory.FreeBytes(paths.DataDirectory));
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
             var hotResults = new HotActionCache(results, HotResultsBytes);
@@ -99,13 +90,13 @@ internal static class ServerComposition
                 await scheduler.StartAsync(cancellationToken);
                 metrics.WatchJournal(() => journal.LengthBytes);
                 metrics.WatchQueue(scheduler.Snapshot);
-                var (found, stored) = (scheduler.Snapshot(), files.Usage);
+                var (found, stored) = (scheduler.Snapshot(), bytes.Usage());
                 running.Begun = () => events.Recovered(found, stored);
             }
 
             // Services and ports.
             var assets = running.Own(new AssetFetcher(
-                AssetOptionsOf(options, paths) with { Observer = metrics.Assets }, new LocalChunkedBlobStore(files, blobs), time));
+                AssetOptionsOf(options, paths) with { Observer = metrics.Assets }, files, time));
             metrics.WatchAssets(() => assets.Running);
             var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time, assets));
             metrics.WatchUploads(() => services.UnfinishedUploads);
@@ -136,7 +127,7 @@ internal static class ServerComposition
                 LiveOutput = (lease, stream, newestBytesMax) => services.LiveLogs?.Peek(lease, stream, newestBytesMax) is { } soFar
                     ? new OutputSoFar(soFar.Head, soFar.Newest, soFar.LengthBytes)
                     : default,
-                Storage = () => files.Usage,
+                Storage = bytes.Usage,
                 // Who reaches this port and not the other would write to a cache that was not opened to him.
                 Cache = http.IsLoopback || !grpc.IsLoopback
                     ? new HttpCacheSources
@@ -151,17 +142,17 @@ internal static class ServerComposition
             });
             var worker = options.Plays(ServerRole.Worker)
                 ? running.Own(await LocalWorker.CreateAsync(
-                    WorkerOptionsOf(options, paths), new LocalChunkedBlobStore(files, blobs), remote: null,
+                    WorkerOptionsOf(options, paths), bytes.IsElsewhere ? bytes.Local! : files, bytes.IsElsewhere ? blobs : null, // a worker has a disk
                     running.Own(new InProcessConnector(services.Workers!)), // a worker implies a coordinator
                     time, run.Logs, cancellationToken))
                 : null;
 
             var ports = new ServerPorts(rpc, grpc, web, http, run, running);
-            var store = files.Usage;
+            var store = bytes.Usage();
             running.Health.Warnings =
                 [.. Dangers.Of(grpc, http, options), .. Dangers.OfLimit(store.LimitBytes, store.UsedBytes, DataDirectory.FreeBytes(paths.DataDirectory), paths.DataDirectory)];
             running.Take(scheduler, services, ports, worker, () => Welcome.Text(
-                serving.Version, $"grpc://{ReachableAs(rpc.EndPoint)}", new Uri($"http://{ReachableAs(IPEndPoint.Parse(web.Address.Authority))}"), running.Health.Warnings, options, files.Usage, worker));
+                serving.Version, $"grpc://{ReachableAs(rpc.EndPoint)}", new Uri($"http://{ReachableAs(IPEndPoint.Parse(web.Address.Authority))}"), running.Health.Warnings, options, bytes.Usage(), worker));
             return ports;
         }
         catch

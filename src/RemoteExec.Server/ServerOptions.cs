@@ -33,6 +33,15 @@ internal sealed class ServerOptions(OptionReader options)
     public long FetchBytesMax { get; } = options.Size("fetch-size-max", "8GiB", "the largest download of Remote Asset");
     public bool AllowPush { get; } = options.Flag("allow-push", "let clients say what the content of an address is (Remote Asset Push); they may anyway while --grpc is an address of this machine only");
 
+    public IReadOnlyList<HostPort> Storage { get; } = options.HostPorts("storage", null, "servers that keep the blobs instead of this one, each a part of them; all that serve one farm name the same");
+    public bool StorageMirrored { get; } = options.Flag("storage-mirrored", "keep each blob on two of the --storage servers, so that any one may be away or lost");
+    public string? S3Bucket { get; } = options.OptionalText("s3-bucket", "bucket behind the disk: blobs are brought there later, and back when they are read; credentials as the AWS tools find them", "NAME");
+    public string? S3Endpoint { get; } = options.OptionalText("s3-endpoint", "service that has the bucket, when it is not Amazon's", "URL");
+    public string S3Region { get; } = options.Text("s3-region", "us-east-1", "region of the bucket", "NAME");
+    public string S3Prefix { get; } = options.Text("s3-prefix", "rexec/", "in front of the names of all objects", "TEXT");
+    public bool S3PathStyle { get; } = options.Flag("s3-path-style", "write the bucket into the path and not into the host's name, as most services want it that are not Amazon's");
+    public TimeSpan S3ObjectLifetime { get; } = options.Duration("s3-object-lifetime", "0s", "after which the bucket's own rules delete an object; 0 when they do not");
+
     public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");
 
     public AbsoluteSymlinks AbsoluteSymlinks { get; } = options.Choice("absolute-symlinks", AbsoluteSymlinks.Disallowed, "symbolic links to absolute paths, among inputs and outputs: refused, or kept as they are");
@@ -73,10 +82,12 @@ internal sealed class ServerOptions(OptionReader options)
     {
         if (options.Redis.Count > 0)
             yield return "--redis: several coordinators are not in this version; leave it out and this server keeps its state under --data-dir";
-        if (!options.Plays(ServerRole.Storage))
-            yield return "--roles: a coordinator or worker without storage in the same process is not in this version; add storage, or run rexec-worker";
+        if (!options.Plays(ServerRole.Storage) && options.Storage.Count == 0)
+            yield return "--roles: a coordinator or worker without storage in the same process is not in this version; add storage, name servers that have it with --storage HOST:PORT, or run rexec-worker";
         if (options.Plays(ServerRole.Worker) && !options.Plays(ServerRole.Coordinator))
             yield return "--roles: a local worker needs the coordinator in the same process; add coordinator, or run rexec-worker --coordinator HOST:PORT";
+        foreach (string problem in FarStoreRules.Of(options))
+            yield return problem;
         if (options.MaxCasSize is { Percent: null, Bytes: < CasSizeBytesMin })
             yield return "--max-cas-size: is smaller than 64MiB, which one large output fills; write a larger size, such as 10GB";
         foreach (string text in options.FetchAllowed.Where(text => !FetchAllowance.TryParse(text, out _)))

@@ -13,6 +13,9 @@ internal sealed record ServerPaths(string DataDirectory)
     /// <summary>Which chunks large blobs consist of.</summary>
     public string Chunks => Path.Combine(DataDirectory, "chunks");
 
+    /// <summary>What is still to be brought to a bucket.</summary>
+    public string WriteBehind => Path.Combine(DataDirectory, "behind");
+
     public string Journal => Path.Combine(DataDirectory, "journal");
 
     /// <summary>On the blobs' file system: a download becomes a blob without being copied.</summary>

@@ -13,7 +13,8 @@ public sealed class ServerOptionsTests
         var options = Options.Of(
             "--roles", "coordinator,storage", "--grpc", "0.0.0.0:1", "--http", "[::1]:2", "--data-dir", "/tmp/data",
             "--max-cas-size", "10GB", "--slots", "3", "--retention", "90m", "--pool", "gpu", "--property", "a=b,c", "--property", "d=e",
-            "--sandbox", "required", "--action-memory", "2GiB", "--action-scratch", "1MiB", "--drain-limit", "100ms", "--read-only-action-cache");
+            "--sandbox", "required", "--action-memory", "2GiB", "--action-scratch", "1MiB", "--drain-limit", "100ms", "--read-only-action-cache",
+            "--s3-bucket", "blobs", "--s3-endpoint", "https://s3.example.com", "--s3-prefix", "farm/", "--s3-region", "eu-west-1", "--s3-path-style", "--s3-object-lifetime", "30d");
 
         Assert.Multiple(() =>
         {
@@ -30,7 +31,18 @@ public sealed class ServerOptionsTests
             Assert.That(options.ActionScratchBytesMax, Is.EqualTo(1 << 20));
             Assert.That(options.DrainMax, Is.EqualTo(TimeSpan.FromMilliseconds(100)));
             Assert.That(options.ReadOnlyActionCache);
+            Assert.That((options.S3Bucket, options.S3Endpoint, options.S3Prefix, options.S3Region), Is.EqualTo(("blobs", "https://s3.example.com", "farm/", "eu-west-1")));
+            Assert.That((options.S3PathStyle, options.S3ObjectLifetime), Is.EqualTo((true, TimeSpan.FromDays(30))));
         });
+    }
+
+    [Test]
+    public void A_coordinator_needs_no_storage_of_its_own_where_others_keep_the_blobs()
+    {
+        var options = Options.Of("--roles", "coordinator", "--storage", "10.0.0.1:1,10.0.0.2:1", "--storage", "10.0.0.3:1", "--storage-mirrored");
+
+        Assert.That(options.Storage.Select(address => address.ToString()), Is.EqualTo(new[] { "10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1" }));
+        Assert.That(options.StorageMirrored);
     }
 
     [Test]
@@ -44,6 +56,14 @@ public sealed class ServerOptionsTests
 
     [TestCase("--redis 127.0.0.1:6379", "--redis", Description = "not in this version, and it says so")]
     [TestCase("--roles coordinator", "--roles")]
+    [TestCase("--storage 10.0.0.1:1,10.0.0.1:1", "twice")]
+    [TestCase("--storage 10.0.0.1:1 --storage-mirrored", "needs two servers")]
+    [TestCase("--storage 127.0.0.1:8980,10.0.0.1:1", "names this server itself")]
+    [TestCase("--storage 10.0.0.1", "HOST:PORT")]
+    [TestCase("--storage 10.0.0.1:1 --s3-bucket b", "--s3-bucket")]
+    [TestCase("--s3-endpoint http://127.0.0.1:9000", "--s3-bucket")]
+    [TestCase("--s3-bucket b --s3-endpoint 127.0.0.1:9000", "is not a URL")]
+    [TestCase("--s3-bucket b --s3-object-lifetime 5h", "--s3-object-lifetime")]
     [TestCase("--roles worker,storage", "rexec-worker --coordinator")]
     [TestCase("--roles everything", "one of all, coordinator, storage, worker")]
     [TestCase("--slots 0", "from 1 to 4096")]

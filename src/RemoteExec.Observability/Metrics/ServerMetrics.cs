@@ -22,6 +22,7 @@ public sealed class ServerMetrics : IDisposable
     private readonly QueueMetrics _queue;
     private readonly JournalMetrics _journal;
     private readonly BlobStoreMetrics _blobs;
+    private readonly FarStoreMetrics _farStores;
     private readonly ActionCacheMetrics _actionCache;
     private readonly ServicesMetrics _services;
     private readonly AssetMetrics _assets;
@@ -37,6 +38,7 @@ public sealed class ServerMetrics : IDisposable
         _queue = new QueueMetrics(_instruments);
         _journal = new JournalMetrics(_instruments);
         _blobs = new BlobStoreMetrics(_instruments, tier: "disk", events);
+        _farStores = new FarStoreMetrics(_instruments);
         _actionCache = new ActionCacheMetrics(_instruments);
         _services = new ServicesMetrics(_instruments);
         _assets = new AssetMetrics(_instruments);
@@ -70,6 +72,13 @@ public sealed class ServerMetrics : IDisposable
 
     /// <param name="freeBytes">Of the disk that holds the blobs.</param>
     public void WatchDisk(Func<long> freeBytes) => _instruments.BeforeScrape(() => _blobs.ShowFree(freeBytes()));
+
+    /// <summary>A disk with a bucket behind it.</summary>
+    public void WatchTiers(TieredBlobStore tiers, WriteBehind behind) => _instruments.BeforeScrape(() => _farStores.Show(tiers, behind));
+
+    /// <summary>Several servers that keep blobs.</summary>
+    /// <param name="away">How many of them cannot be reached.</param>
+    public void WatchNodes(BlobRepairs repairs, Func<int> away) => _instruments.BeforeScrape(() => _farStores.Show(repairs, away()));
 
     public void WatchUploads(Func<int> unfinished) => _instruments.BeforeScrape(() => _services.ShowUploads(unfinished()));
 

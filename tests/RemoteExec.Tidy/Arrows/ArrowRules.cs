@@ -25,6 +25,7 @@ internal static class ArrowRules
         new("Protocol", "generated words: call types that stubs name, and messages", ["Core"], [Protobuf, Grpc]),
         new("Storage", "bytes: the client side of the wire, no web server, no rules", [.. Words, "Files"], [Protobuf, Grpc, Extensions, "ZstdNet"]),
         new("Assets", "what addresses stand for: fetched, checked, unpacked into a store; serves nobody", [.. Words, "Files", "Storage"], [Protobuf, Grpc, "ZstdNet"]),
+        new("Storage.S3", "one store, for one client package", [.. Words, "Storage"], [Protobuf, Grpc, "AWSSDK.*"]),
         new("Scheduling", "pure rules: no I/O, no wire, no bytes", ["Core"], []),
         new("Scheduling.Local", "the rim of the rules: their journal in a file", ["Core", "Files", "Scheduling"], []),
         new("Client", "the calling side, for the CLI, workers and tests", [.. Words, "Files", "Storage"], [Protobuf, Grpc, Extensions]),
@@ -35,8 +36,8 @@ internal static class ArrowRules
         new("Cli", "a host: speaks to a server by the wire only", [.. Words, "Rpc", "Storage", "Client", "Hosting"], [Protobuf, Grpc, "Grpc.Net.Client", "System.CommandLine", "Spectre.Console*"]),
         new(
             "Server", "the host that composes everything but the CLI",
-            [.. Words, "Rpc", "Files", "Storage", "Assets", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
-            [Kestrel, Extensions, Protobuf, Grpc]),
+            [.. Words, "Rpc", "Files", "Storage", "Storage.S3", "Assets", "Scheduling", "Scheduling.Local", "Services", "Observability", "Web", "Worker", "Client", "Hosting"],
+            [Kestrel, Extensions, Protobuf, Grpc, "Grpc.Net.Client"]),
     ];
 
     /// <summary>The arrows of an assembly that its row does not have, each with the reason.</summary>

@@ -1,0 +1,189 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Grpc.Core;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// Brings what was stored here to a store behind, in the background: a few at a time, in the order in which it came, for as long as that takes.
+/// It remembers what is left over a kill. While the store behind is away it waits, and nobody who stores something waits for it.
+/// </summary>
+public sealed class WriteBehind : IAsyncDisposable
+{
+    /// <summary>Beside the pauses of a <see cref="CircuitBlobStore"/>, in which asking costs nothing.</summary>
+    internal static readonly TimeSpan AwayPause = TimeSpan.FromSeconds(5);
+
+    private readonly WriteBehindOptions _options;
+    private readonly IBlobStore _from;
+    private readonly IBlobStore _to;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Digest, bool> _known = []; // whether it is here, and its turn comes
+    private readonly Channel<Digest> _waiting;
+    private readonly WriteBehindLog _log;
+    private readonly CancellationTokenSource _ending = new();
+    private Task _running = Task.CompletedTask;
+    private long _brought;
+    private long _dropped;
+
+    private WriteBehind(WriteBehindOptions options, IBlobStore from, IBlobStore to)
+    {
+        (_options, _from, _to) = (options, from, to);
+        _log = WriteBehindLog.Open(options.Directory, options.Disk, out var waiting);
+        // All that was remembered, should it be more than is taken at present.
+        _waiting = Channel.CreateBounded<Digest>(Math.Max(options.WaitingMax, waiting.Count));
+        foreach (var digest in waiting)
+        {
+            _known[digest] = true;
+            _waiting.Writer.TryWrite(digest);
+        }
+    }
+
+    /// <summary>Blobs that are here and not behind yet.</summary>
+    public int Waiting
+    {
+        get { lock (_gate) return _known.Count; }
+    }
+
+    /// <summary>Blobs that have arrived, or were there.</summary>
+    public long Brought => Volatile.Read(ref _brought);
+
+    /// <summary>Blobs that stay here only: too many were waiting, or they were gone or broken when their turn came.</summary>
+    public long Dropped => Volatile.Read(ref _dropped);
+
+    /// <summary>Opens the queue in its directory, and begins with what the last process left.</summary>
+    /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
+    public static WriteBehind Start(WriteBehindOptions options, IBlobStore from, IBlobStore to)
+    {
+        try
+        {
+            var behind = new WriteBehind(options, from, to);
+            behind._running = Task.WhenAll(Enumerable.Range(0, options.AtOnce).Select(_ => Task.Run(behind.RunAsync)));
+            return behind;
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            throw new StorageDirectoryException($"The directory of what is still to be brought to the store behind, {options.Directory}, cannot be used: {failed.Message}", failed);
+        }
+    }
+
+    /// <summary>
+    /// Remembers that a blob is going to be stored, before it is: a kill in between must not leave it here and unknown. Then
+    /// <see cref="Stored"/> or <see cref="Abandon"/> says what became of it.
+    /// </summary>
+    public void Announce(in Digest digest)
+    {
+        lock (_gate) TryAdd(digest);
+    }
+
+    /// <summary>A blob is here: it is brought when its turn comes.</summary>
+    public void Stored(in Digest digest)
+    {
+        lock (_gate)
+        {
+            if (!TryAdd(digest))
+            {
+                Interlocked.Increment(ref _dropped);
+                return;
+            }
+
+            if (_known[digest]) return;
+            _known[digest] = true;
+            _waiting.Writer.TryWrite(digest); // there is room for all that are known
+        }
+    }
+
+    /// <summary>One who announced a blob did not store it; another may have.</summary>
+    public void Abandon(in Digest digest)
+    {
+        lock (_gate)
+        {
+            if (_known.TryGetValue(digest, out bool isHere) && !isHere) Forget(digest);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        await _running;
+        lock (_gate) _log.Dispose();
+        _ending.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        // Asked without an exception: what ends the loop is told by the condition (D8).
+        while (!_ending.IsCancellationRequested && await NextAsync() is { } digest)
+        {
+            while (!_ending.IsCancellationRequested && !await TryBringAsync(digest))
+                await Task.Delay(AwayPause, _options.Time, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_ending.IsCancellationRequested) return;
+            lock (_gate) Forget(digest);
+        }
+    }
+
+    private async Task<Digest?> NextAsync()
+    {
+        try
+        {
+            return await _waiting.Reader.ReadAsync(_ending.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>False when it has to be tried again. That is always so but when the blob itself is at fault: whatever a store behind refuses (an outage, a
+    /// bucket that is not there, rights that are lacking), somebody will mend.</summary>
+    private async Task<bool> TryBringAsync(Digest digest)
+    {
+        bool isOver = false;
+        await ServingLoop.ServeAsync(
+            async () =>
+            {
+                long? bytes = await _from.CopyAsync(digest, _to, _ending.Token);
+                Interlocked.Increment(ref bytes is null ? ref _dropped : ref _brought);
+                isOver = true;
+            },
+            failure =>
+            {
+                isOver = failure is RpcException { StatusCode: StatusCode.InvalidArgument or StatusCode.DataLoss };
+                if (!isOver) return;
+                Interlocked.Increment(ref _dropped);
+                Trace.TraceWarning($"blob {digest} was not brought to the store behind: {failure.Message}");
+            });
+        return isOver;
+    }
+
+    /// <summary>False when there is no room.</summary>
+    private bool TryAdd(in Digest digest)
+    {
+        if (_known.ContainsKey(digest)) return true;
+        if (_known.Count >= _options.WaitingMax) return false;
+
+        _known[digest] = false;
+        Remember(digest, isAdded: true);
+        return true;
+    }
+
+    private void Forget(in Digest digest)
+    {
+        _known.Remove(digest);
+        Remember(digest, isAdded: false);
+        _log.Compact(_known.Count, _known.Keys);
+    }
+
+    private void Remember(in Digest digest, bool isAdded)
+    {
+        try
+        {
+            _log.Append(digest, isAdded);
+        }
+        catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
+        {
+            // A full disk must not keep anybody from storing what has its room already; a kill now forgets this one, or brings it twice.
+            Trace.TraceWarning($"the queue to the store behind could not be written: {failed.Message}");
+        }
+    }
+}
