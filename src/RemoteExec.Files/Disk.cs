@@ -21,5 +21,10 @@ public sealed class Disk : IDisk
         }
     }
 
+    public int FlushData(SafeFileHandle file) => OperatingSystem.IsLinux() ? Posix.FlushData(file) : Flush(file);
+
+    public int FlushFileSystem(SafeFileHandle fileOrDirectory) =>
+        OperatingSystem.IsLinux() ? Posix.FlushFileSystem(fileOrDirectory) : Flush(fileOrDirectory);
+
     public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => RandomAccess.Read(file, buffer, offset);
 }

@@ -105,6 +105,12 @@ internal static unsafe partial class LibC
     public static partial int fsync(SafeFileHandle file);
 
     [LibraryImport(Library, SetLastError = true)]
+    public static partial int fdatasync(SafeFileHandle file);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int syncfs(SafeFileHandle file);
+
+    [LibraryImport(Library, SetLastError = true)]
     public static partial int sync_file_range(SafeFileHandle file, long offset, long count, uint flags);
 
     [LibraryImport(Library, SetLastError = true)]

@@ -12,6 +12,12 @@ public static partial class Posix
     /// <summary>File or directory; never to be repeated after a failure, the kernel may have dropped the pages.</summary>
     public static int Flush(SafeFileHandle file) => Errno.OfLastCall(LibC.fsync(file));
 
+    /// <summary>The bytes, and of the rest what it takes to read them back (fdatasync(2)); never to be repeated either.</summary>
+    public static int FlushData(SafeFileHandle file) => Errno.OfLastCall(LibC.fdatasync(file));
+
+    /// <summary>All that was written to the file system of this file or directory (syncfs(2)); tells of faults since Linux 5.8.</summary>
+    public static int FlushFileSystem(SafeFileHandle file) => Errno.OfLastCall(LibC.syncfs(file));
+
     /// <summary>Begins writing a file's dirty pages without waiting for them; a hint.</summary>
     public static void StartWriteback(SafeFileHandle file, long offset, long count) =>
         _ = LibC.sync_file_range(file, offset, count, LibC.SYNC_FILE_RANGE_WRITE);
