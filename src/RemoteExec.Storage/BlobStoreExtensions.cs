@@ -55,10 +55,8 @@ public static class BlobStoreExtensions
         this ILocalBlobStore store, Digest digest, bool executable, string path, CancellationToken cancellationToken) =>
         (await store.LinkManyAsync([new BlobLink(digest, executable, path)], cancellationToken)).Count == 0;
 
-    /// <summary>
-    /// Stores many small blobs, sharing flushes; answers one status per blob, in order (REAPI, BatchUpdateBlobs).
-    /// </summary>
-    public static async ValueTask<Status[]> WriteManyAsync(
+    /// <summary><see cref="IBlobStore.WriteManyAsync"/> of a store that knows no batches: each by itself, many at once.</summary>
+    internal static async ValueTask<Status[]> WriteEachAsync(
         this IBlobStore store, IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
     {
         var statuses = new Status[blobs.Count];
@@ -73,6 +71,30 @@ public static class BlobStoreExtensions
         return statuses;
     }
 
+    /// <summary><see cref="IBlobStore.ReadManyAsync"/> of a store that knows no batches: one after the other.</summary>
+    internal static async ValueTask ReadEachAsync(
+        this IBlobStore store, IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < digests.Count; i++)
+        {
+            ReadOnlyMemory<byte>? data = null;
+            Exception? failure = null;
+            try
+            {
+                data = await store.ReadAllAsync(digests[i], int.MaxValue, cancellationToken);
+            }
+            catch (Exception failed) when (failed is RpcException || !cancellationToken.IsCancellationRequested)
+            {
+                // Whatever it is, it is the failure of one blob.
+                failure = failed;
+            }
+
+            if (failure is not null) receiver.Failed(i, failure);
+            else if (data is { } found) receiver.Found(i, found.Span);
+            else receiver.Missing(i);
+        }
+    }
+
     private static async Task<Status> TryWriteAsync(
         this IBlobStore store, Digest digest, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
@@ -81,15 +103,18 @@ public static class BlobStoreExtensions
             await store.WriteAllAsync(digest, data, cancellationToken);
             return Status.DefaultSuccess;
         }
-        catch (RpcException failure)
+        catch (Exception failure) when (failure is RpcException || !cancellationToken.IsCancellationRequested)
         {
-            return failure.Status;
+            return StatusOf(digest, failure);
         }
-        catch (Exception bug) when (!cancellationToken.IsCancellationRequested)
-        {
-            // Of whatever type, it is the failure of this blob: the others of the batch are stored. Its text may hold paths, and goes to the log only.
-            Trace.TraceError($"blob {digest} of a batch was not stored: {bug}");
-            return new Status(StatusCode.Internal, "internal error; the server's log has more", bug);
-        }
+    }
+
+    /// <summary>Of whatever type, it is the failure of this blob: the others of the batch are stored. The text of a bug may hold paths, and goes to the log only.</summary>
+    internal static Status StatusOf(in Digest digest, Exception failure)
+    {
+        if (failure is RpcException refused) return refused.Status;
+
+        Trace.TraceError($"blob {digest} of a batch was not stored: {failure}");
+        return new Status(StatusCode.Internal, "internal error; the server's log has more", failure);
     }
 }

@@ -1,3 +1,5 @@
+using Grpc.Core;
+
 namespace RemoteExec.Storage;
 
 /// <summary>
@@ -5,7 +7,7 @@ namespace RemoteExec.Storage;
 /// these, and decorators add one idea each.
 /// </summary>
 /// <remarks>
-/// A miss is a value; a failure is an <see cref="Grpc.Core.RpcException"/> whose code may go to the client as it is.
+/// A miss is a value; a failure is an <see cref="RpcException"/> whose code may go to the client as it is.
 /// The empty blob of every function is always present and never stored (REAPI, Digest).
 /// Upload, "is present" and reading extend the time a blob is kept (D4): eviction takes only what nobody was promised.
 /// </remarks>
@@ -15,7 +17,7 @@ public interface IBlobStore
     ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken);
 
     /// <summary>Opens a blob at <paramref name="offset"/>; null is a miss.</summary>
-    /// <exception cref="Grpc.Core.RpcException">OUT_OF_RANGE when the offset is negative or beyond the end.</exception>
+    /// <exception cref="RpcException">OUT_OF_RANGE when the offset is negative or beyond the end.</exception>
     ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken);
 
     /// <summary>
@@ -24,4 +26,14 @@ public interface IBlobStore
     /// to commit makes it present, and the others find it so.
     /// </summary>
     ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Stores many small blobs, sharing flushes; answers one status per blob, in order (REAPI, BatchUpdateBlobs).
+    /// </summary>
+    ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken) =>
+        this.WriteEachAsync(blobs, cancellationToken);
+
+    /// <summary>Reads many small blobs whole (REAPI, BatchReadBlobs).</summary>
+    ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        this.ReadEachAsync(digests, receiver, cancellationToken);
 }

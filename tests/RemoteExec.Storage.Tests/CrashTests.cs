@@ -19,7 +19,7 @@ public sealed class CrashTests : DiskFixture
             await CrashingWriter.KillAsync(writer, acknowledged);
 
             await using var store = await OpenAsync();
-            AssertConsistent(store);
+            await AssertConsistentAsync(store);
             foreach (int blob in acknowledged)
             {
                 byte[] data = CrashingWriter.BlobOf(blob);

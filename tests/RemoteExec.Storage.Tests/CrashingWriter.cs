@@ -12,7 +12,20 @@ internal static class CrashingWriter
     private const int WritersCount = 4;
     private const long LimitBytes = 40 << 20;
 
-    public static byte[] BlobOf(int seed) => Blobs.Of(seed, seed % 50 == 0 ? 1_500_000 : 100 + seed % 9000);
+    // What comes together in one call.
+    private const int BatchCount = 8;
+
+    // On both sides of what is kept in segments, and of what is written to one first.
+    private static readonly int[] Sizes = [1, 100, 4096, 4097, 9000, 14_000];
+
+    public static byte[] BlobOf(int seed) => Blobs.Of(seed, (seed % 50) switch
+    {
+        0 => 1_500_000,
+        1 => 256 << 10,
+        2 => (256 << 10) + 1,
+        3 => 257 << 10,
+        var other => Sizes[other % Sizes.Length],
+    });
 
     public static Process Start(string directory, bool isFlushed = true)
     {
@@ -60,26 +73,43 @@ internal static class CrashingWriter
         };
         await using var store = await DiskBlobStore.OpenAsync(options, TimeProvider.System, default);
         int last = (int)store.Usage.Blobs * 1000;
-        await Task.WhenAll(Enumerable.Range(0, WritersCount).Select(_ => Task.Run(async () =>
+        await Task.WhenAll(Enumerable.Range(0, WritersCount).Select(writer => Task.Run(async () =>
         {
             while (true)
             {
-                int seed = Interlocked.Increment(ref last);
-                try
+                int count = writer % 2 == 0 ? 1 : BatchCount;
+                int end = Interlocked.Add(ref last, count);
+                int[] seeds = [.. Enumerable.Range(end - count, count)];
+                foreach (int seed in count == 1 ? await WriteAsync(store, seeds[0]) : await WriteBatchAsync(store, seeds))
                 {
-                    await store.WriteAllAsync(DigestFunction.Sha256, BlobOf(seed), default);
+                    // One write(2) a line: what the parent reads was acknowledged, and it reads whole lines.
+                    await Console.Out.WriteLineAsync(seed.ToString());
+                    await Console.Out.FlushAsync();
                 }
-                catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted)
-                {
-                    // Enough written: what is left to do is to be killed.
-                    await new TaskCompletionSource().Task;
-                }
-
-                // One write(2) a line: what the parent reads was acknowledged, and it reads whole lines.
-                await Console.Out.WriteLineAsync(seed.ToString());
-                await Console.Out.FlushAsync();
             }
         })));
+    }
+
+    private static async Task<IReadOnlyList<int>> WriteAsync(DiskBlobStore store, int seed)
+    {
+        try
+        {
+            await store.WriteAllAsync(DigestFunction.Sha256, BlobOf(seed), default);
+            return [seed];
+        }
+        catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted)
+        {
+            // Enough written: what is left to do is to be killed.
+            await new TaskCompletionSource().Task;
+            return [];
+        }
+    }
+
+    private static async Task<IReadOnlyList<int>> WriteBatchAsync(DiskBlobStore store, int[] seeds)
+    {
+        var statuses = await store.WriteManyAsync([.. seeds.Select(BlobOf).Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data))], default);
+        if (statuses.Any(status => status.StatusCode == StatusCode.ResourceExhausted)) await new TaskCompletionSource().Task;
+        return [.. seeds.Where((_, i) => statuses[i].StatusCode == StatusCode.OK)];
     }
 
     private sealed class NoFlush : IDisk

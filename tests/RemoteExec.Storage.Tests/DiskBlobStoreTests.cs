@@ -5,8 +5,11 @@ using RemoteExec.Core;
 
 namespace RemoteExec.Storage.Tests;
 
+/// <summary>Blobs as files: what holds of large ones, held by small ones.</summary>
 public sealed class DiskBlobStoreTests : DiskFixture
 {
+    private protected override bool IsPacked => false;
+
     [Test]
     public async Task A_stored_file_carries_function_hash_and_size_and_cannot_be_written()
     {
@@ -56,7 +59,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
 
         await using var again = await OpenAsync();
 
-        AssertConsistent(again);
+        await AssertConsistentAsync(again);
         Assert.That(again.Usage.UsedBytes, Is.EqualTo(digests.Sum(digest => digest.SizeBytes) + digests[7].SizeBytes));
         Assert.That(await again.FindMissingAsync(digests, default), Is.Empty);
         for (int i = 0; i < 300; i++) Assert.That(await again.GetAsync(digests[i]), Is.EqualTo(Blobs.Of(i, 1 + i * 37)));
@@ -75,7 +78,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
 
         await using var again = await OpenAsync();
 
-        AssertConsistent(again);
+        await AssertConsistentAsync(again);
         Assert.That(again.Usage.Blobs, Is.EqualTo(1));
         Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Has.Length.EqualTo(2));
     }
@@ -201,7 +204,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         await again.PutAsync(Blobs.Of(10, 1000));
 
         Assert.That(again.Usage.UsedBytes, Is.EqualTo(3000));
-        AssertConsistent(again);
+        await AssertConsistentAsync(again);
     }
 
     [Test]
@@ -239,7 +242,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         disk.ReadFault = 0;
         await store.PutAsync(data);
         Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [Test]
@@ -259,7 +262,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         Assert.That(broken!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(await store.HasAsync(digest), Is.False);
         Assert.That(await store.OpenReadAsync(digest, 0, default), Is.Null);
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [TestCase(Errno.EMFILE)]
@@ -345,7 +348,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         Assert.That(await store.GetAsync(digest), Is.Null);
         await store.PutAsync(data);
         Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [Test] // TRUST 4.1: no room is taken for what a digest claims
@@ -363,7 +366,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
 
         Assert.That(await store.GetAsync(await store.PutAsync(Blobs.Of(1000, 5_000_000))), Has.Length.EqualTo(5_000_000));
         foreach (var claim in claims) await claim.DisposeAsync();
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [Test]
@@ -382,7 +385,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         await first;
         await Task.WhenAll(writes);
 
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
         Assert.That(store.Usage.Blobs, Is.EqualTo(51));
         // 101 files and, for two batches, at most 1 + 16 directories.
         Assert.That(disk.Flushes - before, Is.LessThanOrEqualTo(101 + 17));
@@ -401,7 +404,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         Assert.That(failed!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(store.Usage.IsSuspect, Is.True);
         Assert.That(store.Usage.Blobs, Is.EqualTo(1));
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
         await store.PutAsync(Blobs.Of(2, 100));
     }
 
@@ -416,7 +419,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
 
         Assert.That(failed!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
         Assert.That(BlobFilesIn(StoreDirectory), Is.Empty);
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [Test]
@@ -429,7 +432,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
         Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(Blobs.Of(2, 3 << 20)));
 
         Assert.That(store.Usage.IsSuspect, Is.True);
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [Test]
@@ -455,7 +458,7 @@ public sealed class DiskBlobStoreTests : DiskFixture
             }
 
             await Task.WhenAll(tasks);
-            AssertConsistent(store);
+            await AssertConsistentAsync(store);
             Assert.That(store.Usage.UsedBytes, Is.LessThanOrEqualTo(200_000));
             Time.Advance(TimeSpan.FromHours(random.Next(6)));
             if (random.Next(3) == 0)

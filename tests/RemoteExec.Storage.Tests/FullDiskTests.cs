@@ -7,7 +7,7 @@ namespace RemoteExec.Storage.Tests;
 public sealed class FullDiskTests : DiskFixture
 {
     [TestCase("size=2m", 300_000, TestName = "No_bytes_left_is_a_refusal_and_passes")]
-    [TestCase("size=64m,nr_inodes=60", 100, TestName = "No_inodes_left_is_a_refusal_and_passes")]
+    [TestCase("size=64m,nr_inodes=60", 300_000, TestName = "No_inodes_left_is_a_refusal_and_passes")]
     [TestCase("size=12m", 5_000_000, TestName = "No_bytes_left_for_a_large_file_is_a_refusal_and_passes")]
     public async Task A_full_disk_refuses_and_recovers(string options, int blobBytes)
     {
@@ -31,7 +31,7 @@ public sealed class FullDiskTests : DiskFixture
             Assert.That(refused?.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
             Assert.That(refused!.Status.Detail, Does.Contain("full"));
             Assert.That(stored, Is.Not.Empty);
-            AssertConsistent(store);
+            await AssertConsistentAsync(store);
             Assert.That(await store.GetAsync(stored[0]), Is.EqualTo(Blobs.Of(0, blobBytes)), "reads go on");
         }
 
@@ -40,7 +40,7 @@ public sealed class FullDiskTests : DiskFixture
         {
             Assert.That(await again.FindMissingAsync(stored, default), Is.Empty);
             await again.PutAsync(Blobs.Of(5000, blobBytes));
-            AssertConsistent(again);
+            await AssertConsistentAsync(again);
         }
     }
 
@@ -70,7 +70,7 @@ public sealed class FullDiskTests : DiskFixture
             mount.Empty();
             var refused = Assert.ThrowsAsync<RpcException>(async () => await again.PutAsync(Blobs.Of(500, 100)));
             Assert.That(refused!.Status.Detail, Does.Contain("promised"));
-            AssertConsistent(again);
+            await AssertConsistentAsync(again);
         }
     }
 
@@ -91,7 +91,7 @@ public sealed class FullDiskTests : DiskFixture
 
         Assert.That(isLogBehind, Is.True);
         mount.Empty();
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 
     [Test]
@@ -112,7 +112,7 @@ public sealed class FullDiskTests : DiskFixture
                 Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Unavailable));
         }
 
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
         Assert.That(await store.GetAsync(await store.PutAsync(data)), Is.EqualTo(data));
     }
 
@@ -163,6 +163,6 @@ public sealed class FullDiskTests : DiskFixture
         using var file = File.OpenHandle(Path.Combine(mount.Path, "out"));
         var taken = await store.TakeFileAsync(Core.DigestFunction.Sha256, file, default);
         Assert.That(await store.GetAsync(taken), Is.EqualTo(output));
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
     }
 }

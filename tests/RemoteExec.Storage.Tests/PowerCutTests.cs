@@ -48,7 +48,7 @@ public sealed class PowerCutTests : DiskFixture
 
         using var after = Mount.Image(copy, Scratch.Sub($"after{round}"), "commit=300");
         await using var store = await OpenAsync(directory: Path.Combine(after.Path, "cas"));
-        AssertConsistent(store);
+        await AssertConsistentAsync(store);
         int lost = 0;
         foreach (int blob in acknowledged)
         {

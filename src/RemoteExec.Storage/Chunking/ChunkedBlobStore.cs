@@ -68,6 +68,30 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
 
     public void Dispose() => _writers.Dispose();
 
+    public async ValueTask<Status[]> WriteManyAsync(
+        IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        if (blobs.All(blob => IsPlain(blob.Digest))) return await inner.WriteManyAsync(blobs, cancellationToken);
+
+        // What is here as chunks, or is to be, goes one by one; the others stay together.
+        var plain = Enumerable.Range(0, blobs.Count).Where(i => IsPlain(blobs[i].Digest)).ToList();
+        var others = Enumerable.Range(0, blobs.Count).Except(plain).ToList();
+        var statuses = new Status[blobs.Count];
+        Put(plain, await inner.WriteManyAsync([.. plain.Select(i => blobs[i])], cancellationToken));
+        Put(others, await this.WriteEachAsync([.. others.Select(i => blobs[i])], cancellationToken));
+        return statuses;
+
+        void Put(List<int> places, Status[] some)
+        {
+            for (int i = 0; i < some.Length; i++) statuses[places[i]] = some[i];
+        }
+    }
+
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        lists.Count > 0 && digests.Any(lists.Has)
+            ? this.ReadEachAsync(digests, receiver, cancellationToken)
+            : inner.ReadManyAsync(digests, receiver, cancellationToken);
+
     /// <summary>The chunks of a blob, all of them here and promised; null when no such list of it is known, or it is worth nothing.</summary>
     /// <param name="algorithm">Null for any.</param>
     internal async ValueTask<ChunkList?> FindChunksAsync(Digest blob, ChunkingAlgorithm? algorithm, CancellationToken cancellationToken)
@@ -97,6 +121,8 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
     /// <summary>Keeps a list whose chunks are here and known to be the blob.</summary>
     internal ValueTask KeepAsync(Digest blob, ChunkList list) =>
         new(Task.Run(() => lists.Add(blob, list))); // it waits for the disk
+
+    private bool IsPlain(Digest digest) => digest.SizeBytes < _chunking.StoredFromBytes && (lists.Count == 0 || !lists.Has(digest));
 
     /// <summary>Whether it is worth being looked for here, and not only where all blobs are.</summary>
     internal bool Knows(Digest digest) => lists.Has(digest);

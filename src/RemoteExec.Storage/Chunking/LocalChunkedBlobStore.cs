@@ -15,6 +15,12 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
         chunked.CreateWriterAsync(digest, cancellationToken);
 
+    public ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken) =>
+        chunked.WriteManyAsync(blobs, cancellationToken);
+
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        chunked.ReadManyAsync(digests, receiver, cancellationToken);
+
     public async ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
     {
         var missing = await inner.LinkManyAsync(links, cancellationToken);

@@ -12,6 +12,7 @@ namespace RemoteExec.Storage;
 /// uses                         the use log
 /// blobs/0 … blobs/f            sha256-HASH-SIZE       mode 0555
 ///                              sha256-HASH-SIZE.data  mode 0444, made on demand
+/// segments/N, N.dead           many small blobs in one file (<see cref="SegmentFormat"/>)
 /// temp/                        uploads under way and blobs being deleted; emptied at start
 /// quarantine/                  files that were not what their name says
 /// </code>
@@ -52,6 +53,8 @@ internal sealed class BlobFiles : IDisposable
 
     public string UseLogPath => Path.Combine(Root, "uses");
 
+    public string SegmentsPath => Path.Combine(Root, "segments");
+
     /// <summary>Makes what is missing, and takes the directory for this process alone.</summary>
     /// <exception cref="StorageDirectoryException"/>
     public static BlobFiles Open(string root, IDisk disk)
@@ -68,6 +71,7 @@ internal sealed class BlobFiles : IDisposable
                     disk,
                     [
                         .. Enumerable.Range(0, ShardCount).Select(shard => Path.Combine(root, "blobs", ShardName(shard))),
+                        Path.Combine(root, "segments"),
                         Path.Combine(root, "temp"),
                         Path.Combine(root, "quarantine"),
                     ]);
@@ -157,7 +161,7 @@ internal sealed class BlobFiles : IDisposable
     public void Quarantine(StoredBlob blob)
     {
         if (blob.Files.HasFlag(BlobFileKinds.Data)) Unpublish(blob.Digest, isVariant: true);
-        MoveToQuarantine(ShardOf(blob.Digest), NameOf(blob.Digest));
+        if (blob.Files.HasFlag(BlobFileKinds.Executable)) MoveToQuarantine(ShardOf(blob.Digest), NameOf(blob.Digest));
     }
 
     /// <summary>
@@ -276,7 +280,8 @@ internal sealed class BlobFiles : IDisposable
         foreach (string stranger in strangers) MoveToQuarantine(_shards[shard], stranger);
         foreach (var variant in variants)
         {
-            if (keepVariants && blobs.ContainsKey(variant)) blobs[variant] = new StoredBlob(variant, default, BlobFileKinds.Executable | BlobFileKinds.Data);
+            // Of a blob in a segment there may be this one alone.
+            if (keepVariants) blobs[variant] = new StoredBlob(variant, default, BlobFileKinds.Data | (blobs.ContainsKey(variant) ? BlobFileKinds.Executable : BlobFileKinds.None));
             else Unpublish(variant, isVariant: true);
         }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -10,11 +11,22 @@ namespace RemoteExec.Storage;
 /// <remarks>
 /// The walk of an upload: reserve (<see cref="BlobIndex"/>) → temp, hashed and counted (<see cref="DiskBlobWriter"/>)
 /// → compare → flush → name without replacing → flush the directory → index → acknowledge (<see cref="GroupCommit"/>).
+/// Of a small one: reserve → memory (<see cref="LoggedBlobWriter"/>) → compare → append to a segment → flush → index → acknowledge
+/// (<see cref="SegmentLog"/>).
 /// </remarks>
 public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 {
     // Larger files are flushed by themselves before they queue: small ones should not wait for them.
     private const long FlushAheadBytesMin = 1 << 20;
+
+    // Of small uploads under way; beyond it they go the way of large ones.
+    private const long GatheredBytesMax = 64 << 20;
+
+    // A file system that is slower in making files than we are in taking blobs: these go the way of large ones until it has caught up.
+    private const long FilelessBytesMax = 256 << 20;
+
+    // A blob that is moved between being looked up and read is looked up again; nobody moves one that often.
+    private const int LookupsMax = 8;
 
     // As many as there are calls at once on a small machine; one of this size takes a megabyte.
     private const int SetsKeptMax = 4;
@@ -25,27 +37,39 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     private readonly FileImporter _importer;
     private readonly FileLinker _linker;
     private readonly Lock _rewriteGate = new();
+    private readonly DiskBlobStoreOptions _options;
+    private readonly SegmentLog _survivors;
+    private readonly SegmentKeeper _keeper;
     private Task _rewriting = Task.CompletedTask;
+    private long _gatheredBytes;
 
-    private DiskBlobStore(DiskBlobStoreOptions options, SteadyTime time, BlobFiles files, BlobIndex index, UseLog uses, DiskWriteHealth health)
+    private DiskBlobStore(
+        DiskBlobStoreOptions options, SteadyTime time, BlobFiles files, SegmentSet segments, BlobIndex index, UseLog uses, DiskWriteHealth health)
     {
+        _options = options;
         _time = time;
         Files = files;
+        Segments = segments;
         Index = index;
         Uses = uses;
         Disk = options.Disk;
         Observer = options.Observer;
         WriteHealth = health;
         Commits = new GroupCommit(files, index, uses, options.Disk, WriteHealth, Observer, time);
+        Log = NewLog(options);
+        _survivors = NewLog(options);
+        _keeper = new SegmentKeeper(this, segments, _survivors);
+        Log.Advanced = _survivors.Advanced = _keeper.Wake;
         _importer = new FileImporter(this);
         _linker = new FileLinker(this);
+        ContinueSegments();
     }
 
     public BlobStoreUsage Usage
     {
         get
         {
-            var usage = Index.Usage(Commits.IsSuspect, _time.GetUtcNow());
+            var usage = Index.Usage(IsSuspect, _time.GetUtcNow());
             return usage with { OldestUse = usage.OldestUse + _time.WallAhead }; // for people, who have a wall clock
         }
     }
@@ -53,6 +77,14 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal IDisk Disk { get; }
 
     internal BlobFiles Files { get; }
+
+    internal SegmentSet Segments { get; }
+
+    /// <summary>Where new small blobs go.</summary>
+    internal SegmentLog Log { get; }
+
+    /// <summary>For tests: what happens behind everybody's back.</summary>
+    internal SegmentKeeper Keeper => _keeper;
 
     internal BlobIndex Index { get; }
 
@@ -64,18 +96,24 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     internal IBlobStoreObserver Observer { get; }
 
+    private bool IsSuspect => Commits.IsSuspect || Log.IsSuspect || _survivors.IsSuspect || _keeper.IsSuspect;
+
     /// <summary>Takes the directory for this process and finds what is there.</summary>
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
     public static async Task<DiskBlobStore> OpenAsync(
         DiskBlobStoreOptions options, TimeProvider clock, CancellationToken cancellationToken)
     {
         var files = BlobFiles.Open(options.Directory, options.Disk);
+        SegmentSet? segments = null;
         try
         {
             var history = UseRecords.Read(files.UseLogPath, options.Disk);
             var time = history.Continue(clock);
             var health = new DiskWriteHealth(options.WriteFaultChanged, time);
-            var found = await files.ScanAsync(keepVariants: history.Ending != UseLogEnding.Unknown, cancellationToken);
+            bool areFilesSure = history.Ending != UseLogEnding.Unknown;
+            segments = SegmentSet.Open(files.SegmentsPath, options.Disk, out var inSegments);
+            var inFiles = await files.ScanAsync(keepVariants: areFilesSure, cancellationToken);
+            var found = new SegmentRestart(segments, files, options.PackedBytesMax).Merge(inSegments, inFiles, areFilesSure);
 
             var uses = UseLog.Open(
                 files.UseLogPath, history, options.Disk, time,
@@ -84,15 +122,17 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
             RestoredUses.Put(index, found, history, options.UseGranularity, time.GetUtcNow());
             // On a full disk the old log goes on: a restart is no reason to refuse reads.
             _ = uses.TryRewrite(index);
-            return new DiskBlobStore(options, time, files, index, uses, health);
+            return new DiskBlobStore(options, time, files, segments, index, uses, health);
         }
         catch (IOException failed)
         {
+            segments?.Dispose();
             files.Dispose();
             throw new StorageDirectoryException($"The data directory {files.Root} cannot be read: {failed.Message}", failed);
         }
         catch
         {
+            segments?.Dispose();
             files.Dispose();
             throw;
         }
@@ -122,7 +162,22 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (digest.IsEmpty || TryPromise(digest)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
 
-        return ValueTask.FromResult<IBlobWriter>(new DiskBlobWriter(this, digest).Begin());
+        return ValueTask.FromResult<IBlobWriter>(IsLogged(digest.SizeBytes) && TryGather(digest.SizeBytes)
+            ? new LoggedBlobWriter(this, digest).Begin()
+            : new DiskBlobWriter(this, digest).Begin());
+    }
+
+    public ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return new PackedBatch(this, blobs).WriteAsync(cancellationToken);
+    }
+
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        new BatchReader(this, digests, receiver).Read(cancellationToken);
+        return ValueTask.CompletedTask;
     }
 
     public ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken) =>
@@ -143,9 +198,14 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Commits.DrainAsync();
+        await Log.DrainAsync();
+        await _keeper.StopAsync();
+        await _survivors.DrainAsync();
         await _rewriting;
+        Segments.NoteDead();
         Uses.Close(Index);
         Uses.Dispose();
+        Segments.Dispose();
         Files.Dispose();
     }
 
@@ -194,11 +254,96 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         }
     }
 
-    /// <summary>Opens a blob that the index knows, its size checked; null is a miss.</summary>
-    internal SafeFileHandle? TryOpen(in Digest digest)
-    {
-        if (!TryPromise(digest)) return null;
+    /// <summary>Whether a blob goes to a segment first.</summary>
+    internal bool IsLogged(long sizeBytes) =>
+        sizeBytes <= _options.PackedBytesMax
+        || (sizeBytes <= _options.LoggedBytesMax && Segments.FilelessBytes < FilelessBytesMax);
 
+    /// <summary>Room in memory for an upload; <see cref="Gathered"/> gives it back.</summary>
+    internal bool TryGather(long bytes)
+    {
+        if (Interlocked.Add(ref _gatheredBytes, bytes) <= GatheredBytesMax) return true;
+
+        Gathered(bytes);
+        return false;
+    }
+
+    internal void Gathered(long bytes) => Interlocked.Add(ref _gatheredBytes, -bytes);
+
+    /// <summary>Promises a blob, and says where it is.</summary>
+    internal bool TryUse(in Digest digest, out StoredBlob blob)
+    {
+        if (!Index.TryUse(digest, _time.GetUtcNow(), out blob)) return false;
+        RememberUses();
+        return true;
+    }
+
+    /// <summary>The same for many; <see cref="RememberUses"/> is the caller's.</summary>
+    internal void UseMany(ReadOnlySpan<Digest> digests, Span<StoredBlob?> found) => Index.UseMany(digests, _time.GetUtcNow(), found);
+
+    /// <summary>Whether the blob is at this place still.</summary>
+    internal bool IsAt(in Digest digest, BlobPlace place) => Index.TryMove(digest, place, place);
+
+    /// <summary>
+    /// Finds a blob that the index knows and promises it: its bytes, when it is in a segment, else its file, the size checked. False is a miss.
+    /// </summary>
+    internal bool TryOpen(in Digest digest, out byte[]? data, out SafeFileHandle? file)
+    {
+        (data, file) = (null, null);
+        for (int lookups = 0; lookups < LookupsMax && TryUse(digest, out var blob); lookups++)
+        {
+            if (blob.Place.IsNone)
+            {
+                file = TryOpenFile(digest);
+                return file is not null;
+            }
+
+            data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);
+            if (TryRead(blob, data)) return true;
+            data = null;
+        }
+
+        return false;
+    }
+
+    /// <summary>Reads a blob from its place. False when it is not there any more; one that the disk does not give back is a miss from now on.</summary>
+    internal bool TryRead(in StoredBlob blob, Span<byte> data)
+    {
+        switch (ReadSegment(blob, data))
+        {
+            case SegmentRead.Whole:
+                return true;
+            case SegmentRead.Bad when IsAt(blob.Digest, blob.Place):
+                Quarantine(blob.Digest);
+                return false;
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>Makes a blob that waits in a segment for its file one. False when it is to stay there.</summary>
+    internal bool TryMakeFile(in Digest digest)
+    {
+        if (digest.SizeBytes <= _options.PackedBytesMax || !TryUse(digest, out var blob) || blob.Place.IsNone) return false;
+
+        return Segments.Find(blob.Place.Segment) is { } segment && _keeper.TryMakeFile(segment, new SegmentRecord(digest, blob.Place.Offset));
+    }
+
+    private SegmentRead ReadSegment(in StoredBlob blob, Span<byte> data)
+    {
+        try
+        {
+            return Segments.Read(blob.Digest, blob.Place, data);
+        }
+        catch (IOException refused)
+        {
+            // Too little memory or too many files are no fault of the blob, which others will read.
+            throw StorageErrors.FromErrno(refused.HResult, "reading a blob", Files.Root);
+        }
+    }
+
+    private SafeFileHandle? TryOpenFile(in Digest digest)
+    {
         var file = Files.TryOpen(digest);
         if (file is not null && RandomAccess.GetLength(file) == digest.SizeBytes) return file;
 
@@ -207,9 +352,10 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         return null;
     }
 
-    private DiskBlobReader? TryBegin(in Digest digest, long offset)
+    private ISynchronousBlobReader? TryBegin(in Digest digest, long offset)
     {
-        if (TryOpen(digest) is not { } file) return null;
+        if (!TryOpen(digest, out byte[]? data, out var file)) return null;
+        if (file is null) return new MemoryBlobReader(data.AsMemory((int)offset));
 
         var reader = new DiskBlobReader(this, file, digest, offset);
         bool canBegin = false;
@@ -228,7 +374,16 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal void Quarantine(in Digest digest)
     {
         // Not there any more may also mean evicted a moment ago.
-        if (Index.Remove(digest, Files.Quarantine)) Observer.Corrupted();
+        if (!Index.Remove(digest, Bury)) return;
+
+        Segments.NoteDead();
+        Observer.Corrupted();
+
+        void Bury(StoredBlob blob)
+        {
+            Files.Quarantine(blob);
+            if (!blob.Place.IsNone) Segments.Die(blob.Digest, blob.Place);
+        }
     }
 
     /// <summary>Refuses a blob that would not fit into an empty store.</summary>
@@ -249,15 +404,16 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>For what is only a convenience: no room is no failure.</summary>
     internal bool TryReserve(long bytes) => ReserveOrRefuse(bytes).Result == ReservationResult.Granted;
 
-    /// <summary>Gives a variant its name and spends its reservation; false if somebody was faster or the blob is gone.</summary>
-    internal bool TryPublishVariant(string tempName, in Digest digest)
+    /// <summary>Gives one more file of a blob its name and spends its reservation; false if somebody was faster or the blob is gone.</summary>
+    internal bool TryPublish(string tempName, in Digest digest, BlobFileKinds kind)
     {
+        bool isVariant = kind == BlobFileKinds.Data;
         lock (Index.Gate)
         {
-            if (Files.PublishTemp(tempName, digest, isVariant: true) != 0) return false;
-            if (Index.AddFile(digest, BlobFileKinds.Data, digest.SizeBytes)) return true;
+            if (Files.PublishTemp(tempName, digest, isVariant) != 0) return false;
+            if (Index.AddFile(digest, kind, digest.SizeBytes)) return true;
 
-            Files.Unpublish(digest, isVariant: true);
+            Files.Unpublish(digest, isVariant);
             return false;
         }
     }
@@ -266,6 +422,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         var hidden = new List<string>();
         long evictedBytes = 0;
+        bool hasDied = false;
         try
         {
             return Index.Reserve(bytes, _time.GetUtcNow(), Evict, DeleteHidden);
@@ -274,12 +431,16 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         {
             DeleteHidden();
             if (evictedBytes > 0) Observer.Evicted(evictedBytes);
+            if (hasDied) _keeper.WakeIfWorthIt();
         }
 
         void Evict(StoredBlob blob)
         {
             Files.Hide(blob, hidden);
             evictedBytes += blob.AccountedBytes;
+            if (blob.Place.IsNone) return;
+            Segments.Die(blob.Digest, blob.Place);
+            hasDied = true;
         }
 
         // Freeing the blocks of a large file takes a while, so it happens without the lock.
@@ -287,6 +448,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         {
             foreach (string name in hidden) Files.DeleteTemp(name);
             hidden.Clear();
+            Segments.NoteDead();
         }
     }
 
@@ -303,5 +465,18 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         if (sizeBytes < FlushAheadBytesMin) return false;
         await Task.Run(() => Commits.FlushFile(file));
         return true;
+    }
+
+    private SegmentLog NewLog(DiskBlobStoreOptions options) =>
+        new(Segments, Index, Uses, options.Disk, WriteHealth, Observer, _time, options.SegmentBytes) { PackedBytesMax = options.PackedBytesMax };
+
+    /// <summary>The last two that an earlier run did not fill are gone on with; others, which a run can leave that the disk failed, are not.</summary>
+    private void ContinueSegments()
+    {
+        var open = Segments.All.Where(segment => !segment.IsFull).OrderByDescending(segment => segment.Number).ToList();
+        if (open.Count > 0) Log.Continue(open[0]);
+        if (open.Count > 1) _survivors.Continue(open[1]);
+        foreach (var segment in open.Skip(2)) segment.Fill();
+        _keeper.Wake();
     }
 }

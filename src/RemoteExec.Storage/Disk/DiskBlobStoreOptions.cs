@@ -30,6 +30,18 @@ public sealed record DiskBlobStoreOptions
     [AllowNull]
     public IBlobStoreObserver Observer { get; init => field = new GuardedBlobStoreObserver(value); } = GuardedBlobStoreObserver.Nobody;
 
+    /// <summary>
+    /// Blobs up to this size are kept in segments, many in one file: below a page a file costs more than its bytes. Until somebody wants to
+    /// link one; then it is made a file too. Tests that look at files set this and <see cref="LoggedBytesMax"/> to 0.
+    /// </summary>
+    internal int PackedBytesMax { get; init; } = 4096;
+
+    /// <summary>Blobs up to this size are acknowledged from a segment, and become files of their own after that: to flush each takes longer than to write it twice.</summary>
+    internal int LoggedBytesMax { get; init; } = 256 << 10;
+
+    /// <summary>When the next segment is begun.</summary>
+    internal int SegmentBytes { get; init; } = 64 << 20;
+
     /// <summary>Replaced by tests that let it fail or count its flushes.</summary>
     internal IDisk Disk { get; init; } = new Disk();
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
@@ -15,6 +16,7 @@ internal sealed class FileImporter(DiskBlobStore store)
     {
         long sizeBytes = RegularFile(file).SizeBytes;
         if (sizeBytes == 0) return Digest.Empty(function);
+        if (store.IsLogged(sizeBytes)) return await LogAsync(function, file, (int)sizeBytes, cancellationToken);
 
         store.Reserve(sizeBytes);
         SafeFileHandle? copy = null;
@@ -38,6 +40,36 @@ internal sealed class FileImporter(DiskBlobStore store)
                 if (tempName is not null) store.Files.DeleteTemp(tempName);
                 store.Index.Release(sizeBytes);
             }
+        }
+    }
+
+    /// <summary>The same of a small one, which goes to a segment.</summary>
+    private async ValueTask<Digest> LogAsync(DigestFunction function, SafeFileHandle file, int sizeBytes, CancellationToken cancellationToken)
+    {
+        int headBytes = SegmentFormat.HeadBytes(function);
+        byte[] record = ArrayPool<byte>.Shared.Rent(headBytes + sizeBytes);
+        bool holdsRoom = false;
+        try
+        {
+            Read(file, record.AsSpan(headBytes, sizeBytes));
+            var digest = Digest.Of(function, record.AsSpan(headBytes, sizeBytes));
+            if (store.TryPromise(digest)) return digest;
+
+            store.Reserve(sizeBytes);
+            holdsRoom = true;
+            SegmentFormat.Seal(record, digest);
+            cancellationToken.ThrowIfCancellationRequested();
+            var pending = new PendingRecords([digest], record.AsMemory(0, headBytes + sizeBytes));
+            await store.Log.AppendAsync(pending, mayBlock: false);
+            if (pending.Results[0] == AddResult.NotAdded) throw pending.FailureOf(0) ?? new UnreachableException("a record without an outcome");
+
+            holdsRoom = false;
+            return digest;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(record);
+            if (holdsRoom) store.Index.Release(sizeBytes);
         }
     }
 
@@ -92,6 +124,25 @@ internal sealed class FileImporter(DiskBlobStore store)
         return facts;
     }
 
+    private void Read(SafeFileHandle file, Span<byte> data)
+    {
+        try
+        {
+            for (int offset = 0; offset < data.Length;)
+            {
+                int read = RandomAccess.Read(file, data[offset..], offset);
+                if (read == 0) throw Shrank();
+                offset += read;
+            }
+        }
+        catch (IOException failed)
+        {
+            throw StorageErrors.FromErrno(failed.HResult, "importing a file", store.Files.Root);
+        }
+    }
+
+    private static RpcException Shrank() => StorageErrors.Create(StatusCode.Aborted, "the file shrank while it was being read");
+
     private Digest Hash(DigestFunction function, SafeFileHandle file, long sizeBytes, SafeFileHandle? copy, CancellationToken cancellationToken)
     {
         using var lent = MemoryPool<byte>.Shared.Rent((int)Math.Min(PieceBytes, sizeBytes));
@@ -105,7 +156,7 @@ internal sealed class FileImporter(DiskBlobStore store)
                 cancellationToken.ThrowIfCancellationRequested();
                 int wanted = (int)Math.Min(piece.Length, sizeBytes - offset);
                 int read = RandomAccess.Read(file, piece[..wanted], offset);
-                if (read == 0) throw StorageErrors.Create(StatusCode.Aborted, "the file shrank while it was being read");
+                if (read == 0) throw Shrank();
 
                 hasher.Append(piece[..read]);
                 if (copy is not null) RandomAccess.Write(copy, piece[..read], offset);

@@ -56,7 +56,7 @@ internal sealed class FileLinker(DiskBlobStore store)
         if (link.IsCopy) return TryCopy(link, directory, name);
 
         int errno = 0;
-        if (link.Executable || TryEnsureVariant(link.Digest))
+        if (TryEnsureFile(link.Digest, link.Executable ? BlobFileKinds.Executable : BlobFileKinds.Data))
         {
             errno = store.Files.LinkTo(link.Digest, link.Executable, directory, name);
             if (errno == 0) return true;
@@ -80,42 +80,51 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     private bool TryCopy(in BlobLink link, SafeFileHandle directory, string name)
     {
-        using var from = store.TryOpen(link.Digest);
-        if (from is null) return false;
+        if (!store.TryOpen(link.Digest, out byte[]? data, out var from)) return false;
 
-        using var to = CreateFile(directory, name, link.Executable);
-        if (TryCopy(from, to, link.Digest.SizeBytes)) return true;
+        using (from)
+        {
+            using var to = CreateFile(directory, name, link.Executable);
+            if (TryFill(to, data, from, link.Digest.SizeBytes)) return true;
+        }
 
         store.Quarantine(link.Digest);
         _ = Posix.Unlink(directory, name); // a second try makes it anew
         return false;
     }
 
-    /// <summary>The same bytes without the executable bit, which belongs to the inode. False when there is no room for it.</summary>
-    private bool TryEnsureVariant(in Digest digest)
+    /// <summary>
+    /// A file of the blob to link: what is in a segment has none yet, and the executable bit belongs to the inode, so there may be two. False
+    /// when there is no room for it.
+    /// </summary>
+    private bool TryEnsureFile(in Digest digest, BlobFileKinds kind)
     {
-        if (store.Index.FilesOf(digest).HasFlag(BlobFileKinds.Data)) return true;
+        if (store.Index.FilesOf(digest).HasFlag(kind)) return true;
+        // It is to be a file anyway: now rather than soon, and not twice.
+        if (kind == BlobFileKinds.Executable && store.TryMakeFile(digest)) return true;
         if (!store.TryReserve(digest.SizeBytes)) return false;
 
         bool isSpent = false;
         string? tempName = null;
         try
         {
-            using var from = store.TryOpen(digest);
-            if (from is null) return true; // the link will find nothing, and that is the answer
+            if (!store.TryOpen(digest, out byte[]? data, out var from)) return true; // the link will find nothing, and that is the answer
 
-            using var to = store.Files.CreateTemp(out tempName);
-            if (!TryCopy(from, to, digest.SizeBytes))
+            using (from)
             {
-                store.Quarantine(digest);
-                return true; // nor will it find one now
+                using var to = store.Files.CreateTemp(out tempName);
+                if (!TryFill(to, data, from, digest.SizeBytes))
+                {
+                    store.Quarantine(digest);
+                    return true; // nor will it find one now
+                }
+
+                int errno = Posix.ChangeMode(to, kind == BlobFileKinds.Data ? BlobFiles.DataMode : BlobFiles.ExecutableMode);
+                if (errno != 0) throw StorageErrors.FromErrno(errno, "protecting a blob", store.Files.Root);
             }
 
-            int errno = Posix.ChangeMode(to, BlobFiles.DataMode);
-            if (errno != 0) throw StorageErrors.FromErrno(errno, "protecting a blob", store.Files.Root);
-
-            // Not flushed: a restart that is not sure of the disk drops variants.
-            isSpent = store.TryPublishVariant(tempName, digest);
+            // Not flushed: a restart that is not sure of the disk drops it.
+            isSpent = store.TryPublish(tempName, digest, kind);
             if (isSpent) tempName = null;
             return true;
         }
@@ -136,7 +145,22 @@ internal sealed class FileLinker(DiskBlobStore store)
         throw StorageErrors.FromErrno(errno, $"creating {name}", store.Files.Root);
     }
 
-    /// <summary>False when the disk does not give the blob back.</summary>
+    /// <summary>From memory or from a file; false when the disk does not give the blob back.</summary>
+    private bool TryFill(SafeFileHandle to, byte[]? data, SafeFileHandle? from, long sizeBytes)
+    {
+        if (from is not null) return TryCopy(from, to, sizeBytes);
+
+        try
+        {
+            RandomAccess.Write(to, data, 0);
+            return true;
+        }
+        catch (IOException failed)
+        {
+            throw StorageErrors.FromErrno(failed.HResult, "copying a blob", store.Files.Root);
+        }
+    }
+
     private bool TryCopy(SafeFileHandle from, SafeFileHandle to, long sizeBytes)
     {
         if (Posix.Clone(from, to) == 0) return true;

@@ -9,7 +9,8 @@ namespace RemoteExec.Storage;
 /// <remarks>
 /// A lone upload starts at once, there is no timer; what arrives while a batch is being flushed forms the next one. So
 /// every acknowledged upload is covered by flushes that began after its own bytes were written.
-/// Only this class gives blobs their names, one batch after the other.
+/// Only this class gives new blobs their names, one batch after the other; what is in a segment gets its files from <see cref="SegmentKeeper"/> and
+/// <see cref="FileLinker"/>.
 /// </remarks>
 internal sealed class GroupCommit(
     BlobFiles files, BlobIndex index, UseLog uses, IDisk disk, DiskWriteHealth health, IBlobStoreObserver observer, TimeProvider time)
@@ -203,8 +204,18 @@ internal sealed class GroupCommit(
     {
         var now = time.GetUtcNow();
         named.RemoveAll(commit => !ServingLoop.Serve(
-            () => index.Add(commit.Digest, default, BlobFileKinds.Executable, commit.Digest.SizeBytes, now),
+            () => Add(commit.Digest, now),
             failure => TakeBack(commit, batch, failure)));
+    }
+
+    private void Add(in Digest digest, DateTimeOffset now)
+    {
+        lock (index.Gate)
+        {
+            // Somebody else's upload is in a segment since a moment: then this is a file of it.
+            if (index.AddFile(digest, BlobFileKinds.Executable, digest.SizeBytes)) index.Touch(digest, now);
+            else index.Add(digest, default, BlobFileKinds.Executable, digest.SizeBytes, now);
+        }
     }
 
     /// <summary>A blob that got its name and cannot keep it: its upload fails, and so do those that counted on it.</summary>

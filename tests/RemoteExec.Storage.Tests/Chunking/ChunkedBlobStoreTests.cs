@@ -292,6 +292,6 @@ public sealed class ChunkedBlobStoreTests : DiskFixture
         Assert.That(File.ReadAllBytes(Scratch.Sub("b")), Is.EqualTo(small));
         Assert.That(File.ReadAllBytes(Scratch.Sub("d")), Is.EqualTo(data));
         Assert.That(File.Exists(Scratch.Sub("c")), Is.False);
-        AssertConsistent(disk);
+        await AssertConsistentAsync(disk);
     }
 }

@@ -19,6 +19,9 @@ internal class OwnedBlobStore(IBlobStore inner, StoreOwner owner) : IBlobStore
         return writer is IResumableBlobWriter resumable ? new ResumableWriter(this, resumable) : new Writer(this, writer);
     }
 
+    public ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken) =>
+        OwnAsync(() => inner.WriteManyAsync(blobs, cancellationToken));
+
     protected async ValueTask<T> OwnAsync<T>(Func<ValueTask<T>> use)
     {
         try

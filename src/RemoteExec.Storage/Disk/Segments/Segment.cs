@@ -1,0 +1,190 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace RemoteExec.Storage;
+
+/// <summary>One segment's file, and how much of it still counts.</summary>
+/// <remarks>
+/// A record lives from its append until its blob is evicted, put elsewhere, or safe in a file of its own. The dead are noted in a file beside
+/// (<c>N.dead</c>, offsets of four bytes), unflushed: what a loss of power takes of it brings a blob back that was evicted, which harms nobody.
+/// One thread appends; what is told about records may come from any.
+/// </remarks>
+internal sealed class Segment(int number, SafeFileHandle file, string deadPath, int end) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly List<int> _unnoted = []; // dead, and not in the file yet
+    private readonly Queue<SegmentRecord> _fileless = new();
+    private readonly List<SegmentRecord> _moved = [];
+    private long _livingBytes;
+    private long _livingDataBytes;
+    private bool _isGone;
+    private volatile bool _isFull;
+
+    public int Number => number;
+
+    public SafeFileHandle File => file;
+
+    /// <summary>Behind the last record: where the next goes.</summary>
+    public int End { get; private set; } = end;
+
+    /// <summary>The records of an open segment, for its footer.</summary>
+    public List<SegmentRecord> Records { get; private set; } = [];
+
+    /// <summary>Nothing is appended any more.</summary>
+    public bool IsFull => _isFull;
+
+    /// <summary>Of its bytes, what would have to be copied to do without it.</summary>
+    public long LivingBytes
+    {
+        get { lock (_gate) return _livingBytes; }
+    }
+
+    /// <summary>The sizes of the blobs that are here and nowhere else.</summary>
+    public long LivingDataBytes
+    {
+        get { lock (_gate) return _livingDataBytes; }
+    }
+
+    /// <summary>Less than half of it counts, or nothing at all.</summary>
+    public bool IsSparse
+    {
+        get
+        {
+            lock (_gate) return _isFull && _fileless.Count == 0 && _moved.Count == 0 && _livingBytes * 2 < End - SegmentFormat.HeaderBytes;
+        }
+    }
+
+    /// <summary>Its records that are files now could go, if only these were flushed.</summary>
+    public bool WantsFlush
+    {
+        get
+        {
+            lock (_gate) return _isFull && _fileless.Count == 0 && _moved.Count > 0;
+        }
+    }
+
+    /// <summary>Counts records that were written behind the others.</summary>
+    public void Append(ReadOnlySpan<SegmentRecord> records)
+    {
+        Records.AddRange(records);
+        End = records[^1].End;
+        lock (_gate)
+        {
+            foreach (var record in records) Live(record);
+        }
+    }
+
+    /// <summary>Counts a record that a restart found.</summary>
+    public void Restore(in SegmentRecord record)
+    {
+        lock (_gate) Live(record);
+    }
+
+    /// <summary>So much was found, by a run that goes on appending.</summary>
+    public void Continue(List<SegmentRecord> records) => Records = records;
+
+    public void Fill()
+    {
+        Records = [];
+        _isFull = true;
+    }
+
+    /// <summary>The blob is evicted, or elsewhere for good.</summary>
+    public void Die(in SegmentRecord record)
+    {
+        lock (_gate)
+        {
+            _livingBytes -= record.LengthBytes;
+            _livingDataBytes -= record.Digest.SizeBytes;
+            _unnoted.Add(record.Offset);
+        }
+    }
+
+    /// <summary>The blob is to get a file of its own.</summary>
+    public void WantFile(in SegmentRecord record)
+    {
+        lock (_gate) _fileless.Enqueue(record);
+    }
+
+    public bool TryTakeFileless(out SegmentRecord record)
+    {
+        lock (_gate) return _fileless.TryDequeue(out record);
+    }
+
+    /// <summary>The blob is a file now, which is not flushed yet: until then the record stands in for it.</summary>
+    public void Move(in SegmentRecord record)
+    {
+        lock (_gate)
+        {
+            _moved.Add(record);
+            _livingDataBytes -= record.Digest.SizeBytes;
+        }
+    }
+
+    public int MovedCount
+    {
+        get { lock (_gate) return _moved.Count; }
+    }
+
+    /// <summary>The first <paramref name="count"/> that moved are flushed.</summary>
+    public void ForgetMoved(int count)
+    {
+        lock (_gate)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                _livingBytes -= _moved[i].LengthBytes;
+                _unnoted.Add(_moved[i].Offset);
+            }
+
+            _moved.RemoveRange(0, count);
+        }
+    }
+
+    /// <summary>Notes the dead in the file beside. A disk that does not take them gets them with the next.</summary>
+    public void NoteDead()
+    {
+        lock (_gate)
+        {
+            if (_unnoted.Count == 0 || _isGone) return;
+
+            try
+            {
+                // Opened each time: a store has many segments, and its descriptors are for others.
+                using var dead = System.IO.File.OpenHandle(deadPath, FileMode.OpenOrCreate, FileAccess.Write);
+                RandomAccess.Write(dead, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_unnoted)), RandomAccess.GetLength(dead) & ~3L);
+                _unnoted.Clear();
+            }
+            catch (IOException)
+            {
+                // A restart without them finds blobs that were evicted, and evicts them again.
+            }
+        }
+    }
+
+    /// <summary>The offsets that earlier runs noted.</summary>
+    public static HashSet<int> ReadDead(string deadPath)
+    {
+        if (!System.IO.File.Exists(deadPath)) return [];
+
+        byte[] bytes = System.IO.File.ReadAllBytes(deadPath);
+        return [.. MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, bytes.Length & ~3))]; // the last may be torn
+    }
+
+    /// <summary>Takes its files away; who reads from it at this moment does so to the end.</summary>
+    public void Delete(string path)
+    {
+        lock (_gate) _isGone = true; // nobody makes the file beside anew
+        System.IO.File.Delete(path);
+        System.IO.File.Delete(deadPath);
+        file.Dispose();
+    }
+
+    public void Dispose() => file.Dispose();
+
+    private void Live(in SegmentRecord record)
+    {
+        _livingBytes += record.LengthBytes;
+        _livingDataBytes += record.Digest.SizeBytes;
+    }
+}

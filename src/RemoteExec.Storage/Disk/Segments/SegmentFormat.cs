@@ -1,0 +1,140 @@
+using System.Buffers.Binary;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// The bytes of a segment: many small blobs in one file, each whole or not there after a crash.
+/// <code>
+/// segment:  header | record* | footer, once it is full: so that a restart need not read the records
+/// header    "rexecseg" (8) | version (4) | number (4)
+/// record    "rec1" (4) | CRC-32C of all that follows (4) | data bytes (4) | function (1) | zeros (3) | hash | data
+/// footer    "idx1" (4) | CRC-32C of all that follows (4) | entry bytes (4) | zeros (4) | entry*
+/// entry     offset (4) | data bytes (4) | function (1) | hash
+/// end       "rexecend" (8) | offset of the footer (4) | CRC-32C of these twelve (4)       all little-endian
+/// </code>
+/// </summary>
+internal static class SegmentFormat
+{
+    public const int HeaderBytes = 16;
+    public const int TrailerBytes = 16;
+
+    /// <summary>More than any record has: how much a restart keeps in memory of a segment that has no footer.</summary>
+    public const int RecordBytesMax = 4 << 20;
+
+    private const int PrefixBytes = 16;
+    private const int EntryPrefixBytes = 9;
+    private const uint Version = 1;
+
+    public static ReadOnlySpan<byte> RecordMark => "rec1"u8;
+
+    private static ReadOnlySpan<byte> HeaderMark => "rexecseg"u8;
+
+    private static ReadOnlySpan<byte> FooterMark => "idx1"u8;
+
+    private static ReadOnlySpan<byte> TrailerMark => "rexecend"u8;
+
+    public static int HeadBytes(DigestFunction function) => PrefixBytes + function.HashBytes();
+
+    public static int RecordBytes(in Digest digest) => checked(HeadBytes(digest.Function) + (int)digest.SizeBytes);
+
+    public static byte[] Header(int number)
+    {
+        var header = new byte[HeaderBytes];
+        HeaderMark.CopyTo(header);
+        BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(8), Version);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(12), number);
+        return header;
+    }
+
+    /// <summary>Completes a record whose data is in its place behind the head.</summary>
+    public static void Seal(Span<byte> record, in Digest digest)
+    {
+        RecordMark.CopyTo(record);
+        BinaryPrimitives.WriteInt32LittleEndian(record[8..], (int)digest.SizeBytes);
+        record[12] = (byte)digest.Function;
+        record[13..PrefixBytes].Clear();
+        digest.CopyHashTo(record[PrefixBytes..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(record[4..], Crc32C.Of(record[8..RecordBytes(digest)]));
+    }
+
+    /// <summary>Whether these bytes are the whole record of this blob, as it was written.</summary>
+    public static bool IsRecordOf(ReadOnlySpan<byte> record, in Digest digest) =>
+        TryReadHead(record, out var found) && found == digest && IsWhole(record, digest);
+
+    /// <summary>Reads the head of a record; its data may not have come yet, and its checksum was not looked at.</summary>
+    public static bool TryReadHead(ReadOnlySpan<byte> bytes, out Digest digest)
+    {
+        digest = default;
+        if (bytes.Length < PrefixBytes || !bytes.StartsWith(RecordMark)) return false;
+
+        int sizeBytes = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
+        if (sizeBytes is <= 0 or > RecordBytesMax || !DigestFunctions.TryFromNumber(bytes[12], out var function)) return false;
+        if (bytes.Length < HeadBytes(function) || HeadBytes(function) + sizeBytes > RecordBytesMax) return false;
+
+        digest = Digest.FromHash(function, bytes[PrefixBytes..HeadBytes(function)], sizeBytes);
+        return true;
+    }
+
+    public static bool IsWhole(ReadOnlySpan<byte> record, in Digest digest) =>
+        record.Length >= RecordBytes(digest)
+        && BinaryPrimitives.ReadUInt32LittleEndian(record[4..]) == Crc32C.Of(record[8..RecordBytes(digest)]);
+
+    /// <summary>What ends a full segment, footer and end together.</summary>
+    public static byte[] Footer(IReadOnlyCollection<SegmentRecord> records, int offset)
+    {
+        int entryBytes = records.Sum(record => EntryPrefixBytes + record.Digest.HashBytes);
+        var footer = new byte[PrefixBytes + entryBytes + TrailerBytes];
+        FooterMark.CopyTo(footer);
+        BinaryPrimitives.WriteInt32LittleEndian(footer.AsSpan(8), entryBytes);
+        var rest = footer.AsSpan(PrefixBytes);
+        foreach (var record in records)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(rest, record.Offset);
+            BinaryPrimitives.WriteInt32LittleEndian(rest[4..], (int)record.Digest.SizeBytes);
+            rest[8] = (byte)record.Digest.Function;
+            record.Digest.CopyHashTo(rest[EntryPrefixBytes..]);
+            rest = rest[(EntryPrefixBytes + record.Digest.HashBytes)..];
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(footer.AsSpan(4), Crc32C.Of(footer.AsSpan(8, PrefixBytes - 8 + entryBytes)));
+        TrailerMark.CopyTo(rest);
+        BinaryPrimitives.WriteInt32LittleEndian(rest[8..], offset);
+        BinaryPrimitives.WriteUInt32LittleEndian(rest[12..], Crc32C.Of(rest[..12]));
+        return footer;
+    }
+
+    /// <summary>Where the footer begins, by the last bytes of a segment; false when it has none.</summary>
+    public static bool TryReadTrailer(ReadOnlySpan<byte> trailer, out int footerOffset)
+    {
+        footerOffset = 0;
+        if (trailer.Length != TrailerBytes || !trailer.StartsWith(TrailerMark)) return false;
+
+        footerOffset = BinaryPrimitives.ReadInt32LittleEndian(trailer[8..]);
+        return footerOffset >= HeaderBytes && BinaryPrimitives.ReadUInt32LittleEndian(trailer[12..]) == Crc32C.Of(trailer[..12]);
+    }
+
+    /// <summary>The records that a footer lists; null when it is not what was written.</summary>
+    public static List<SegmentRecord>? TryReadFooter(ReadOnlySpan<byte> footer)
+    {
+        if (footer.Length < PrefixBytes || !footer.StartsWith(FooterMark)) return null;
+        if (BinaryPrimitives.ReadInt32LittleEndian(footer[8..]) != footer.Length - PrefixBytes) return null;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(footer[4..]) != Crc32C.Of(footer[8..])) return null;
+
+        var records = new List<SegmentRecord>(footer.Length / (EntryPrefixBytes + 32));
+        for (var rest = footer[PrefixBytes..]; rest.Length > 0;)
+        {
+            if (rest.Length < EntryPrefixBytes || !DigestFunctions.TryFromNumber(rest[8], out var function)) return null;
+            int entryBytes = EntryPrefixBytes + function.HashBytes();
+            if (rest.Length < entryBytes) return null;
+
+            int offset = BinaryPrimitives.ReadInt32LittleEndian(rest);
+            int sizeBytes = BinaryPrimitives.ReadInt32LittleEndian(rest[4..]);
+            if (offset < HeaderBytes || sizeBytes <= 0) return null;
+            records.Add(new SegmentRecord(Digest.FromHash(function, rest[EntryPrefixBytes..entryBytes], sizeBytes), offset));
+            rest = rest[entryBytes..];
+        }
+
+        return records;
+    }
+}

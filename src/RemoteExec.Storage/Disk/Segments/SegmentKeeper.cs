@@ -1,0 +1,235 @@
+using System.Buffers;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// What becomes of full segments, behind everybody's back: records of larger blobs become files, one flush covers them all, what still counts of
+/// a sparse segment is copied to another one, and a segment in which nothing counts goes.
+/// </summary>
+/// <remarks>
+/// Survivors have a log of their own. Among new records, most of which soon are files, they would have to be copied again and again.
+/// One pass at a time; it begins when there may be something to do, and ends when there is nothing.
+/// </remarks>
+internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, SegmentLog survivors)
+{
+    // So many at once, and not more: they share their lock of the index, and the disk, with those who wait.
+    private const int CopiedRecordsMax = 64;
+    private const int CopiedBytesMax = 512 << 10;
+
+    private readonly Lock _gate = new();
+    private Task _pass = Task.CompletedTask;
+    private bool _isRunning;
+    private bool _isWanted;
+    private bool _isStopping;
+    private volatile bool _isSuspect;
+
+    /// <summary>The disk has failed a flush.</summary>
+    public bool IsSuspect => _isSuspect;
+
+    /// <summary>Looks for work, unless somebody is at it, who then looks again.</summary>
+    public void Wake()
+    {
+        lock (_gate)
+        {
+            _isWanted = true;
+            if (_isRunning || _isStopping) return;
+            _isRunning = true;
+            _pass = Task.Run(RunAsync);
+        }
+    }
+
+    /// <summary>The same, if there is something to do.</summary>
+    public void WakeIfWorthIt()
+    {
+        if (segments.All.Any(segment => segment.IsSparse)) Wake();
+    }
+
+    /// <summary>Waits for the end of what is under way; for tests, which want to see what becomes of it.</summary>
+    public async Task IdleAsync()
+    {
+        while (true)
+        {
+            Task pass;
+            lock (_gate) pass = _pass;
+            await pass;
+            lock (_gate)
+            {
+                if (_pass == pass) return;
+            }
+        }
+    }
+
+    /// <summary>Ends. What is a file is flushed, so that the next run may trust it.</summary>
+    public async Task StopAsync()
+    {
+        lock (_gate) _isStopping = true;
+        await _pass;
+        ServingLoop.Serve(FlushMoved, static _ => { }); // the records stay
+    }
+
+    /// <summary>Makes a record's blob a file, if it still is where the record says. False when it could not be made now.</summary>
+    public bool TryMakeFile(Segment segment, in SegmentRecord record)
+    {
+        var place = new BlobPlace(segment.Number, record.Offset);
+        if (!store.IsAt(record.Digest, place)) return true;
+
+        int sizeBytes = (int)record.Digest.SizeBytes;
+        byte[] lent = ArrayPool<byte>.Shared.Rent(sizeBytes);
+        string? tempName = null;
+        try
+        {
+            switch (segments.Read(record.Digest, place, lent.AsSpan(0, sizeBytes)))
+            {
+                case SegmentRead.Gone: return true;
+                case SegmentRead.Bad:
+                    store.Quarantine(record.Digest);
+                    return true;
+            }
+
+            using (var file = store.Files.CreateTemp(out tempName))
+            {
+                RandomAccess.Write(file, lent.AsSpan(0, sizeBytes), 0);
+                store.Protect(file);
+            }
+
+            if (!TryMove(segment, record, place, tempName, out bool isNamed)) return false;
+            if (isNamed) tempName = null;
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(lent);
+            if (tempName is not null) store.Files.DeleteTemp(tempName);
+        }
+    }
+
+    private bool TryMove(Segment segment, in SegmentRecord record, BlobPlace place, string tempName, out bool isNamed)
+    {
+        isNamed = false;
+        lock (store.Index.Gate)
+        {
+            if (!store.IsAt(record.Digest, place)) return true;
+
+            // It may have one already: somebody wanted to link it.
+            bool hasFile = store.Index.FilesOf(record.Digest).HasFlag(BlobFileKinds.Executable);
+            if (!hasFile)
+            {
+                if (store.Files.PublishTemp(tempName, record.Digest) != 0) return false;
+                isNamed = true;
+                // Nothing is reserved: what the record took is the file's in the next line.
+                store.Index.AddFile(record.Digest, BlobFileKinds.Executable, reservedBytes: 0);
+            }
+
+            store.Index.TryMove(record.Digest, place, default);
+            segment.Move(record);
+            return true;
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                _isRunning = _isWanted && !_isStopping;
+                if (!_isRunning) return;
+                _isWanted = false;
+            }
+
+            foreach (var segment in segments.All.OrderBy(segment => segment.Number))
+                await ServingLoop.ServeAsync(() => KeepAsync(segment), static _ => { }); // a full disk: it stays as it is, and the next pass tries again
+        }
+    }
+
+    private async ValueTask KeepAsync(Segment segment)
+    {
+        while (!_isStopping && segments.TryTakeFileless(segment, out var record))
+            ServingLoop.Serve(() => TryMakeFile(segment, record), static _ => { }); // it lives on in the segment, and is copied with it
+
+        if (_isStopping) return;
+        if (segment.WantsFlush) FlushMoved();
+        if (!segment.IsSparse) return;
+
+        await CopyLivingAsync(segment);
+        if (segment.LivingBytes == 0) segments.Delete(segment);
+    }
+
+    /// <summary>One flush for all that has become a file so far.</summary>
+    private void FlushMoved()
+    {
+        var moved = segments.All.Select(segment => (Segment: segment, Count: segment.MovedCount)).Where(segment => segment.Count > 0).ToList();
+        if (moved.Count == 0 || _isSuspect) return;
+
+        int errno = store.Disk.FlushFileSystem(segments.Directory);
+        if (errno != 0)
+        {
+            // The records stay, whatever became of the files.
+            _isSuspect = true;
+            throw store.WriteHealth.Failed(StorageErrors.FromErrno(errno, "flushing files", segments.Path));
+        }
+
+        foreach (var (segment, count) in moved)
+        {
+            segment.ForgetMoved(count);
+            segment.NoteDead();
+        }
+    }
+
+    private async ValueTask CopyLivingAsync(Segment segment)
+    {
+        if (segment.LivingBytes == 0) return;
+
+        var living = new Queue<SegmentRecord>(SegmentScan.Read(segment.File, store.Disk).Records);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(CopiedBytesMax);
+        try
+        {
+            while (living.Count > 0 && !_isStopping)
+            {
+                var (digests, places, bytes) = Gather(segment, living, ref buffer);
+                if (digests.Count == 0) continue;
+
+                var records = new PendingRecords(digests, buffer.AsMemory(0, bytes), places);
+                await survivors.AppendAsync(records, mayBlock: true);
+                if (records.FailureOf(0) is { } failure) throw failure;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            segments.NoteDead();
+        }
+    }
+
+    /// <summary>The next few that still count, one behind the other.</summary>
+    private (List<Digest> Digests, List<BlobPlace> Places, int Bytes) Gather(Segment segment, Queue<SegmentRecord> living, ref byte[] buffer)
+    {
+        var digests = new List<Digest>();
+        var places = new List<BlobPlace>();
+        int bytes = 0;
+        while (digests.Count < CopiedRecordsMax && living.TryPeek(out var record) && (bytes == 0 || bytes + record.LengthBytes <= buffer.Length))
+        {
+            living.Dequeue();
+            var place = new BlobPlace(segment.Number, record.Offset);
+            if (!store.IsAt(record.Digest, place)) continue;
+            if (record.LengthBytes > buffer.Length)
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = ArrayPool<byte>.Shared.Rent(record.LengthBytes);
+            }
+
+            if (segments.ReadRecord(record.Digest, place, buffer.AsSpan(bytes, record.LengthBytes)) != SegmentRead.Whole)
+            {
+                store.Quarantine(record.Digest);
+                continue;
+            }
+
+            digests.Add(record.Digest);
+            places.Add(place);
+            bytes += record.LengthBytes;
+        }
+
+        return (digests, places, bytes);
+    }
+}

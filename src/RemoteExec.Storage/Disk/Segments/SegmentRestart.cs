@@ -1,0 +1,99 @@
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Puts together what a restart finds in segments and in files.</summary>
+internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int packedBytesMax)
+{
+    private readonly Dictionary<Digest, BlobPlace> _places = [];
+
+    /// <param name="found">Oldest first.</param>
+    /// <param name="areFilesSure">The machine did not go down under the last run: what was written is there, flushed or not.</param>
+    public List<StoredBlob> Merge(List<(Segment Segment, SegmentScan Scan)> found, List<StoredBlob> inFiles, bool areFilesSure)
+    {
+        _places.EnsureCapacity(found.Sum(segment => segment.Scan.Records.Count));
+        foreach (var (segment, scan) in found)
+        {
+            foreach (var record in scan.Records)
+            {
+                segment.Restore(record);
+                // Copied, and the run ended before the old one was noted as dead.
+                if (_places.TryGetValue(record.Digest, out var earlier)) segments.Die(record.Digest, earlier);
+                _places[record.Digest] = new BlobPlace(segment.Number, record.Offset);
+            }
+        }
+
+        var all = new List<StoredBlob>(inFiles.Count + _places.Count);
+        foreach (var file in inFiles)
+        {
+            if (Judge(file, areFilesSure) is { } blob) all.Add(blob);
+        }
+
+        foreach (var (digest, place) in _places)
+        {
+            all.Add(new StoredBlob(digest, place, BlobFileKinds.None));
+            if (digest.SizeBytes > packedBytesMax && segments.Find(place.Segment) is { } segment)
+                segments.WantFile(segment, new SegmentRecord(digest, place.Offset));
+        }
+
+        segments.NoteDead();
+        return all;
+    }
+
+    /// <summary>What a blob is that has files; null when it is none, or what is in its segment is all of it.</summary>
+    private StoredBlob? Judge(in StoredBlob file, bool areFilesSure)
+    {
+        if (!_places.TryGetValue(file.Digest, out var place))
+        {
+            // A file without the executable bit was made of something, which is gone.
+            if (file.Files.HasFlag(BlobFileKinds.Executable)) return file;
+            Unpublish(file);
+            return null;
+        }
+
+        var segment = segments.Find(place.Segment)!; // it was just read
+        if (!areFilesSure)
+        {
+            if (IsReadable(file.Digest, place))
+            {
+                // Made of the record, unflushed: whatever it is now, it can be made again.
+                Unpublish(file);
+                return null;
+            }
+
+            _places.Remove(file.Digest);
+            segments.Die(file.Digest, place);
+            if (file.Files.HasFlag(BlobFileKinds.Executable) && IsWhole(file.Digest)) return file;
+            Unpublish(file);
+            return null;
+        }
+
+        _places.Remove(file.Digest);
+        if (file.Digest.SizeBytes <= packedBytesMax || !file.Files.HasFlag(BlobFileKinds.Executable))
+        {
+            if (file.Digest.SizeBytes > packedBytesMax) segments.WantFile(segment, new SegmentRecord(file.Digest, place.Offset));
+            return file with { Place = place };
+        }
+
+        segment.Move(new SegmentRecord(file.Digest, place.Offset));
+        return file;
+    }
+
+    private void Unpublish(in StoredBlob file)
+    {
+        if (file.Files.HasFlag(BlobFileKinds.Executable)) files.Unpublish(file.Digest);
+        if (file.Files.HasFlag(BlobFileKinds.Data)) files.Unpublish(file.Digest, isVariant: true);
+    }
+
+    private bool IsReadable(in Digest digest, BlobPlace place) =>
+        segments.Read(digest, place, new byte[digest.SizeBytes]) == SegmentRead.Whole;
+
+    private bool IsWhole(in Digest digest)
+    {
+        using var file = files.TryOpen(digest);
+        if (file is null || RandomAccess.GetLength(file) != digest.SizeBytes) return false;
+
+        byte[] data = new byte[digest.SizeBytes];
+        return RandomAccess.Read(file, data, 0) == data.Length && Digest.Of(digest.Function, data) == digest;
+    }
+}

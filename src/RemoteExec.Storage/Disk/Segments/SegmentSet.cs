@@ -1,0 +1,213 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace RemoteExec.Storage;
+
+/// <summary>All segments of a store, by number: <c>segments/1</c>, <c>segments/2</c> …, and beside each its dead (<c>segments/1.dead</c>).</summary>
+internal sealed class SegmentSet : IDisposable
+{
+    // A record of what is kept here for good, and a page for the head.
+    private const int ScratchBytes = 8 << 10;
+
+    [ThreadStatic]
+    private static byte[]? _scratch;
+
+    private readonly ConcurrentDictionary<int, Segment> _segments = [];
+    private readonly Lock _gate = new();
+    private readonly HashSet<Segment> _withDead = [];
+    private readonly SafeFileHandle _directory;
+    private readonly IDisk _disk;
+    private int _last;
+    private long _filelessBytes;
+
+    private SegmentSet(string path, SafeFileHandle directory, IDisk disk) => (Path, _directory, _disk) = (path, directory, disk);
+
+    public string Path { get; }
+
+    public IEnumerable<Segment> All => _segments.Values;
+
+    /// <summary>The sizes of the blobs that are in segments and nowhere else.</summary>
+    public long LivingDataBytes => _segments.Values.Sum(segment => segment.LivingDataBytes);
+
+    /// <summary>So much waits for files of its own.</summary>
+    public long FilelessBytes => Interlocked.Read(ref _filelessBytes);
+
+    /// <summary>Says of any directory which file system it is on.</summary>
+    public SafeFileHandle Directory => _directory;
+
+    /// <summary>Finds the segments of earlier runs, with all their records that were not noted as dead, oldest first.</summary>
+    public static SegmentSet Open(string path, IDisk disk, out List<(Segment Segment, SegmentScan Scan)> found)
+    {
+        int errno = Posix.OpenDirectory(path, out var directory);
+        if (errno != 0) throw new FileSystemException($"opening {path}", errno);
+
+        var set = new SegmentSet(path, directory, disk);
+        try
+        {
+            int[] numbers = [.. NumbersIn(path).Order()];
+            var all = new (Segment, SegmentScan)[numbers.Length];
+            Parallel.For(0, numbers.Length, i => all[i] = set.Reopen(numbers[i]));
+            set._last = numbers.Length == 0 ? 0 : numbers[^1];
+            found = [.. all];
+            return set;
+        }
+        catch
+        {
+            set.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A fresh one, whose name is durable.</summary>
+    public Segment Create(Func<SafeFileHandle, int> flush)
+    {
+        // Two logs make them, and one that could not be made leaves a gap.
+        int number = Interlocked.Increment(ref _last);
+        string name = number.ToString(CultureInfo.InvariantCulture);
+        int errno = Posix.OpenAt(_directory, name, OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.Exclusive, Permissions.Octal0600, out var file);
+        if (errno != 0) throw new FileSystemException($"creating {PathOf(number)}", errno);
+
+        var segment = new Segment(number, file, DeadPathOf(number), SegmentFormat.HeaderBytes);
+        try
+        {
+            RandomAccess.Write(file, SegmentFormat.Header(number), 0);
+            errno = flush(_directory);
+            if (errno != 0) throw new FileSystemException($"flushing {Path}", errno);
+        }
+        catch
+        {
+            segment.Delete(PathOf(number));
+            throw;
+        }
+
+        _segments[number] = segment;
+        return segment;
+    }
+
+    public void Delete(Segment segment)
+    {
+        if (!_segments.TryRemove(segment.Number, out _)) return;
+
+        lock (_gate) _withDead.Remove(segment);
+        segment.Delete(PathOf(segment.Number));
+    }
+
+    /// <summary>Reads a whole blob, its checksum compared.</summary>
+    /// <param name="data">As long as the blob.</param>
+    public SegmentRead Read(in Digest digest, BlobPlace place, Span<byte> data)
+    {
+        int recordBytes = SegmentFormat.RecordBytes(digest);
+        byte[] lent = recordBytes <= ScratchBytes ? _scratch ??= new byte[ScratchBytes] : ArrayPool<byte>.Shared.Rent(recordBytes);
+        try
+        {
+            var record = lent.AsSpan(0, recordBytes);
+            var result = ReadRecord(digest, place, record);
+            if (result == SegmentRead.Whole) record[SegmentFormat.HeadBytes(digest.Function)..].CopyTo(data);
+            return result;
+        }
+        finally
+        {
+            if (lent != _scratch) ArrayPool<byte>.Shared.Return(lent);
+        }
+    }
+
+    /// <summary>The same with the head, as it lies on disk.</summary>
+    public SegmentRead ReadRecord(in Digest digest, BlobPlace place, Span<byte> record)
+    {
+        if (!_segments.TryGetValue(place.Segment, out var segment)) return SegmentRead.Gone;
+
+        try
+        {
+            for (int filled = 0; filled < record.Length;)
+            {
+                int read = _disk.Read(segment.File, record[filled..], place.Offset + filled);
+                if (read == 0) return SegmentRead.Bad;
+                filled += read;
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            return SegmentRead.Gone;
+        }
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
+        {
+            return SegmentRead.Bad;
+        }
+
+        return SegmentFormat.IsRecordOf(record, digest) ? SegmentRead.Whole : SegmentRead.Bad;
+    }
+
+    public Segment? Find(int number) => _segments.GetValueOrDefault(number);
+
+    /// <summary>The blob is not at its place any more. Takes note; <see cref="NoteDead"/> writes.</summary>
+    public void Die(in Digest digest, BlobPlace place)
+    {
+        if (Find(place.Segment) is not { } segment) return;
+
+        segment.Die(new SegmentRecord(digest, place.Offset));
+        lock (_gate) _withDead.Add(segment);
+    }
+
+    /// <summary>The blob is to get a file of its own.</summary>
+    public void WantFile(Segment segment, in SegmentRecord record)
+    {
+        segment.WantFile(record);
+        Interlocked.Add(ref _filelessBytes, record.LengthBytes);
+    }
+
+    public bool TryTakeFileless(Segment segment, out SegmentRecord record)
+    {
+        if (!segment.TryTakeFileless(out record)) return false;
+
+        Interlocked.Add(ref _filelessBytes, -record.LengthBytes);
+        return true;
+    }
+
+    public void NoteDead()
+    {
+        Segment[] segments;
+        lock (_gate)
+        {
+            if (_withDead.Count == 0) return;
+            segments = [.. _withDead];
+            _withDead.Clear();
+        }
+
+        foreach (var segment in segments) segment.NoteDead();
+    }
+
+    public void Dispose()
+    {
+        foreach (var segment in _segments.Values) segment.Dispose();
+        _directory.Dispose();
+    }
+
+    private static IEnumerable<int> NumbersIn(string path)
+    {
+        foreach (string file in System.IO.Directory.EnumerateFiles(path))
+        {
+            if (int.TryParse(System.IO.Path.GetFileName(file), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number > 0)
+                yield return number;
+        }
+    }
+
+    private (Segment Segment, SegmentScan Scan) Reopen(int number)
+    {
+        var file = File.OpenHandle(PathOf(number), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var scan = SegmentScan.Read(file, _disk);
+        var dead = Segment.ReadDead(DeadPathOf(number));
+        var segment = new Segment(number, file, DeadPathOf(number), scan.End);
+        // A place that was noted as dead is never written again, and where the last records do not come back it might be.
+        if (scan.IsFull || dead.Any(offset => offset >= scan.End)) segment.Fill();
+        _segments[number] = segment;
+        var living = scan with { Records = scan.Records.FindAll(record => !dead.Contains(record.Offset)) };
+        if (!segment.IsFull) segment.Continue(living.Records);
+        return (segment, living);
+    }
+
+    private string PathOf(int number) => System.IO.Path.Combine(Path, number.ToString(CultureInfo.InvariantCulture));
+
+    private string DeadPathOf(int number) => PathOf(number) + ".dead";
+}

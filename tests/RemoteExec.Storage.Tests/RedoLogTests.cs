@@ -1,0 +1,166 @@
+using Microsoft.Win32.SafeHandles;
+using NUnit.Framework;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage.Tests;
+
+/// <summary>Blobs that are acknowledged from a segment and become files afterwards.</summary>
+public sealed class RedoLogTests : DiskFixture
+{
+    private const int SmallSegment = 64 << 10;
+
+    [Test]
+    public async Task What_was_acknowledged_from_a_segment_becomes_a_file_and_counts_once()
+    {
+        await using var store = await OpenAsync();
+        byte[] data = Blobs.Of(1, 14_000);
+        var digest = await store.PutAsync(data);
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data), "wherever it is at the moment");
+
+        await store.Keeper.IdleAsync();
+
+        Assert.That(File.ReadAllBytes(FileOf(digest)), Is.EqualTo(data));
+        Assert.That((int)ModeOf(FileOf(digest)), Is.EqualTo(Convert.ToInt32("555", 8)));
+        Assert.That(Segments.Has(store, digest), Is.False);
+        Assert.That(store.Usage.UsedBytes, Is.EqualTo(14_000));
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
+    public async Task A_segment_goes_once_one_flush_has_covered_its_files()
+    {
+        var disk = new CountingDisk();
+        await using var store = await OpenAsync(segmentBytes: SmallSegment, disk: disk);
+        var digests = new List<Digest>();
+        for (int i = 0; i < 20; i++) digests.Add(await store.PutAsync(Blobs.Of(i, 14_000)));
+        await store.Keeper.IdleAsync();
+
+        Assert.That(Segments.NumbersIn(StoreDirectory), Has.Count.EqualTo(1), "the open one");
+        Assert.That(disk.FileSystemFlushes, Is.InRange(1, 5), "one for each full segment at most");
+        for (int i = 0; i < 20; i++) Assert.That(await store.GetAsync(digests[i]), Is.EqualTo(Blobs.Of(i, 14_000)));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
+    public async Task Without_that_flush_the_records_stay()
+    {
+        var disk = new CountingDisk { Fault = Errno.EIO };
+        await using var store = await OpenAsync(segmentBytes: SmallSegment, disk: disk);
+        for (int i = 0; i < 20; i++) await store.PutAsync(Blobs.Of(i, 14_000));
+        await store.Keeper.IdleAsync();
+
+        Assert.That(Segments.NumbersIn(StoreDirectory), Has.Count.EqualTo(5));
+        Assert.That(store.Usage.IsSuspect, Is.True);
+        await AssertConsistentAsync(store);
+    }
+
+    [TestCase("gone")]
+    [TestCase("cut short")]
+    [TestCase("zeros")]
+    public async Task A_file_that_a_loss_of_power_took_is_made_again_of_its_record(string damage)
+    {
+        byte[] data = Blobs.Of(1, 14_000);
+        var digest = Blobs.DigestOf(data);
+        // A disk that does not flush files in the end, as when the power fails.
+        await using (var store = await OpenAsync(disk: new CountingDisk { Fault = Errno.EIO }))
+        {
+            await store.PutAsync(data);
+            await store.Keeper.IdleAsync();
+        }
+
+        string file = FileOf(digest);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        if (damage == "gone") File.Delete(file);
+        else File.WriteAllBytes(file, new byte[damage == "zeros" ? data.Length : 0]);
+        File.Delete(Path.Combine(StoreDirectory, "uses"));
+
+        await using var again = await OpenAsync();
+        Assert.That(await again.GetAsync(digest), Is.EqualTo(data));
+        await again.Keeper.IdleAsync();
+        Assert.That(File.ReadAllBytes(FileOf(digest)), Is.EqualTo(data));
+        await AssertConsistentAsync(again);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Of_a_record_that_rots_the_file_counts_if_it_is_good(bool isFileGood)
+    {
+        byte[] data = Blobs.Of(1, 14_000);
+        var digest = Blobs.DigestOf(data);
+        await using (var store = await OpenAsync(segmentBytes: 14_000, disk: new CountingDisk { Fault = Errno.EIO }))
+        {
+            await store.PutAsync(data);
+            await store.PutAsync(Blobs.Of(2, 14_000));
+            await store.Keeper.IdleAsync();
+        }
+
+        using (var segment = new FileStream(Segments.PathOf(StoreDirectory, 1), FileMode.Open, FileAccess.ReadWrite))
+        {
+            segment.Position = 1000;
+            segment.Write(new byte[100]);
+        }
+
+        if (!isFileGood)
+        {
+            File.SetUnixFileMode(FileOf(digest), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.WriteAllBytes(FileOf(digest), new byte[data.Length]);
+        }
+
+        File.Delete(Path.Combine(StoreDirectory, "uses"));
+        await using var again = await OpenAsync(segmentBytes: 14_000);
+        Assert.That(await again.GetAsync(digest), isFileGood ? Is.EqualTo(data) : Is.Null);
+        await AssertConsistentAsync(again);
+    }
+
+    [Test]
+    public async Task A_link_that_is_wanted_before_the_file_is_there_makes_it()
+    {
+        await using var store = await OpenAsync();
+        var wanted = Enumerable.Range(0, 200).Select(i => Blobs.Of(i, 5000 + i)).ToList();
+        await store.WriteManyAsync([.. wanted.Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data))], default);
+
+        var links = wanted.Select((data, i) => new BlobLink(Blobs.DigestOf(data), Executable: i % 2 == 0, Scratch.Sub($"f{i}"))).ToList();
+        Assert.That(await store.LinkManyAsync(links, default), Is.Empty);
+
+        for (int i = 0; i < wanted.Count; i++) Assert.That(File.ReadAllBytes(links[i].Path), Is.EqualTo(wanted[i]));
+        await AssertConsistentAsync(store);
+        Assert.That(store.Usage.UsedBytes, Is.EqualTo(wanted.Select((data, i) => (long)data.Length * (i % 2 == 0 ? 1 : 2)).Sum()));
+    }
+
+    [Test]
+    public async Task Files_that_fit_nowhere_wait_in_their_segment()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=4m,nr_inodes=40");
+        await using var store = await OpenAsync(directory: mount.Path);
+        var digests = new List<Digest>();
+        var statuses = await store.WriteManyAsync([.. Enumerable.Range(0, 60).Select(i => Blobs.Of(i, 5000)).Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data))], default);
+        Assert.That(statuses.Select(status => status.StatusCode), Is.All.EqualTo(Grpc.Core.StatusCode.OK));
+        await store.Keeper.IdleAsync();
+
+        for (int i = 0; i < 60; i++) Assert.That(await store.GetAsync(Blobs.DigestOf(Blobs.Of(i, 5000))), Is.EqualTo(Blobs.Of(i, 5000)));
+        Assert.That(BlobFilesIn(mount.Path), Has.Count.LessThan(60));
+        await AssertConsistentAsync(store);
+    }
+
+    /// <summary>Flushes files as told, and counts the flushes of all.</summary>
+    private sealed class CountingDisk : IDisk
+    {
+        private readonly Disk _disk = new();
+
+        /// <summary>The errno of a flush of the file system.</summary>
+        public int Fault { get; init; }
+
+        public int FileSystemFlushes { get; private set; }
+
+        public int Flush(SafeFileHandle fileOrDirectory) => _disk.Flush(fileOrDirectory);
+
+        public int FlushFileSystem(SafeFileHandle fileOrDirectory)
+        {
+            FileSystemFlushes++;
+            return Fault;
+        }
+
+        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => _disk.Read(file, buffer, offset);
+    }
+}
