@@ -115,6 +115,8 @@ public sealed class ServicesComposition : IAsyncDisposable
     {
         var blobs = new ContentAddressableStorageService(store, new ChunkedBlobs(_splitter, options, _unsent), options, _unsent);
         var findMissing = new FindMissingBlobs(store, options.UnnamedDigestFunction, _unsent);
+        var batchUpdate = new BatchUpdateBlobs(store, options);
+        var batchRead = new BatchReadBlobs(store, options, _unsent);
         var results = new ActionCacheService(cache, Results, store, options, _unsent);
 
         Methods.Add<CapabilitiesService>(RpcLimits.Default, binder => Capabilities.BindService(binder, new CapabilitiesService(options)));
@@ -122,9 +124,12 @@ public sealed class ServicesComposition : IAsyncDisposable
         Methods.Add<FindMissingBlobs>(
             new RpcLimits { ReceiveBytesMax = FindMissingBytesMax },
             binder => binder.AddMethod(FindMissingBlobs.Method, findMissing.HandleAsync));
-        Methods.Add<BatchUpdateBlobsRequest>(
-            new RpcLimits { ReceiveBytesMax = (2 * options.BatchBytesMax) + BatchFramingBytesMax, TooLarge = ContentAddressableStorageService.BatchTooLarge(options) },
-            binder => ContentAddressableStorage.BindService(binder, blobs), nameof(blobs.BatchUpdateBlobs));
+        Methods.Add<BatchUpdateBlobs>(
+            new RpcLimits { ReceiveBytesMax = (2 * options.BatchBytesMax) + BatchFramingBytesMax, TooLarge = BatchRules.TooLarge(options) },
+            binder => binder.AddMethod(BatchUpdateBlobs.Method, batchUpdate.HandleAsync));
+        Methods.Add<BatchReadBlobs>(
+            RpcLimits.Default,
+            binder => binder.AddMethod(BatchReadBlobs.Method, batchRead.HandleAsync));
         Methods.Add<ContentAddressableStorageService>(RpcLimits.Default, binder => ContentAddressableStorage.BindService(binder, blobs));
 
         Methods.Add<WriteRequest>(

@@ -15,11 +15,11 @@ internal sealed class BatchAnswerRoom
 
     /// <summary>Each entry repeats the digest that was asked for.</summary>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT when these alone are too much.</exception>
-    public BatchAnswerRoom(IReadOnlyCollection<WireDigest?> digests)
+    public BatchAnswerRoom(int entries, long digestBytes)
     {
-        foreach (var digest in digests) Take(FramingBytes + (digest?.CalculateSize() ?? 0));
+        _bytes -= ((long)entries * FramingBytes) + digestBytes;
         if (_bytes < 0)
-            throw RpcErrors.Invalid($"{digests.Count} blobs in one batch: the answer would be larger than the {Limits.AnswerBytesMax} bytes that clients take");
+            throw RpcErrors.Invalid($"{entries} blobs in one batch: the answer would be larger than the {Limits.AnswerBytesMax} bytes that clients take");
     }
 
     public void Take(int bytes) => _bytes -= bytes;

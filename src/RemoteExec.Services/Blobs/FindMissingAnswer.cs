@@ -5,7 +5,7 @@ using RemoteExec.Rpc;
 namespace RemoteExec.Services;
 
 /// <summary>A FindMissingBlobsResponse, written from the bytes that asked. Gives back all that was lent when it is written.</summary>
-internal sealed class FindMissingAnswer(FindMissingMessage request, DigestQuery query, IReadOnlyList<Digest> missing) : IRpcMessage
+internal sealed class FindMissingAnswer(LentMessage request, DigestQuery query, IReadOnlyList<Digest> missing) : IRpcMessage
 {
     private readonly ReadOnlyMemory<byte> _bytes = query.Answer(request.Bytes.Span, missing);
 

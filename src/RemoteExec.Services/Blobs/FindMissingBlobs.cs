@@ -8,12 +8,12 @@ namespace RemoteExec.Services;
 /// <summary>ContentAddressableStorage.FindMissingBlobs on the bytes of its messages: see <see cref="DigestQuery"/>.</summary>
 internal sealed class FindMissingBlobs(IBlobStore store, DigestFunction unnamed, AnswerBudget unsent)
 {
-    public static Method<FindMissingMessage, FindMissingAnswer> Method { get; } = new(
+    public static Method<LentMessage, FindMissingAnswer> Method { get; } = new(
         MethodType.Unary, ContentAddressableStorage.Descriptor.FullName,
         nameof(ContentAddressableStorage.ContentAddressableStorageBase.FindMissingBlobs),
-        ServedOnly.Requests(FindMissingMessage.Deserialize), ServedOnly.Responses<FindMissingAnswer>(FindMissingAnswer.Serialize));
+        ServedOnly.Requests(LentMessage.Deserialize), ServedOnly.Responses<FindMissingAnswer>(FindMissingAnswer.Serialize));
 
-    public async Task<FindMissingAnswer> HandleAsync(FindMissingMessage request, ServerCallContext context)
+    public async Task<FindMissingAnswer> HandleAsync(LentMessage request, ServerCallContext context)
     {
         DigestQuery? query = null;
         try

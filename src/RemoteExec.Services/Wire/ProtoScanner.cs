@@ -21,6 +21,8 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
     /// <summary>Where the next byte is read, in the message.</summary>
     public readonly int Position => _position;
 
+    public readonly bool IsAtEnd => _position == _message.Length;
+
     public int Field { get; private set; }
 
     public int WireType { get; private set; }

@@ -5,24 +5,24 @@ using RemoteExec.Rpc;
 namespace RemoteExec.Services;
 
 /// <summary>
-/// The bytes of a FindMissingBlobsRequest, in one lent piece: the answer is written from them, and the connection's own buffers are gone
+/// The bytes of a request about many blobs, in one lent piece: the answer repeats parts of them, and the connection's own buffers are gone
 /// by then.
 /// </summary>
-internal sealed class FindMissingMessage : IRpcMessage, IDisposable
+internal sealed class LentMessage : IRpcMessage, IDisposable
 {
     private byte[]? _lent;
 
-    private FindMissingMessage(byte[] lent, int lengthBytes) => (_lent, LengthBytes) = (lent, lengthBytes);
+    private LentMessage(byte[] lent, int lengthBytes) => (_lent, LengthBytes) = (lent, lengthBytes);
 
     public int LengthBytes { get; }
 
     public ReadOnlyMemory<byte> Bytes => _lent.AsMemory(0, LengthBytes);
 
-    public static FindMissingMessage Deserialize(DeserializationContext context)
+    public static LentMessage Deserialize(DeserializationContext context)
     {
         byte[] lent = ArrayPool<byte>.Shared.Rent(context.PayloadLength);
         context.PayloadAsReadOnlySequence().CopyTo(lent);
-        return new FindMissingMessage(lent, context.PayloadLength);
+        return new LentMessage(lent, context.PayloadLength);
     }
 
     public void Dispose()
