@@ -9,6 +9,7 @@ internal static class Methods
     public const string GetActionResult = "build.bazel.remote.execution.v2.ActionCache/GetActionResult";
     public const string FindMissingBlobs = "build.bazel.remote.execution.v2.ContentAddressableStorage/FindMissingBlobs";
     public const string BatchUpdateBlobs = "build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs";
+    public const string BatchReadBlobs = "build.bazel.remote.execution.v2.ContentAddressableStorage/BatchReadBlobs";
     public const string SpliceBlob = "build.bazel.remote.execution.v2.ContentAddressableStorage/SpliceBlob";
     public const string Write = "google.bytestream.ByteStream/Write";
     public const string Read = "google.bytestream.ByteStream/Read";
