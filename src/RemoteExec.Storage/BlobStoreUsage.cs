@@ -1,7 +1,7 @@
 namespace RemoteExec.Storage;
 
 /// <summary>How full a store is, at one instant.</summary>
-/// <param name="UsedBytes">Sum of the sizes of the stored files, second variants included.</param>
+/// <param name="UsedBytes">Sum of the sizes of the stored files, second variants included, and of the blobs that are in segments.</param>
 /// <param name="ReservedBytes">Set aside for uploads under way.</param>
 /// <param name="PromisedBytes">Of <paramref name="UsedBytes"/>, what may not be evicted yet. When it comes near the limit, uploads are refused.</param>
 /// <param name="LimitBytes">Used and reserved together never exceed it.</param>

@@ -8,7 +8,7 @@ public sealed record DiskBlobStoreOptions
     /// <summary>A directory of the store's own, made if absent. Best on the file system that the workers' input roots are on.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>The blobs' files together stay below it.</summary>
+    /// <summary>The blobs' files, and the blobs in segments, together stay below it.</summary>
     public required long LimitBytes { get; init; }
 
     /// <summary>

@@ -175,8 +175,9 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
     public void Delete(string path)
     {
         lock (_gate) _isGone = true; // nobody makes the file beside anew
-        System.IO.File.Delete(path);
+        // In this order: should the run end in between, all that is lost is that some records are dead.
         System.IO.File.Delete(deadPath);
+        System.IO.File.Delete(path);
         file.Dispose();
     }
 

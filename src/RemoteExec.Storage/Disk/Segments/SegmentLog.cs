@@ -206,6 +206,8 @@ internal sealed class SegmentLog(
         // fsync reports an error once and may then call the lost pages clean (fsync(2)): trying again, or going on in this file, would lie.
         _isSuspect = true;
         _current = null;
+        // What nobody was told of must not be found by the next run, which would take it for flushed.
+        ServingLoop.Serve(() => RandomAccess.SetLength(segment.File, segment.End), static _ => { });
         segment.Fill();
         throw health.Failed(StorageErrors.FromErrno(errno, "flushing a segment", segments.Path));
     }

@@ -66,6 +66,7 @@ internal sealed class SegmentSet : IDisposable
         // Two logs make them, and one that could not be made leaves a gap.
         int number = Interlocked.Increment(ref _last);
         string name = number.ToString(CultureInfo.InvariantCulture);
+        File.Delete(DeadPathOf(number)); // of one that had the number before: its dead are not ours
         int errno = Posix.OpenAt(_directory, name, OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.Exclusive, Permissions.Octal0600, out var file);
         if (errno != 0) throw new FileSystemException($"creating {PathOf(number)}", errno);
 
@@ -197,10 +198,12 @@ internal sealed class SegmentSet : IDisposable
     {
         var file = File.OpenHandle(PathOf(number), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         var scan = SegmentScan.Read(file, _disk);
+        // A killed run may have written what it did not flush: whoever is told of it from now on is told the truth.
+        bool isFlushed = scan.IsFull || _disk.FlushData(file) == 0;
         var dead = Segment.ReadDead(DeadPathOf(number));
         var segment = new Segment(number, file, DeadPathOf(number), scan.End);
         // A place that was noted as dead is never written again, and where the last records do not come back it might be.
-        if (scan.IsFull || dead.Any(offset => offset >= scan.End)) segment.Fill();
+        if (scan.IsFull || !isFlushed || dead.Any(offset => offset >= scan.End)) segment.Fill();
         _segments[number] = segment;
         var living = scan with { Records = scan.Records.FindAll(record => !dead.Contains(record.Offset)) };
         if (!segment.IsFull) segment.Continue(living.Records);
