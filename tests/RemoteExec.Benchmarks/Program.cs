@@ -21,6 +21,8 @@ IBenchmark[] all =
     new SmallBlobsOutBenchmark(),
     new TinyBlobsBenchmark(),
     new TreeUploadBenchmark(),
+    new ReadyAfterBenchmark(),
+    new EnginesBenchmark(),
     new WriteBenchmark(),
     new ReadBenchmark(),
     new CompressedReadBenchmark(),
