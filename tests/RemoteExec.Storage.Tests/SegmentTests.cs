@@ -355,13 +355,12 @@ public sealed class SegmentTests : DiskFixture
         var readers = Enumerable.Range(0, 2).Select(_ => Task.Run(async () =>
         {
             int reads = 0;
-            for (; !over.IsCancellationRequested; reads++)
+            do
             {
-                byte[] data = kept[reads % kept.Count];
+                byte[] data = kept[reads++ % kept.Count];
                 Assert.That(await store.GetAsync(Blobs.DigestOf(data)), Is.EqualTo(data));
             }
-
-            return reads;
+            while (!over.IsCancellationRequested);
         })).ToList();
 
         for (int i = 0; i < 1000; i++)
@@ -372,7 +371,7 @@ public sealed class SegmentTests : DiskFixture
         }
 
         await over.CancelAsync();
-        Assert.That(await Task.WhenAll(readers), Is.All.Positive);
+        await Task.WhenAll(readers);
         await AssertConsistentAsync(store);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
@@ -17,9 +18,10 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
             foreach (var record in scan.Records)
             {
                 segment.Restore(record);
+                ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(_places, record.Digest, out bool isTwice);
                 // Copied, and the run ended before the old one was noted as dead.
-                if (_places.TryGetValue(record.Digest, out var earlier)) segments.Die(record.Digest, earlier);
-                _places[record.Digest] = new BlobPlace(segment.Number, record.Offset);
+                if (isTwice) segments.Die(record.Digest, place);
+                place = new BlobPlace(segment.Number, record.Offset);
             }
         }
 

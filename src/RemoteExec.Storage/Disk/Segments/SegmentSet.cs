@@ -205,7 +205,7 @@ internal sealed class SegmentSet : IDisposable
         // A place that was noted as dead is never written again, and where the last records do not come back it might be.
         if (scan.IsFull || !isFlushed || dead.Any(offset => offset >= scan.End)) segment.Fill();
         _segments[number] = segment;
-        var living = scan with { Records = scan.Records.FindAll(record => !dead.Contains(record.Offset)) };
+        var living = dead.Count == 0 ? scan : scan with { Records = scan.Records.FindAll(record => !dead.Contains(record.Offset)) };
         if (!segment.IsFull) segment.Continue(living.Records);
         return (segment, living);
     }
