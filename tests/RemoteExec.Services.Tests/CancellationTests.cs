@@ -124,6 +124,36 @@ internal sealed class CancellationTests : ExecutionFixture
     }
 
     [Test]
+    public async Task Work_of_nobody_goes_behind_work_of_somebody()
+    {
+        const int count = 8;
+        using var worker = new ScriptedWorker(WorkerPool, Soon);
+        await worker.GreetAsync("w1", hello => (hello.Slots, hello.Prefetch) = (1, 1));
+        var gone = await Http2Peer.ConnectAsync(EndPoint);
+        for (int i = 0; i < count; i++)
+        {
+            var action = await StoreActionAsync(action => action.Salt = ByteString.CopyFromUtf8($"{i}"));
+            await CallAsync(gone, 2 * i + 1, ExecutePath, new ExecuteRequest { ActionDigest = action.ToWire() });
+            await gone.ReadAsync(frame => frame.Type == Http2FrameType.Data); // it stands in line
+        }
+
+        await worker.StartAsync(await worker.ReceiveLeaseAsync());
+        var ahead = await worker.ReceiveLeaseAsync();
+        // It cancels nothing.
+        gone.Dispose();
+        for (int i = 0; i < count; i++) Assert.That((await _calls.NextAsync()).Method, Is.EqualTo(ExecutePath));
+        var wanted = await StoreActionAsync(action => action.Salt = ByteString.CopyFromUtf8("somebody's"));
+        using var call = Execute(wanted);
+        await NextAsync(call);
+
+        // What waits at the worker gives its place to the last in line, before the six that came earlier.
+        Assert.That((await worker.ReceiveAsync()).RecallLease?.Lease, Is.EqualTo(ahead.Lease_));
+        await worker.SendAsync(new WorkerMessage { LeaseReturned = new LeaseReturned { Lease = ahead.Lease_ } });
+        Assert.That((await worker.ReceiveAsync()).CancelLease?.Lease, Is.EqualTo(ahead.Lease_), "it may forget it");
+        Assert.That((await worker.ReceiveLeaseAsync()).ActionDigest, Is.EqualTo(wanted.ToWire()));
+    }
+
+    [Test]
     public async Task F31_a_cancel_that_arrived_is_carried_out_though_its_connection_is_closed_behind_it()
     {
         const int count = 10;
