@@ -202,7 +202,7 @@ internal static class ServerComposition
     // The same over restarts: its recovered leases are known to be dead.
     private const string LocalWorkerId = "local";
 
-    private static WorkerOptions WorkerOptionsOf(ServerOptions options, ServerPaths paths) => new()
+    internal static WorkerOptions WorkerOptionsOf(ServerOptions options, ServerPaths paths) => new()
     {
         WorkerId = LocalWorkerId,
         // No other can say that it lives here, or guess it.
