@@ -35,6 +35,21 @@ internal sealed class SmallBlobServer(IBlobStore store)
     /// <summary>While set, streams and questions about them are UNAVAILABLE.</summary>
     public bool IsAway { get; set; }
 
+    /// <summary>Null: it does not split.</summary>
+    public BlobSplitter? Splitter { get; init; }
+
+    /// <summary>Whether it announces that.</summary>
+    public bool Splits { get; set; } = true;
+
+    public StatusCode? SplitRefusal { get; set; }
+
+    /// <summary>So many are read in batches, and the others are gone.</summary>
+    public int? LosesChunksAfter { get; set; }
+
+    public int SplitCalls { get; private set; }
+
+    public Capabilities.CapabilitiesBase Abilities => new AbilityService(this);
+
     public ConcurrentQueue<long> WriteOffsets { get; } = new();
 
     public ContentAddressableStorage.ContentAddressableStorageBase Blobs => new BlobService(this, store);
@@ -74,6 +89,16 @@ internal sealed class SmallBlobServer(IBlobStore store)
             return response;
         }
 
+        public override async Task<SplitBlobResponse> SplitBlob(SplitBlobRequest request, ServerCallContext context)
+        {
+            server.SplitCalls++;
+            if (server.SplitRefusal is { } code) throw new RpcException(new Status(code, "refused"));
+            var blob = WireDigests.FromWire(request.BlobDigest, WireDigests.FunctionOf(request.DigestFunction, null, unnamed: default), "blob_digest");
+            var list = await server.Splitter!.SplitAsync(blob, ChunkingAlgorithm.Unknown, chunksMax: 10_000, context.CancellationToken)
+                ?? throw RpcErrors.NotFound("blob", blob.ToString());
+            return new SplitBlobResponse { ChunkDigests = { list.Chunks.Select(chunk => chunk.ToWire()) }, ChunkingFunction = (WireChunkingFunction)(int)list.Algorithm };
+        }
+
         public override async Task<BatchReadBlobsResponse> BatchReadBlobs(BatchReadBlobsRequest request, ServerCallContext context)
         {
             server.Batches.Enqueue(request.Digests.Count);
@@ -83,7 +108,8 @@ internal sealed class SmallBlobServer(IBlobStore store)
             // From the last to the first: a server answers in what order it likes.
             foreach (var wire in request.Digests.Reverse())
             {
-                var data = await store.ReadAllAsync(WireDigests.FromWire(wire, function, "digests"), int.MaxValue, context.CancellationToken);
+                bool isLost = server.LosesChunksAfter-- <= 0;
+                var data = isLost ? null : await store.ReadAllAsync(WireDigests.FromWire(wire, function, "digests"), int.MaxValue, context.CancellationToken);
                 var answer = new BatchReadBlobsResponse.Types.Response { Digest = wire };
                 if (data is { } found) answer.Data = ByteString.CopyFrom(found.Span);
                 else answer.Status = new Google.Rpc.Status { Code = (int)StatusCode.NotFound };
@@ -92,6 +118,12 @@ internal sealed class SmallBlobServer(IBlobStore store)
 
             return response;
         }
+    }
+
+    private sealed class AbilityService(SmallBlobServer server) : Capabilities.CapabilitiesBase
+    {
+        public override Task<ServerCapabilities> GetCapabilities(GetCapabilitiesRequest request, ServerCallContext context) =>
+            Task.FromResult(new ServerCapabilities { CacheCapabilities = new CacheCapabilities { SplitBlobSupport = server.Splits } });
     }
 
     private sealed class ByteService(SmallBlobServer server, IBlobStore store) : ByteStream.ByteStreamBase

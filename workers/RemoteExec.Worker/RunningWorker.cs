@@ -66,7 +66,13 @@ internal sealed class RunningWorker : IProgramWork
         // Blobs are shared by all instances of a coordinator, so one name serves for all leases.
         var remote = new RemoteBlobStore(blobChannel, InstanceName.Empty, new RemoteBlobStoreOptions { OutageMax = OutageMax });
         var connector = new RpcWorkerConnector(coordinators, time);
-        _worker = Own(await LocalWorker.CreateAsync(options, local, remote, connector, metrics, time, logs, cancellationToken));
+        // Which parts of the inputs here are parts of others too: a new version of a large one travels without what it has in common with those.
+        var parts = Own(new ChunkedBlobStore(local, Own(ChunkLists.Open(
+            new ChunkListsOptions { Directory = Path.Combine(options.DataDirectory, "chunks"), Retention = TimeSpan.Zero }, time))));
+        IBlobStore inputs = flags.ChunkedInputBytesMin == 0
+            ? remote
+            : new ChunkFetchingBlobStore(remote, parts, new ChunkFetchOptions { BlobBytesMin = flags.ChunkedInputBytesMin });
+        _worker = Own(await LocalWorker.CreateAsync(options, new LocalChunkedBlobStore(local, parts), inputs, connector, metrics, time, logs, cancellationToken));
         Welcome = WorkerWelcome.Text(options, flags.Coordinators, _worker.Walls);
     }
 

@@ -26,6 +26,9 @@ internal sealed class WorkerFlags(OptionReader options)
 
     public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again");
 
+    public long ChunkedInputBytesMin { get; } = options.Size(
+        "chunked-inputs-from", "1MB", "inputs of this size and more come in chunks, of which those do not travel that are here in another input, such as an earlier version; 0 for never");
+
     public string Pool { get; } = options.Text("pool", Pools.Default, "the pool to join; offered as the platform property Pool", "NAME");
 
     public IReadOnlyList<PlatformProperty> Properties { get; } =

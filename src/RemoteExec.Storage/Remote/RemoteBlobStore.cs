@@ -19,17 +19,23 @@ public sealed class RemoteBlobStore : IBlobStore
     // Batches are asked for by many and belong to nobody who could cancel them. Three megabytes take longer on no link that is of use.
     private static readonly TimeSpan BatchMax = TimeSpan.FromMinutes(5);
 
+    // A server may let it wait for a place, and reads all of a blob that nobody has asked it to split before. It has the blob whole all the same.
+    private static readonly TimeSpan SplitMax = TimeSpan.FromSeconds(30);
+
     private readonly InstanceName _instance;
     private readonly ContentAddressableStorage.ContentAddressableStorageClient _blobs;
     private readonly ByteStream.ByteStreamClient _bytes;
+    private readonly Capabilities.CapabilitiesClient _capabilities;
     private readonly BlobBatches _reads;
     private readonly BlobBatches _writes;
+    private bool? _splits; // null until the server has told
 
     public RemoteBlobStore(ChannelBase channel, InstanceName instance, RemoteBlobStoreOptions options)
     {
         _instance = instance;
         _blobs = new ContentAddressableStorage.ContentAddressableStorageClient(channel.CreateCallInvoker());
         _bytes = new ByteStream.ByteStreamClient(channel.CreateCallInvoker());
+        _capabilities = new Capabilities.CapabilitiesClient(channel.CreateCallInvoker());
         _reads = new BlobBatches(ReadBatchAsync);
         _writes = new BlobBatches(WriteBatchAsync);
         Options = options;
@@ -86,6 +92,27 @@ public sealed class RemoteBlobStore : IBlobStore
             digest.IsEmpty ? new PresentBlobWriter(digest)
             : digest.SizeBytes <= Options.UnaryBytesMax ? new SmallRemoteBlobWriter(this, digest)
             : new RemoteBlobWriter(this, digest));
+    }
+
+    /// <summary>The chunks of a blob; null when the server does not split this one, or none, and whatever else is wrong: the blob can be had whole.</summary>
+    internal async ValueTask<ChunkList?> SplitAsync(Digest blob, CancellationToken cancellationToken)
+    {
+        var limited = new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + SplitMax, cancellationToken: cancellationToken);
+        try
+        {
+            // REAPI C9: asked once. What is not announced is not there.
+            _splits ??= (await _capabilities.GetCapabilitiesAsync(new GetCapabilitiesRequest { InstanceName = _instance.Value }, limited)).CacheCapabilities?.SplitBlobSupport == true;
+            if (_splits == false) return null;
+
+            var answer = await _blobs.SplitBlobAsync(
+                new SplitBlobRequest { InstanceName = _instance.Value, BlobDigest = blob.ToWire(), DigestFunction = blob.Function.ToWire() }, limited);
+            List<Digest> chunks = [.. answer.ChunkDigests.Select(wire => WireDigests.FromWire(wire, blob.Function, "chunk_digests"))];
+            return chunks.Sum(chunk => chunk.SizeBytes) == blob.SizeBytes ? new ChunkList((ChunkingAlgorithm)(int)answer.ChunkingFunction, chunks) : null;
+        }
+        catch (RpcException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     internal AsyncServerStreamingCall<ReadResponse> Read(in Digest digest, long offset, CancellationToken cancellationToken) =>
