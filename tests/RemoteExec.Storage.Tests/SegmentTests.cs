@@ -75,7 +75,7 @@ public sealed class SegmentTests : DiskFixture
             for (int i = 0; i < 3; i++) await store.PutAsync(Blobs.Of(i, 1000));
         byte[] next = new byte[SegmentFormat.HeadBytes(DigestFunction.Sha256) + 1000];
         Blobs.Of(9, 1000).CopyTo(next, next.Length - 1000);
-        SegmentFormat.Seal(next, Blobs.DigestOf(Blobs.Of(9, 1000)));
+        SegmentFormat.Seal(next, Blobs.DigestOf(Blobs.Of(9, 1000)), Segments.MarkOf(StoreDirectory, 1));
         int end = Segments.Scan(StoreDirectory, 1).End;
         Damage(1, file =>
         {
@@ -93,6 +93,53 @@ public sealed class SegmentTests : DiskFixture
         }
 
         Assert.That(Segments.Scan(StoreDirectory, 1).Records, Has.Count.EqualTo(5), "it was gone on with");
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task What_a_client_writes_into_a_blob_is_no_record_and_no_footer_of_ours(bool isTorn) // TRUST A3
+    {
+        // By the mark of another store: ours is not known to whoever uploads.
+        byte[] lie = new byte[1000];
+        var victim = Blobs.DigestOf(Blobs.Of(9, 1000));
+        byte[] forged = new byte[SegmentFormat.HeadBytes(DigestFunction.Sha256) + lie.Length];
+        const ulong Mark = 0x1122334455667788;
+        SegmentFormat.Seal(forged, victim, Mark);
+        await using (var store = await OpenAsync())
+        {
+            await store.PutAsync(Blobs.Of(1, 100));
+            int offset = Segments.Scan(StoreDirectory, 1).End + SegmentFormat.HeadBytes(DigestFunction.Sha256);
+            byte[] footer = SegmentFormat.Footer([new SegmentRecord(victim, offset)], offset + forged.Length, Mark);
+            await store.PutAsync([.. forged, .. footer]);
+        }
+
+        if (isTorn)
+        {
+            var last = Segments.Scan(StoreDirectory, 1).Records[^1];
+            Damage(1, file =>
+            {
+                file.Position = last.Offset + 10;
+                file.WriteByte(0xFF);
+            });
+        }
+
+        await using var again = await OpenAsync();
+        Assert.That(await again.HasAsync(victim), Is.False);
+        Assert.That(again.Usage.Blobs, Is.EqualTo(isTorn ? 1 : 2));
+        Assert.That(await again.GetAsync(Blobs.DigestOf(Blobs.Of(1, 100))), Is.EqualTo(Blobs.Of(1, 100)));
+        await AssertConsistentAsync(again);
+    }
+
+    [Test]
+    public async Task Two_stores_have_not_the_same_mark_and_one_keeps_its_own()
+    {
+        await using (var store = await OpenAsync()) await store.PutAsync(Blobs.Of(1, 100));
+        await using (var other = await OpenAsync(directory: Scratch.Sub("other"))) await other.PutAsync(Blobs.Of(1, 100));
+        ulong mark = Segments.MarkOf(StoreDirectory, 1);
+        Assert.That(Segments.MarkOf(Scratch.Sub("other"), 1), Is.Not.EqualTo(mark));
+
+        await using var again = await OpenAsync();
+        Assert.That(again.Segments.Mark, Is.EqualTo(mark));
     }
 
     [TestCase(false)]

@@ -15,7 +15,16 @@ internal static class Segments
     public static SegmentScan Scan(string root, int number)
     {
         using var file = File.OpenHandle(PathOf(root, number), share: FileShare.ReadWrite | FileShare.Delete);
-        return SegmentScan.Read(file, new Disk());
+        return SegmentScan.Read(file, new Disk(), MarkOf(root, number));
+    }
+
+    public static ulong MarkOf(string root, int number)
+    {
+        byte[] header = new byte[SegmentFormat.HeaderBytes];
+        using var file = File.OpenHandle(PathOf(root, number), share: FileShare.ReadWrite | FileShare.Delete);
+        _ = RandomAccess.Read(file, header, 0);
+        NUnit.Framework.Assert.That(SegmentFormat.TryReadHeader(header, out ulong mark));
+        return mark;
     }
 
     /// <summary>The records that blobs are read from.</summary>

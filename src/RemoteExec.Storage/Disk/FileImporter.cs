@@ -57,7 +57,7 @@ internal sealed class FileImporter(DiskBlobStore store)
 
             store.Reserve(sizeBytes);
             holdsRoom = true;
-            SegmentFormat.Seal(record, digest);
+            SegmentFormat.Seal(record, digest, store.Segments.Mark);
             cancellationToken.ThrowIfCancellationRequested();
             var pending = new PendingRecords([digest], record.AsMemory(0, headBytes + sizeBytes));
             await store.Log.AppendAsync(pending, mayBlock: false);

@@ -66,7 +66,7 @@ internal sealed class LoggedBlobWriter(DiskBlobStore store, Digest digest) : Blo
             check.Finish();
         }
 
-        SegmentFormat.Seal(_record, Digest);
+        SegmentFormat.Seal(_record, Digest, store.Segments.Mark);
         var pending = new PendingRecords([Digest], _record.AsMemory(0, recordBytes));
         // From here on the outcome belongs to the group: the bytes of a cancelled caller are still being written.
         await store.Log.AppendAsync(pending, mayBlock: false);

@@ -115,7 +115,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
 
             var record = records.AsSpan(length, SegmentFormat.RecordBytes(digest));
             data.Span.CopyTo(record[SegmentFormat.HeadBytes(digest.Function)..]);
-            SegmentFormat.Seal(record, digest);
+            SegmentFormat.Seal(record, digest, store.Segments.Mark);
             length += record.Length;
             digests.Add(digest);
             places.Add(i);

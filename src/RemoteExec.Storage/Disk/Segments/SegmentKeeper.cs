@@ -181,7 +181,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
     {
         if (segment.LivingBytes == 0) return;
 
-        var living = new Queue<SegmentRecord>(SegmentScan.Read(segment.File, store.Disk).Records);
+        var living = new Queue<SegmentRecord>(SegmentScan.Read(segment.File, store.Disk, segments.Mark).Records);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(CopiedBytesMax);
         try
         {

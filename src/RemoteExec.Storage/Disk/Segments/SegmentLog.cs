@@ -166,7 +166,7 @@ internal sealed class SegmentLog(
         ServingLoop.Serve(
             () =>
             {
-                byte[] footer = SegmentFormat.Footer(segment.Records, segment.End);
+                byte[] footer = SegmentFormat.Footer(segment.Records, segment.End, segments.Mark);
                 RandomAccess.SetLength(segment.File, segment.End);
                 RandomAccess.Write(segment.File, footer, segment.End);
             },

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -9,27 +10,27 @@ namespace RemoteExec.Storage;
 internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool IsFull)
 {
     /// <summary>By the footer; without one by the records themselves, each with its checksum.</summary>
-    public static SegmentScan Read(SafeFileHandle file, IDisk disk)
+    public static SegmentScan Read(SafeFileHandle file, IDisk disk, ulong mark)
     {
         long length = RandomAccess.GetLength(file);
-        return TryReadFooter(file, disk, length) ?? ReadRecords(file, disk, length);
+        return TryReadFooter(file, disk, length, mark) ?? ReadRecords(file, disk, length, mark);
     }
 
-    private static SegmentScan? TryReadFooter(SafeFileHandle file, IDisk disk, long length)
+    private static SegmentScan? TryReadFooter(SafeFileHandle file, IDisk disk, long length, ulong mark)
     {
         if (length < SegmentFormat.HeaderBytes + SegmentFormat.TrailerBytes || length > int.MaxValue) return null;
 
         long end = length - SegmentFormat.TrailerBytes;
         Span<byte> trailer = stackalloc byte[SegmentFormat.TrailerBytes];
-        if (!TryFill(file, disk, trailer, end) || !SegmentFormat.TryReadTrailer(trailer, out int offset) || offset > end) return null;
+        if (!TryFill(file, disk, trailer, end) || !SegmentFormat.TryReadTrailer(trailer, mark, out int offset) || offset > end) return null;
 
         byte[] footer = new byte[end - offset];
-        return TryFill(file, disk, footer, offset) && SegmentFormat.TryReadFooter(footer) is { } records
+        return TryFill(file, disk, footer, offset) && SegmentFormat.TryReadFooter(footer, mark) is { } records
             ? new SegmentScan(records, offset, IsFull: true)
             : null;
     }
 
-    private static SegmentScan ReadRecords(SafeFileHandle file, IDisk disk, long length)
+    private static SegmentScan ReadRecords(SafeFileHandle file, IDisk disk, long length, ulong mark)
     {
         var records = new List<SegmentRecord>();
         int end = SegmentFormat.HeaderBytes;
@@ -43,7 +44,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
             filled += read;
             isOver = read == 0;
             int used = 0;
-            while (TryNext(buffer.AsSpan(0, filled), ref used, isOver, out var digest))
+            while (TryNext(buffer.AsSpan(0, filled), mark, ref used, isOver, out var digest))
             {
                 records.Add(new SegmentRecord(digest, (int)bufferStart + used));
                 used += SegmentFormat.RecordBytes(digest);
@@ -62,12 +63,14 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
     /// Moves <paramref name="at"/> to the next whole record, over whatever is none: a torn write is at the end, but a sector that rots
     /// must not cost the records behind it. False when more has to be read.
     /// </summary>
-    private static bool TryNext(ReadOnlySpan<byte> bytes, ref int at, bool isOver, out Digest digest)
+    private static bool TryNext(ReadOnlySpan<byte> bytes, ulong mark, ref int at, bool isOver, out Digest digest)
     {
+        Span<byte> markBytes = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(markBytes, mark);
         while (true)
         {
             var rest = bytes[at..];
-            if (SegmentFormat.TryReadHead(rest, out digest))
+            if (SegmentFormat.TryReadHead(rest, mark, out digest))
             {
                 if (SegmentFormat.IsWhole(rest, digest)) return true;
                 if (rest.Length < SegmentFormat.RecordBytes(digest) && !isOver) return false;
@@ -77,7 +80,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
                 return false;
             }
 
-            int next = rest.Length < 2 ? -1 : rest[1..].IndexOf(SegmentFormat.RecordMark);
+            int next = rest.Length < 2 ? -1 : rest[1..].IndexOf(markBytes);
             if (next >= 0)
             {
                 at += 1 + next;
@@ -85,7 +88,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
             }
 
             // The next mark may lie across the end of what was read.
-            at = isOver ? bytes.Length : Math.Max(at, bytes.Length - SegmentFormat.RecordMark.Length + 1);
+            at = isOver ? bytes.Length : Math.Max(at, bytes.Length - markBytes.Length + 1);
             return false;
         }
     }

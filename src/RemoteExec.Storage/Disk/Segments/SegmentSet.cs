@@ -1,6 +1,8 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -22,9 +24,12 @@ internal sealed class SegmentSet : IDisposable
     private int _last;
     private long _filelessBytes;
 
-    private SegmentSet(string path, SafeFileHandle directory, IDisk disk) => (Path, _directory, _disk) = (path, directory, disk);
+    private SegmentSet(string path, SafeFileHandle directory, IDisk disk, ulong mark) => (Path, _directory, _disk, Mark) = (path, directory, disk, mark);
 
     public string Path { get; }
+
+    /// <summary>What our records begin with, and nothing that a client wrote (<see cref="SegmentFormat"/>).</summary>
+    public ulong Mark { get; }
 
     public IEnumerable<Segment> All => _segments.Values;
 
@@ -43,10 +48,10 @@ internal sealed class SegmentSet : IDisposable
         int errno = Posix.OpenDirectory(path, out var directory);
         if (errno != 0) throw new FileSystemException($"opening {path}", errno);
 
-        var set = new SegmentSet(path, directory, disk);
+        int[] numbers = [.. NumbersIn(path).Order()];
+        var set = new SegmentSet(path, directory, disk, MarkOf(path, numbers));
         try
         {
-            int[] numbers = [.. NumbersIn(path).Order()];
             var all = new (Segment, SegmentScan)[numbers.Length];
             Parallel.For(0, numbers.Length, i => all[i] = set.Reopen(numbers[i]));
             set._last = numbers.Length == 0 ? 0 : numbers[^1];
@@ -73,7 +78,7 @@ internal sealed class SegmentSet : IDisposable
         var segment = new Segment(number, file, DeadPathOf(number), SegmentFormat.HeaderBytes);
         try
         {
-            RandomAccess.Write(file, SegmentFormat.Header(number), 0);
+            RandomAccess.Write(file, SegmentFormat.Header(number, Mark), 0);
             errno = flush(_directory);
             if (errno != 0) throw new FileSystemException($"flushing {Path}", errno);
         }
@@ -137,7 +142,7 @@ internal sealed class SegmentSet : IDisposable
             return SegmentRead.Bad;
         }
 
-        return SegmentFormat.IsRecordOf(record, digest) ? SegmentRead.Whole : SegmentRead.Bad;
+        return SegmentFormat.IsRecordOf(record, digest, Mark) ? SegmentRead.Whole : SegmentRead.Bad;
     }
 
     public Segment? Find(int number) => _segments.GetValueOrDefault(number);
@@ -185,6 +190,21 @@ internal sealed class SegmentSet : IDisposable
         _directory.Dispose();
     }
 
+    /// <summary>All segments of a store have one mark, so that a record can be copied as it is: that of those that are there, or a new one.</summary>
+    private static ulong MarkOf(string path, int[] numbers)
+    {
+        Span<byte> header = stackalloc byte[SegmentFormat.HeaderBytes];
+        foreach (int number in numbers)
+        {
+            using var file = File.OpenHandle(System.IO.Path.Combine(path, number.ToString(CultureInfo.InvariantCulture)));
+            if (RandomAccess.Read(file, header, 0) == header.Length && SegmentFormat.TryReadHeader(header, out ulong mark)) return mark;
+        }
+
+        Span<byte> random = stackalloc byte[sizeof(ulong)];
+        RandomNumberGenerator.Fill(random);
+        return BinaryPrimitives.ReadUInt64LittleEndian(random);
+    }
+
     private static IEnumerable<int> NumbersIn(string path)
     {
         foreach (string file in System.IO.Directory.EnumerateFiles(path))
@@ -197,7 +217,7 @@ internal sealed class SegmentSet : IDisposable
     private (Segment Segment, SegmentScan Scan) Reopen(int number)
     {
         var file = File.OpenHandle(PathOf(number), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        var scan = SegmentScan.Read(file, _disk);
+        var scan = SegmentScan.Read(file, _disk, Mark);
         // A killed run may have written what it did not flush: whoever is told of it from now on is told the truth.
         bool isFlushed = scan.IsFull || _disk.FlushData(file) == 0;
         var dead = Segment.ReadDead(DeadPathOf(number));
