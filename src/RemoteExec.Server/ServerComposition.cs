@@ -128,7 +128,8 @@ internal static class ServerComposition
                     ? new OutputSoFar(soFar.Head, soFar.Newest, soFar.LengthBytes)
                     : default,
                 Storage = bytes.Usage,
-                // Who reaches this port and not the other would write to a cache that was not opened to him.
+                // Who reaches this port and not the other would be given what was not opened to him.
+                GrpcForJson = http.IsLoopback || !grpc.IsLoopback ? () => new Uri($"http://{FromHere(rpc.EndPoint)}") : null,
                 Cache = http.IsLoopback || !grpc.IsLoopback
                     ? new HttpCacheSources
                     {
@@ -221,6 +222,11 @@ internal static class ServerComposition
     // An address that is nobody's own (0.0.0.0) is where to listen, and not what a client is told; a machine has a name.
     private static HostPort ReachableAs(IPEndPoint address) =>
         new(address.Address.Equals(IPAddress.Any) || address.Address.Equals(IPAddress.IPv6Any) ? Dns.GetHostName() : address.Address.ToString(), address.Port);
+
+    private static IPEndPoint FromHere(IPEndPoint address) =>
+        address.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, address.Port)
+        : address.Address.Equals(IPAddress.IPv6Any) ? new IPEndPoint(IPAddress.IPv6Loopback, address.Port)
+        : address;
 
     private static void RefuseStrange(IReadOnlyList<InheritedSocket> inherited)
     {

@@ -34,6 +34,7 @@ public sealed class WebServer(WebSources sources) : IDisposable
     private readonly StatusReader _status = new(sources);
     private readonly ActionReader _actions = new(sources);
     private readonly HttpCache? _cache = sources.Cache is { } cache ? new HttpCache(cache, sources.Blobs) : null;
+    private readonly JsonGateway? _json = sources.GrpcForJson is { } grpc ? new JsonGateway(grpc, sources.Time) : null;
     private readonly CancellationTokenSource _stopping = new();
     private IPAddress _boundTo = IPAddress.None;
     private ListenOptions? _listen;
@@ -67,6 +68,10 @@ public sealed class WebServer(WebSources sources) : IDisposable
                 ? next(context)
                 : RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this server listens on loopback and answers only to localhost");
         });
+        if (_json is not null) web.Use(async (context, next) =>
+        {
+            if (!await _json.TryAnswerAsync(context)) await next(context);
+        });
         // Before the routes: an instance name in front may have any number of parts.
         if (_cache is not null) web.Use(async (context, next) =>
         {
@@ -80,7 +85,11 @@ public sealed class WebServer(WebSources sources) : IDisposable
     public void EndStreams() => _stopping.Cancel();
 
     /// <summary>After the application, whose requests look at it.</summary>
-    public void Dispose() => _stopping.Dispose();
+    public void Dispose()
+    {
+        _json?.Dispose();
+        _stopping.Dispose();
+    }
 
     private async Task ConnectAsync(ConnectionContext connection, ConnectionDelegate next)
     {

@@ -29,6 +29,9 @@ public sealed record WebSources
     /// <summary>The cache over HTTP/1.1; null where this port has none.</summary>
     public HttpCacheSources? Cache { get; init; }
 
+    /// <summary>Where this server's gRPC port is for itself, for calls with JSON; null where this port makes none.</summary>
+    public Func<Uri>? GrpcForJson { get; init; }
+
     public required Func<QueueSnapshot> Queue { get; init; }
 
     /// <summary>Operations that are not done, in the order they were accepted; at most so many.</summary>

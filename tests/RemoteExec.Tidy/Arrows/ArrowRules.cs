@@ -31,7 +31,7 @@ internal static class ArrowRules
         new("Client", "the calling side, for the CLI, workers and tests", [.. Words, "Files", "Storage"], [Protobuf, Grpc, Extensions]),
         new("Services", "wire to domain, no rules of its own", [.. Words, "Rpc", "Storage", "Assets", "Scheduling"], [Protobuf, Grpc, "Grpc.HealthCheck", "Grpc.Reflection", Extensions]),
         new("Observability", "watches the rooms and counts what they tell", [.. Words, "Rpc", "Storage", "Assets", "Scheduling", "Services"], [Kestrel, Extensions, "prometheus-net*", "Prometheus.*", Protobuf, Grpc]),
-        new("Web", "shows snapshots and what Observability collects; the cache without gRPC, whose failures are gRPC's", [.. Words, "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf, Grpc]),
+        new("Web", "shows snapshots and what Observability collects; the cache and the calls of clients without gRPC", [.. Words, "Rpc", "Storage", "Scheduling", "Observability"], [Kestrel, Extensions, Protobuf, Grpc, "Grpc.Net.Client"]),
         new("Worker", "a host: runs actions for a coordinator it knows by the wire only", [.. Words, "Rpc", "Files", "Storage", "Client", "Hosting"], [Kestrel, Extensions, Protobuf, Grpc, "Grpc.Net.Client", "prometheus-net*", "Prometheus.*"]),
         new("Cli", "a host: speaks to a server by the wire only", [.. Words, "Rpc", "Storage", "Client", "Hosting"], [Protobuf, Grpc, "Grpc.Net.Client", "System.CommandLine", "Spectre.Console*"]),
         new(
