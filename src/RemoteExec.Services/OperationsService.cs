@@ -12,6 +12,8 @@ public sealed class OperationsService(Scheduler scheduler, ServicesOptions optio
     private const int PageMax = 1000;
     private const int PageDefault = 100;
 
+    private const string Collection = "operations";
+
     // Tag and length of one operation.
     private const int FramingBytes = 6;
 
@@ -34,13 +36,17 @@ public sealed class OperationsService(Scheduler scheduler, ServicesOptions optio
         var filter = OperationFilter.Parse(request.Filter);
         int pageSize = request.PageSize == 0 ? PageDefault : Math.Min(request.PageSize, PageMax);
 
-        var operations = scheduler.List(Door.Instance(request.Name))
+        var operations = scheduler.List(InstanceOf(request.Name))
             .Where(filter.Matches)
             .Where(operation => string.CompareOrdinal(operation.Name, request.PageToken) > 0)
             .OrderBy(operation => operation.Name, StringComparer.Ordinal)
             .Take(pageSize + 1);
         return Task.FromResult(Page(operations, pageSize));
     }
+
+    // The parent of operations, or their collection as google.longrunning's own JSON route names it: {name=operations}.
+    private static InstanceName InstanceOf(string name) =>
+        Door.Instance(name == Collection ? "" : name.EndsWith("/" + Collection, StringComparison.Ordinal) ? name[..^(Collection.Length + 1)] : name);
 
     private ListOperationsResponse Page(IEnumerable<OperationSnapshot> operations, int pageSize)
     {

@@ -86,6 +86,15 @@ internal sealed class OperationsTests : ServicesFixture
         Assert.That((await Operations.ListOperationsAsync(new ListOperationsRequest { Name = "nowhere" })).Operations, Is.Empty);
     }
 
+    [TestCase("operations", 1)] // google.longrunning's own JSON route is /v1/{name=operations}
+    [TestCase("elsewhere/operations", 0)]
+    public async Task Operations_are_listed_by_the_name_of_their_collection_as_well(string name, int count)
+    {
+        await SubmitAsync();
+
+        Assert.That((await Operations.ListOperationsAsync(new ListOperationsRequest { Name = name })).Operations, Has.Count.EqualTo(count));
+    }
+
     [Test] // a finished operation brings its whole response
     public async Task F01_pages_end_before_a_usual_client_would_refuse_them()
     {
