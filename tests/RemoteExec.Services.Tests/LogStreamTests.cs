@@ -86,6 +86,28 @@ internal sealed class LogStreamTests : ServicesFixture
         call.Dispose();
     }
 
+    [TestCase(true)] // REAPI T5: the worker's last words and its report come by different channels
+    [TestCase(false)]
+    public async Task What_a_command_wrote_last_is_shown_though_its_report_comes_first(bool isInline)
+    {
+        using var worker = await JoinAsync();
+        var (call, lease, metadata) = await RunAsync(worker, "");
+        using var _ = call;
+        using var stdout = Follow(metadata.StdoutStreamName);
+        using var stderr = Follow(metadata.StderrStreamName);
+        await SayAsync(worker, lease, 0, "hello, ");
+        Assert.That(await ReadAsync(stdout, 7), Is.EqualTo("hello, "));
+        await SayAsync(worker, lease, 0, "o", LeaseOutput.Types.Stream.Stderr);
+        Assert.That(await ReadAsync(stderr, 1), Is.EqualTo("o"));
+
+        var result = new ActionResult { StderrDigest = (await StoreAsync("oh")).ToWire() };
+        if (isInline) result.StdoutRaw = Google.Protobuf.ByteString.CopyFromUtf8("hello, world");
+        else result.StdoutDigest = (await StoreAsync("hello, world")).ToWire();
+        await worker.FinishAsync(lease, result);
+
+        Assert.That((await ReadToEndAsync(stdout), await ReadToEndAsync(stderr)), Is.EqualTo(("world", "h")));
+    }
+
     [TestCase("")]
     [TestCase("some/where")] // the Go SDK puts it before whatever name it was given
     public async Task A_name_that_a_client_has_put_behind_instance_and_keyword_once_more_is_understood(string instance)

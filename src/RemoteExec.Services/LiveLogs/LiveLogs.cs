@@ -103,6 +103,12 @@ public sealed class LiveLogs : IDisposable
         }
     }
 
+    /// <summary>How far a stream that somebody watches or wrote is known; null for others, and for one that takes nothing more.</summary>
+    internal long? LengthOf(LeaseId lease, OutputStream stream)
+    {
+        lock (_gate) return _logs.TryGetValue((lease, stream), out var log) && !log.IsEnded ? log.LengthBytes : null;
+    }
+
     /// <summary>The attempt is over; free for the many that had nothing to show.</summary>
     internal void End(LeaseId lease)
     {

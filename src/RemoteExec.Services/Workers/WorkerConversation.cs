@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Build.Bazel.Remote.Execution.V2;
 using Grpc.Core;
 using RemoteExec.Core;
 using RemoteExec.Protocol;
@@ -15,7 +16,11 @@ namespace RemoteExec.Services;
 /// </summary>
 public sealed class WorkerConversation
 {
+    // More than a worker keeps of the last words of one command; what is further back than that is read in the result.
+    private const int RestBytesMax = 4 << 20;
+
     private readonly Scheduler _scheduler;
+    private readonly IBlobStore _store;
     private readonly LiveLogs _logs;
     private readonly ServicesOptions _options;
     private readonly LeaseReports _reports;
@@ -24,6 +29,7 @@ public sealed class WorkerConversation
     public WorkerConversation(Scheduler scheduler, IBlobStore store, LiveLogs logs, ServicesOptions options, TimeProvider clock)
     {
         _scheduler = scheduler;
+        _store = store;
         _logs = logs;
         _options = options with { Limits = options.Limits with { ReconnectWaitMax = scheduler.Options.ReconnectBackoffMax } };
         _reports = new LeaseReports(store, options, clock);
@@ -63,6 +69,8 @@ public sealed class WorkerConversation
         var outcome = held is null || held.WorkerId != report.WorkerId
             ? LeaseReports.Unread
             : await _reports.ToOutcomeAsync(lease, held, report, cancellationToken);
+        // Before the scheduler knows: from then on the log takes nothing.
+        if (outcome != LeaseReports.Unread) await ShowRestAsync(lease, held!, report.InlineResult, cancellationToken);
         try
         {
             // Also of what was not read: it may be stale by something that is not durable yet.
@@ -87,6 +95,35 @@ public sealed class WorkerConversation
         var stream = WorkerMessages.FromWire(piece.Stream);
         // The channel carries the output of all that its worker runs.
         ServingLoop.Serve(() => Append(lease, stream, piece), bug => Trace.TraceError($"output of {lease} was not taken: {bug}"));
+    }
+
+    /// <summary>What a command wrote last often comes later than its report, by another channel. Who reads along gets it from the result.</summary>
+    private async ValueTask ShowRestAsync(LeaseId lease, HeldLease held, ActionResult? result, CancellationToken cancellationToken)
+    {
+        foreach (var (stream, digest) in ((OutputStream, WireDigest?)[])[(OutputStream.Stdout, result?.StdoutDigest), (OutputStream.Stderr, result?.StderrDigest)])
+        {
+            if (_logs.LengthOf(lease, stream) is { } shown && WireDigests.TryFromWire(digest, held.Request.Action.Function, out var whole, out _))
+            {
+                // A store that cannot be read fails nobody's report; it is the reader along who sees less.
+                await ServingLoop.ServeAsync(
+                    () => ShowRestAsync(lease, stream, held.Request.Instance, whole, shown, cancellationToken),
+                    obstacle => Trace.TraceWarning($"the end of the output of {lease} was not shown: {obstacle.Message}"));
+            }
+        }
+    }
+
+    private async ValueTask ShowRestAsync(
+        LeaseId lease, OutputStream stream, InstanceName instance, Digest whole, long shown, CancellationToken cancellationToken)
+    {
+        if (whole.SizeBytes <= shown || whole.SizeBytes - shown > RestBytesMax) return;
+
+        await using var reader = await _store.OpenReadAsync(whole, shown, cancellationToken);
+        if (reader is null) return;
+
+        byte[] rest = new byte[whole.SizeBytes - shown];
+        int filled = 0;
+        for (int read = -1; read != 0 && filled < rest.Length; filled += read) read = await reader.ReadAsync(rest.AsMemory(filled), cancellationToken);
+        _logs.Append(lease, stream, instance, shown, rest.AsSpan(0, filled));
     }
 
     private void Append(LeaseId lease, OutputStream stream, LeaseOutput piece)
