@@ -1,4 +1,4 @@
-using static RemoteExec.EndToEnd.RawMessage;
+using static RemoteExec.Conformance.RawMessage;
 
 namespace RemoteExec.EndToEnd;
 

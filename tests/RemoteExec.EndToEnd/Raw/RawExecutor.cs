@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using NUnit.Framework;
-using static RemoteExec.EndToEnd.RawMessage;
+using static RemoteExec.Conformance.RawMessage;
 
 namespace RemoteExec.EndToEnd;
 
@@ -8,7 +8,7 @@ namespace RemoteExec.EndToEnd;
 internal sealed class RawExecutor(string address) : IDisposable
 {
     // More than an action's own timeout.
-    private readonly RawClient _client = new(address, TimeSpan.FromMinutes(2));
+    private readonly RawClient _client = new(new Uri($"http://{address}"), TimeSpan.FromMinutes(2));
 
     public async Task<RawBlob> StoreAsync(byte[] content)
     {

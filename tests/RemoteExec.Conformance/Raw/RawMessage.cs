@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace RemoteExec.EndToEnd;
+namespace RemoteExec.Conformance;
 
 /// <summary>Protobuf by hand: what no generated class would send must be sayable too.</summary>
 internal static class RawMessage

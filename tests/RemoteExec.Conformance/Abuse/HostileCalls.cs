@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using static RemoteExec.EndToEnd.RawMessage;
+using static RemoteExec.Conformance.RawMessage;
 
-namespace RemoteExec.EndToEnd;
+namespace RemoteExec.Conformance;
 
 /// <summary>The table of abuses (TRUST 4.1), each with the code of REAPI 1.14.</summary>
-internal static class HostileCalls
+internal static partial class HostileCalls
 {
     private const string Cas = "build.bazel.remote.execution.v2.ContentAddressableStorage/";
     private const string ExecuteMethod = "build.bazel.remote.execution.v2.Execution/Execute";
@@ -18,7 +18,12 @@ internal static class HostileCalls
     private static readonly string Absent = new('a', 64);
 
     public static IEnumerable<HostileCall> All =>
-        [.. Digests(), .. Names(), .. Offsets(), .. Writes(), .. Zstd(), .. Batches(), .. Trees(), .. Actions(), .. Commands(), .. Results(), .. Others()];
+    [
+        .. Digests(), .. Sizes(), .. Names(), .. Offsets(), .. Writes(), .. Zstd(), .. BadTrees(),
+        .. Ours(Batches()), .. Ours(GreatTrees()), .. Ours(Actions()), .. Ours(Commands()), .. Ours(Results()), .. Ours(Texts()), .. Ours(Others()),
+    ];
+
+    private static IEnumerable<HostileCall> Ours(IEnumerable<HostileCall> calls) => calls.Select(call => call with { IsOurChoice = true });
 
     public static string HashOf(byte[] blob) => Convert.ToHexStringLower(SHA256.HashData(blob));
 
@@ -55,7 +60,7 @@ internal static class HostileCalls
             $"uploads/blobs/{Absent}/1", "blobs/../../etc/passwd/1", $"blobs/{Absent}\n/1", new('x', 100_000),
         ];
         foreach (string name in bad)
-            yield return Call($"Read '{name[..Math.Min(name.Length, 30)].ReplaceLineEndings("\\n")}'", RawStatus.InvalidArgument, ReadMethod, Of((1, name)));
+            yield return Call($"Read '{name[..Math.Min(name.Length, 100)].ReplaceLineEndings("\\n").Replace(Absent, "HASH", StringComparison.Ordinal)}'", RawStatus.InvalidArgument, ReadMethod, Of((1, name)));
         string[] badUploads = ["", "uploads", $"blobs/{Absent}/1", $"uploads//blobs/{Absent}/1", $"{Upload}blobs/{Absent}", $"{Upload}compressed-blobs/gzip/{Absent}/1", $"{Upload}blobs/{Absent}/-1"];
         foreach (string name in badUploads)
         {
@@ -102,31 +107,6 @@ internal static class HostileCalls
         yield return Call("Write 2^63-1 bytes", RawStatus.InvalidArgument, WriteMethod, Write($"{Upload}blobs/{Absent}/{long.MaxValue}", "x"));
     }
 
-    private static IEnumerable<HostileCall> Zstd()
-    {
-        byte[] magic = [0x28, 0xB5, 0x2F, 0xFD];
-        byte[] skippable = [0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0];
-        byte[] zeros = new byte[100];
-        // One block that repeats a byte 128 KiB times (RFC 8878: RLE_Block): seven bytes for 131,072, many times over.
-        byte[] repeated = [.. BitConverter.GetBytes((128 << 10 << 3) | 0b010)[..3], 0];
-        byte[] bomb = [.. magic, 0x00, 0x70, .. Enumerable.Repeat(repeated, 10_000).SelectMany(block => block)];
-        byte[] smallBomb = [.. magic, 0x00, 0x48, .. Enumerable.Repeat(repeated, 10_000).SelectMany(block => block)];
-        (string Name, byte[] Data)[] bad =
-        [
-            ("empty", []), ("garbage", Encoding.ASCII.GetBytes(new string('g', 500))), ("cut off", magic), ("a window of 16 MiB", bomb), ("a bomb of 1.3 GB", smallBomb),
-            ("a flood of skippable frames", [.. Enumerable.Repeat(skippable, 100_000).SelectMany(frame => frame)]),
-            ("a skippable frame without end", [0x50, 0x2A, 0x4D, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 1]),
-            ("a content size of 2^63", [.. magic, 0xE0, .. BitConverter.GetBytes(1UL << 63), 1, 0, 0]),
-            ("a dictionary", [.. magic, 0x23, 77, 0, 0, 0, 5, 1, 0, 0]),
-        ];
-        foreach (var (name, data) in bad)
-        {
-            yield return Call(
-                $"zstd: {name}", RawStatus.InvalidArgument, WriteMethod,
-                Write($"{Upload}compressed-blobs/zstd/{HashOf(zeros)}/{zeros.Length}", data, finish: true));
-        }
-    }
-
     private static IEnumerable<HostileCall> Batches()
     {
         byte[] large = new byte[9 << 20];
@@ -136,87 +116,6 @@ internal static class HostileCalls
         yield return Call("a batch read of 2^62 bytes", RawStatus.InvalidArgument, Cas + "BatchReadBlobs", Of((2, Digest(Absent, 1L << 62))));
         yield return Call(
             "a message that is too large", RawStatus.ResourceExhausted, Cas + "FindMissingBlobs", Of([.. Enumerable.Repeat((2, (object?)new byte[1 << 20]), 80)]));
-    }
-
-    private static readonly byte[] True = Of((1, "/bin/true"));
-
-    private static byte[] File(string name, byte[] digest) => Of((1, name), (2, digest));
-
-    private static HostileCall Tree(string name, RawStatus expected, byte[] root, params byte[][] below) =>
-        Action($"tree: {name}", expected, True, root, below: below);
-
-    private static HostileCall Action(
-        string name, RawStatus expected, byte[] command, byte[]? root = null, (int, object?)? field = null, params byte[][] below)
-    {
-        root ??= [];
-        byte[] action = Of((1, DigestOf(command)), (2, DigestOf(root)), field ?? (7, true));
-        return new HostileCall(name, expected, ExecuteMethod, [Of((6, DigestOf(action)), (3, true))], [command, root, action, .. below]);
-    }
-
-    private static IEnumerable<HostileCall> Trees()
-    {
-        byte[] empty = DigestOf([]);
-        string[] badNames = ["", ".", "..", "a/b", "/", "a\0b", new('x', 256)];
-        foreach (string name in badNames)
-        {
-            string shown = name.Replace("\0", "\\0", StringComparison.Ordinal);
-            yield return Tree($"a file '{shown}'", RawStatus.InvalidArgument, Of((1, File(name, empty))));
-            yield return Tree($"a directory '{shown}'", RawStatus.InvalidArgument, Of((2, File(name, empty))));
-            yield return Tree($"a link '{shown}'", RawStatus.InvalidArgument, Of((3, Of((1, name), (2, "x")))));
-        }
-
-        yield return Tree("unsorted", RawStatus.InvalidArgument, Of((1, File("b", empty)), (1, File("a", empty))));
-        yield return Tree("a name twice", RawStatus.InvalidArgument, Of((1, File("a", empty)), (2, File("a", empty))));
-        yield return Tree("an absolute link", RawStatus.InvalidArgument, Of((3, Of((1, "a"), (2, "/etc/shadow")))));
-        yield return Tree("a missing file", RawStatus.FailedPrecondition, Of((1, File("a", Digest(Absent, 9)))));
-        yield return Tree("a missing directory", RawStatus.FailedPrecondition, Of((2, File("a", Digest(Absent, 9)))));
-        yield return Tree("a digest of another function", RawStatus.InvalidArgument, Of((1, File("a", Digest(new('a', 40), 9)))));
-        byte[] garbage = [0xFF, 0xFF, 0xFF];
-        yield return Tree("a directory that is none", RawStatus.InvalidArgument, Of((2, File("a", DigestOf(garbage)))), garbage);
-
-        // Sixty blobs that describe 2^60 paths, and two thousand levels.
-        var levels = new List<byte[]> { Of((1, File("f", empty))) };
-        for (int i = 0; i < 60; i++) levels.Add(Of((2, File("a", DigestOf(levels[^1]))), (2, File("b", DigestOf(levels[^1])))));
-        yield return Tree("2^60 paths", RawStatus.ResourceExhausted, levels[^1], [.. levels]);
-        levels = [Of((1, File("f", empty)))];
-        for (int i = 0; i < 2100; i++) levels.Add(Of((2, File("a", DigestOf(levels[^1])))));
-        yield return Tree("2,100 levels", RawStatus.ResourceExhausted, levels[^1], [.. levels]);
-    }
-
-    private static IEnumerable<HostileCall> Actions()
-    {
-        byte[] garbage = [0xFF, 0xFE, 0xFD];
-        byte[] directory = Of((1, File("zz", DigestOf([]))));
-        yield return Call("an absent action", RawStatus.FailedPrecondition, ExecuteMethod, Of((6, Digest(Absent, 100))));
-        yield return Call("an action of a petabyte", RawStatus.InvalidArgument, ExecuteMethod, Of((6, Digest(Absent, 1L << 50))));
-        yield return Call("an action that is garbage", RawStatus.InvalidArgument, ExecuteMethod, Of((6, DigestOf(garbage)))) with { Blobs = [garbage] };
-        yield return Call("an action that is a directory", RawStatus.InvalidArgument, ExecuteMethod, Of((6, DigestOf(directory)))) with { Blobs = [directory] };
-        foreach (long seconds in (long[])[-1, 86_401, long.MaxValue, long.MinValue])
-            yield return Action($"a timeout of {seconds} s", RawStatus.InvalidArgument, True, field: (6, Of((1, seconds))));
-        yield return Action("a timeout of -1 ns", RawStatus.InvalidArgument, True, field: (6, Of((2, -1L))));
-        var properties = Enumerable.Range(0, 100_000).Select(i => (1, (object?)Of((1, i.ToString("x6", CultureInfo.InvariantCulture)), (2, "v"))));
-        yield return Action("100,000 platform properties", RawStatus.InvalidArgument, True, field: (10, Of([.. properties])));
-    }
-
-    private static IEnumerable<HostileCall> Commands()
-    {
-        HostileCall Bad(string what, params ReadOnlySpan<(int, object?)> fields) => Action($"command: {what}", RawStatus.InvalidArgument, Of(fields));
-        yield return Bad("no program");
-        yield return Bad("an empty program", (1, ""));
-        yield return Bad("a NUL", (1, "/bin/echo"), (1, "a\0b"));
-        yield return Bad("a variable 'a=b'", (1, "/bin/true"), (2, Of((1, "a=b"), (2, "x"))));
-        yield return Bad("a variable twice", (1, "/bin/true"), (2, Of((1, "a"), (2, "x"))), (2, Of((1, "a"), (2, "y"))));
-        yield return Bad("an unknown output property", (1, "/bin/true"), (8, "zzz"));
-        yield return Bad("an output below an output file", (1, "/bin/true"), (3, "a"), (4, "a/b"));
-        yield return Bad("an output twice", (1, "/bin/true"), (7, "a"), (7, "a"));
-        foreach (string path in (string[])["/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/", "a\0b", new('x', 300)])
-        {
-            foreach (int list in (int[])[3, 4, 7])
-                yield return Bad($"the output '{path.Replace("\0", "\\0", StringComparison.Ordinal)}' in field {list}", (1, "/bin/true"), (list, path));
-        }
-
-        foreach (string path in (string[])["/", "..", "a/../..", "nowhere", "a\0b"])
-            yield return Bad($"the working directory '{path.Replace("\0", "\\0", StringComparison.Ordinal)}'", (1, "/bin/true"), (6, path));
     }
 
     private static IEnumerable<HostileCall> Results()

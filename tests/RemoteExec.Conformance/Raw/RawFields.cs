@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace RemoteExec.EndToEnd;
+namespace RemoteExec.Conformance;
 
 /// <summary>The fields of a protobuf message as they stand on the wire, to be read by their numbers.</summary>
 internal sealed class RawFields

@@ -1,0 +1,38 @@
+using System.Text;
+
+namespace RemoteExec.Conformance;
+
+/// <summary>Findings for people: rule, expected, seen, one a line.</summary>
+internal static class FindingsTable
+{
+    public static string Format(IReadOnlyList<Finding> findings)
+    {
+        var text = new StringBuilder();
+        int idWidth = findings.Max(each => each.Check.Id.Length);
+        int ruleWidth = findings.Max(each => each.Check.Rule.Length);
+        foreach (var each in findings)
+        {
+            text.Append(Word(each.Verdict).PadRight(12)).Append(each.Check.Id.PadRight(idWidth + 2)).Append(each.Check.Rule.PadRight(ruleWidth + 2));
+            text.Append(each.Verdict switch
+            {
+                Verdict.Passed => each.Seen,
+                Verdict.NotOffered => each.Seen,
+                _ => $"expected {each.Check.Expected}, seen {each.Seen}{(each.Detail.Length > 0 ? $": {each.Detail}" : "")}",
+            });
+            text.Append('\n');
+        }
+
+        return text.Append('\n')
+            .Append(findings.Count(each => each.Verdict == Verdict.Passed)).Append(" passed, ")
+            .Append(findings.Count(each => each.Verdict == Verdict.Failed)).Append(" failed, ")
+            .Append(findings.Count(each => each.Verdict == Verdict.NotOffered)).Append(" not offered\n")
+            .ToString();
+    }
+
+    public static string Word(Verdict verdict) => verdict switch
+    {
+        Verdict.Passed => "pass",
+        Verdict.Failed => "FAIL",
+        _ => "not offered",
+    };
+}

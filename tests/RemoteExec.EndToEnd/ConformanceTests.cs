@@ -1,0 +1,60 @@
+using NUnit.Framework;
+
+namespace RemoteExec.EndToEnd;
+
+/// <summary>Every rule of the protocol that can be asked over the wire (tests/RemoteExec.Conformance), asked of a real server of ours.</summary>
+public sealed class ConformanceTests
+{
+    // Remote Asset, and logs that clients make: a server that does not have them says so.
+    private static readonly HashSet<string> s_optional = [.. AssetChecks.All.Concat(LogStreamChecks.All).Select(check => check.ToString())];
+
+    // An action among other work, on a machine that is asked for much more than this.
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(2);
+
+    private ServerProcess? _server;
+    private Connection? _connection;
+
+    // The abuses have a fixture of their own, which looks at the store and at the memory too. What waits for half a minute has a test with a clock that is moved.
+    private static IEnumerable<Check> Checks => Suite.All.Where(check => check is { Id: not "abuse", IsSlow: false });
+
+    [OneTimeSetUp]
+    public async Task StartServerAsync()
+    {
+        _server = await ServerProcess.StartAsync(Lab.NewFolder("server"));
+        _connection = new Connection(new Uri($"grpc://{_server.GrpcAddress}"), "", []);
+    }
+
+    [OneTimeTearDown]
+    public async Task StopServerAsync()
+    {
+        _connection?.Dispose();
+        if (_server is null) return;
+        await using var server = _server;
+        await server.StopAsync();
+    }
+
+    [TestCaseSource(nameof(Checks))]
+    public async Task The_server_keeps_the_rule(object asked)
+    {
+        var check = (Check)asked;
+
+        var finding = await new CheckRunner(_connection!, AnswerWithin).RunAsync(check, CancellationToken.None);
+
+        var right = s_optional.Contains(check.ToString()) ? Is.EqualTo(Verdict.Passed).Or.EqualTo(Verdict.NotOffered) : Is.EqualTo(Verdict.Passed);
+        Assert.That(finding.Verdict, right, () => $"{check.Rule}: expected {check.Expected}, seen {finding.Seen} {finding.Detail}");
+    }
+
+    [Test]
+    public void Every_checkbox_is_asked_for_or_has_the_reason_why_it_cannot_be()
+    {
+        var asked = Suite.All.Select(check => check.Id).ToHashSet();
+
+        Assert.That(Rules.All.Where(rule => rule.WhyNot is null && !asked.Contains(rule.Id)).Select(rule => rule.Id), Is.Empty, "neither asked for nor excused");
+        Assert.That(Rules.All.Where(rule => rule.WhyNot is not null && asked.Contains(rule.Id)).Select(rule => rule.Id), Is.Empty, "excused, and asked for");
+        Assert.That(asked.Where(id => id is not ("abuse" or "R" or "R27") && Rules.All.All(rule => rule.Id != id)), Is.Empty, "asked for, and no checkbox");
+        Assert.That(Rules.All.Select(rule => rule.Id), Is.Unique);
+    }
+
+    [Test]
+    public void No_two_checks_have_one_name() => Assert.That(Suite.All.Select(check => check.ToString()), Is.Unique);
+}
