@@ -56,7 +56,10 @@ internal static class ChunkListFormat
         }
 
         list = new ChunkList((ChunkingAlgorithm)(body[1] & ~OfWhole), chunks) { IsOfWhole = (body[1] & OfWhole) != 0 };
-        return chunks.Sum(chunk => chunk.SizeBytes) == blob.SizeBytes;
+        // Sizes are no more than what the bytes say: their sum may be too much for a long.
+        Int128 sum = 0;
+        foreach (var chunk in chunks) sum += chunk.SizeBytes;
+        return sum == blob.SizeBytes;
     }
 
     private static int EntryBytes(DigestFunction function) => function.HashBytes() + sizeof(long);
