@@ -5,6 +5,10 @@ namespace RemoteExec.EndToEnd;
 internal sealed record RawResult(
     RawStatus Status, string Message, long ExitCode, string Stdout, RawBlob? StdoutBlob, IReadOnlyDictionary<string, RawBlob> Outputs)
 {
+    public IReadOnlyList<string> Directories { get; init; } = [];
+
+    public IReadOnlyList<string> Links { get; init; } = [];
+
     /// <param name="response">build.bazel.remote.execution.v2.ExecuteResponse</param>
     public static RawResult From(RawFields response)
     {
@@ -16,6 +20,10 @@ internal sealed record RawResult(
             result.Number(4),
             result.Text(5),
             result.Bytes(6).IsEmpty ? null : RawBlob.From(result.Message(6)),
-            result.Messages(2).ToDictionary(file => file.Text(1), file => RawBlob.From(file.Message(2))));
+            result.Messages(2).ToDictionary(file => file.Text(1), file => RawBlob.From(file.Message(2))))
+        {
+            Directories = [.. result.Messages(3).Select(directory => directory.Text(1))],
+            Links = [.. result.Messages(12).Select(link => $"{link.Text(1)} -> {link.Text(2)}")],
+        };
     }
 }
