@@ -79,6 +79,24 @@ internal sealed class BatchTests : ServicesFixture
             StatusCode.InvalidArgument, $"50000 blobs in one batch: the answer would be larger than the {Limits.AnswerBytesMax} bytes that clients take")));
     }
 
+    [TestCase(true)] // TRUST 4.1
+    [TestCase(false)]
+    public void A_request_of_millions_of_empty_entries_is_INVALID_ARGUMENT_before_it_takes_memory(bool isUpdate)
+    {
+        byte[] message = new byte[8 << 20];
+        for (int i = 0; i < message.Length; i += 2) message[i] = 0x12; // field 2, no bytes
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        var refusal = Assert.Throws<RpcException>(() =>
+        {
+            if (isUpdate) BatchQuery.ParseUpdate(message, DigestFunction.Sha256);
+            else BatchQuery.ParseRead(message, DigestFunction.Sha256);
+        });
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16 << 20));
+        Assert.That((refusal!.StatusCode, refusal.Status.Detail), Is.EqualTo((StatusCode.InvalidArgument, "more than 50000 blobs in one batch, at most 50000 are allowed")));
+    }
+
     [Test] // REAPI D2
     public async Task The_empty_blob_can_be_written_and_read()
     {

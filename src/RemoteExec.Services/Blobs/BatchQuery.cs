@@ -38,6 +38,7 @@ internal sealed record BatchQuery(IReadOnlyList<BatchEntry> Entries, DigestFunct
                     instance = Encoding.UTF8.GetString(scanner.ReadBytes());
                     break;
                 case (EntryField, ProtoScanner.Bytes):
+                    if (entries.Count == BatchRules.ItemsMax) throw BatchRules.TooMany();
                     var place = BatchEntry.PlaceOf(ref scanner, offset: 0);
                     entries.Add(isRead ? new BatchEntry { Digest = place } : BatchEntry.Parse(message, place));
                     break;

@@ -30,7 +30,7 @@ internal sealed class BatchReadBlobs(IBlobStore store, ServicesOptions options, 
             var query = BatchQuery.ParseRead(request.Bytes.Span, options.UnnamedDigestFunction);
             var entries = query.Entries;
             long blobBytes = entries.Sum(entry => Math.Clamp(entry.ClaimedBytes(request.Bytes.Span), 0, int.MaxValue));
-            BatchRules.Check(entries.Count, blobBytes, options);
+            BatchRules.Check(blobBytes, options);
 
             long digestBytes = entries.Sum(entry => (long)entry.DigestBytes);
             var room = new BatchAnswerRoom(entries.Count, digestBytes);

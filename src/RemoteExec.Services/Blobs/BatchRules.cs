@@ -8,16 +8,18 @@ namespace RemoteExec.Services;
 internal static class BatchRules
 {
     // Every entry costs an answer of about a hundred bytes, however small its blob.
-    private const int ItemsMax = 50_000;
+    public const int ItemsMax = 50_000;
 
     /// <summary>A batch that is so large that it is not even read (REAPI, BatchUpdateBlobs: INVALID_ARGUMENT). To try it again is in vain.</summary>
     public static RpcException TooLarge(ServicesOptions options) =>
         RpcErrors.Invalid($"the batch is too large, at most {options.BatchBytesMax} bytes are announced (max_batch_total_size_bytes)");
 
+    /// <summary>To be thrown while the request is read: empty entries take two bytes of it, and far more of memory.</summary>
+    public static RpcException TooMany() => RpcErrors.Invalid($"more than {ItemsMax} blobs in one batch, at most {ItemsMax} are allowed");
+
     /// <summary>REAPI C2, C4: up to twice what is announced is taken, more is refused as a whole.</summary>
-    public static void Check(int items, long totalBytes, ServicesOptions options)
+    public static void Check(long totalBytes, ServicesOptions options)
     {
-        if (items > ItemsMax) throw RpcErrors.Invalid($"{items} blobs in one batch, at most {ItemsMax} are allowed");
         if (totalBytes > 2L * options.BatchBytesMax)
             throw RpcErrors.Invalid($"{totalBytes} bytes in one batch, at most {options.BatchBytesMax} are announced");
     }

@@ -19,7 +19,7 @@ internal sealed class BatchUpdateBlobs(IBlobStore store, ServicesOptions options
         using (request)
         {
             var query = BatchQuery.ParseUpdate(request.Bytes.Span, options.UnnamedDigestFunction);
-            BatchRules.Check(query.Entries.Count, query.Entries.Sum(entry => (long)request.Bytes[entry.Data].Length), options);
+            BatchRules.Check(query.Entries.Sum(entry => (long)request.Bytes[entry.Data].Length), options);
             var room = new BatchAnswerRoom(query.Entries.Count, query.Entries.Sum(entry => (long)entry.DigestBytes));
 
             var failures = new RpcStatus?[query.Entries.Count];
