@@ -209,6 +209,8 @@ internal sealed class SegmentLog(
         // What nobody was told of must not be found by the next run, which would take it for flushed.
         ServingLoop.Serve(() => RandomAccess.SetLength(segment.File, segment.End), static _ => { });
         segment.Fill();
+        // As often as somebody tries on such a disk: none may be left behind.
+        if (segment.End == SegmentFormat.HeaderBytes) ServingLoop.Serve(() => segments.Delete(segment), static _ => { });
         throw health.Failed(StorageErrors.FromErrno(errno, "flushing a segment", segments.Path));
     }
 
