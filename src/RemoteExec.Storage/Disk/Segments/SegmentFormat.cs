@@ -122,8 +122,8 @@ internal static class SegmentFormat
         return footerOffset >= HeaderBytes && BinaryPrimitives.ReadUInt32LittleEndian(trailer[12..]) == Crc32C.Of(trailer[..12]);
     }
 
-    /// <summary>The records that a footer lists; null when it is not what was written.</summary>
-    public static List<SegmentRecord>? TryReadFooter(ReadOnlySpan<byte> footer, ulong mark)
+    /// <summary>The records that a footer lists, all of them before it; null when it is not what was written.</summary>
+    public static List<SegmentRecord>? TryReadFooter(ReadOnlySpan<byte> footer, int footerOffset, ulong mark)
     {
         if (footer.Length < PrefixBytes || BinaryPrimitives.ReadUInt64LittleEndian(footer) != ~mark) return null;
         if (BinaryPrimitives.ReadInt32LittleEndian(footer[12..]) != footer.Length - PrefixBytes) return null;
@@ -138,7 +138,7 @@ internal static class SegmentFormat
 
             int offset = BinaryPrimitives.ReadInt32LittleEndian(rest);
             int sizeBytes = BinaryPrimitives.ReadInt32LittleEndian(rest[4..]);
-            if (offset < HeaderBytes || sizeBytes <= 0) return null;
+            if (offset < HeaderBytes || sizeBytes <= 0 || (long)offset + HeadBytes(function) + sizeBytes > footerOffset) return null;
             records.Add(new SegmentRecord(Digest.FromHash(function, rest[EntryPrefixBytes..entryBytes], sizeBytes), offset));
             rest = rest[entryBytes..];
         }

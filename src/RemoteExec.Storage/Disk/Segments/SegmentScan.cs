@@ -7,13 +7,19 @@ namespace RemoteExec.Storage;
 /// <param name="Records">In the order of their offsets.</param>
 /// <param name="End">Behind the last of them.</param>
 /// <param name="IsFull">It has its footer: nothing is appended any more.</param>
-internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool IsFull)
+/// <param name="IsRotten">The disk did not give all of it back: what lies where it did not is not to be written over.</param>
+internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool IsFull, bool IsRotten = false)
 {
+    private const int PageBytes = 4096;
+
+    // Each read of a dying disk may take seconds.
+    private const int SkippedBytesMax = 1 << 20;
+
     /// <summary>By the footer; without one by the records themselves, each with its checksum.</summary>
     public static SegmentScan Read(SafeFileHandle file, IDisk disk, ulong mark)
     {
         long length = RandomAccess.GetLength(file);
-        return TryReadFooter(file, disk, length, mark) ?? ReadRecords(file, disk, length, mark);
+        return TryReadFooter(file, disk, length, mark) ?? ReadRecords(file, disk, Math.Min(length, int.MaxValue), mark);
     }
 
     private static SegmentScan? TryReadFooter(SafeFileHandle file, IDisk disk, long length, ulong mark)
@@ -25,7 +31,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         if (!TryFill(file, disk, trailer, end) || !SegmentFormat.TryReadTrailer(trailer, mark, out int offset) || offset > end) return null;
 
         byte[] footer = new byte[end - offset];
-        return TryFill(file, disk, footer, offset) && SegmentFormat.TryReadFooter(footer, mark) is { } records
+        return TryFill(file, disk, footer, offset) && SegmentFormat.TryReadFooter(footer, offset, mark) is { } records
             ? new SegmentScan(records, offset, IsFull: true)
             : null;
     }
@@ -37,10 +43,14 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         byte[] buffer = new byte[(int)Math.Min(2 * SegmentFormat.RecordBytesMax, Math.Max(length, 1))];
         long bufferStart = SegmentFormat.HeaderBytes;
         int filled = 0;
-        bool isOver = false;
+        int skippedBytes = 0;
+        bool isRotten = false, isOver = false;
         while (!isOver)
         {
-            int read = TryRead(file, disk, buffer.AsSpan(filled), bufferStart + filled);
+            long position = bufferStart + filled;
+            var room = buffer.AsSpan(filled, (int)Math.Clamp(length - position, 0, buffer.Length - filled));
+            int read = ReadOver(file, disk, room, position, ref skippedBytes);
+            isRotten |= skippedBytes > 0;
             filled += read;
             isOver = read == 0;
             int used = 0;
@@ -56,7 +66,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
             filled -= used;
         }
 
-        return new SegmentScan(records, end, IsFull: false);
+        return new SegmentScan(records, end, IsFull: false, isRotten);
     }
 
     /// <summary>
@@ -93,11 +103,32 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         }
     }
 
-    private static bool TryFill(SafeFileHandle file, IDisk disk, Span<byte> bytes, long offset)
+    /// <summary>
+    /// Reads, and steps over what the disk does not give back, to the next page and each time twice as far: zeros are there instead, which are
+    /// no record.
+    /// </summary>
+    private static int ReadOver(SafeFileHandle file, IDisk disk, Span<byte> bytes, long position, ref int skippedBytes)
+    {
+        if (TryRead(file, disk, bytes, position) is { } read)
+        {
+            skippedBytes = 0;
+            return read;
+        }
+
+        int inPage = (int)(position % PageBytes);
+        if (TryRead(file, disk, bytes[..Math.Min(bytes.Length, PageBytes - inPage)], position) is { } readOfPage) return readOfPage;
+
+        skippedBytes = Math.Clamp(2 * skippedBytes, PageBytes, SkippedBytesMax);
+        var skipped = bytes[..Math.Min(bytes.Length, skippedBytes - inPage)];
+        skipped.Clear();
+        return skipped.Length;
+    }
+
+    public static bool TryFill(SafeFileHandle file, IDisk disk, Span<byte> bytes, long offset)
     {
         while (bytes.Length > 0)
         {
-            int read = TryRead(file, disk, bytes, offset);
+            int read = TryRead(file, disk, bytes, offset) ?? 0;
             if (read == 0) return false;
             bytes = bytes[read..];
             offset += read;
@@ -106,7 +137,8 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         return true;
     }
 
-    private static int TryRead(SafeFileHandle file, IDisk disk, Span<byte> bytes, long offset)
+    /// <summary>Null where the disk does not give it back: what is there is lost, and whoever needs it makes it again.</summary>
+    private static int? TryRead(SafeFileHandle file, IDisk disk, Span<byte> bytes, long offset)
     {
         try
         {
@@ -114,7 +146,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         }
         catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
         {
-            return 0; // what lies behind is lost, and whoever needs it makes it again
+            return null;
         }
     }
 }
