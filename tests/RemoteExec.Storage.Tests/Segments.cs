@@ -1,3 +1,4 @@
+using NUnit.Framework;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage.Tests;
@@ -23,7 +24,7 @@ internal static class Segments
         byte[] header = new byte[SegmentFormat.HeaderBytes];
         using var file = File.OpenHandle(PathOf(root, number), share: FileShare.ReadWrite | FileShare.Delete);
         _ = RandomAccess.Read(file, header, 0);
-        NUnit.Framework.Assert.That(SegmentFormat.TryReadHeader(header, out ulong mark));
+        Assert.That(SegmentFormat.TryReadHeader(header, out ulong mark));
         return mark;
     }
 
@@ -33,7 +34,7 @@ internal static class Segments
         var living = new List<SegmentRecord>();
         foreach (int number in NumbersIn(store.Files.Root))
         {
-            var dead = Segment.ReadDead(PathOf(store.Files.Root, number) + ".dead");
+            Assert.That(Segment.TryReadDead(PathOf(store.Files.Root, number) + ".dead", new Disk(), out var dead));
             living.AddRange(Scan(store.Files.Root, number).Records.Where(record => !dead.Contains(record.Offset) && store.IsAt(record.Digest, new BlobPlace(number, record.Offset))));
         }
 

@@ -12,6 +12,7 @@ namespace RemoteExec.Storage;
 internal sealed class Segment(int number, SafeFileHandle file, string deadPath, int end) : IDisposable
 {
     private readonly Lock _gate = new();
+    private readonly Lock _noteGate = new(); // over the file beside: whoever is told of the dead has the index's lock, and must not wait for the disk
     private readonly List<int> _unnoted = []; // dead, and not in the file yet
     private readonly Queue<SegmentRecord> _fileless = new();
     private readonly List<SegmentRecord> _moved = [];
@@ -81,7 +82,7 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
     }
 
     /// <summary>So much was found, by a run that goes on appending.</summary>
-    public void Continue(List<SegmentRecord> records) => Records = records;
+    public void Continue(List<SegmentRecord> records, int end) => (Records, End) = (records, end);
 
     public void Fill()
     {
@@ -141,44 +142,86 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
         }
     }
 
-    /// <summary>Notes the dead in the file beside. A disk that does not take them gets them with the next.</summary>
-    public void NoteDead()
+    /// <summary>There are dead that are not in the file beside, nor on their way.</summary>
+    public bool HasUnnoted
     {
-        lock (_gate)
-        {
-            if (_unnoted.Count == 0 || _isGone) return;
+        get { lock (_gate) return _unnoted.Count > 0; }
+    }
 
+    /// <summary>Notes the dead in the file beside. Null, or why the disk did not take them: then it gets them with the next.</summary>
+    public Exception? NoteDead()
+    {
+        lock (_noteGate)
+        {
+            if (_isGone) return null;
+            int[] unnoted;
+            lock (_gate)
+            {
+                if (_unnoted.Count == 0) return null;
+                unnoted = [.. _unnoted];
+                _unnoted.Clear();
+            }
+
+            bool isNoted = false;
             try
             {
                 // Opened each time: a store has many segments, and its descriptors are for others.
                 using var dead = System.IO.File.OpenHandle(deadPath, FileMode.OpenOrCreate, FileAccess.Write);
-                RandomAccess.Write(dead, MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_unnoted)), RandomAccess.GetLength(dead) & ~3L);
-                _unnoted.Clear();
+                RandomAccess.Write(dead, MemoryMarshal.AsBytes(unnoted.AsSpan()), RandomAccess.GetLength(dead) & ~3L);
+                isNoted = true;
+                return null;
             }
-            catch (IOException)
+            catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
             {
                 // A restart without them finds blobs that were evicted, and evicts them again.
+                return refused;
+            }
+            finally
+            {
+                if (!isNoted)
+                {
+                    lock (_gate) _unnoted.AddRange(unnoted);
+                }
             }
         }
     }
 
-    /// <summary>The offsets that earlier runs noted.</summary>
-    public static HashSet<int> ReadDead(string deadPath)
+    /// <summary>The offsets that earlier runs noted. False where the disk does not tell them all.</summary>
+    public static bool TryReadDead(string deadPath, IDisk disk, out HashSet<int> offsets)
     {
-        if (!System.IO.File.Exists(deadPath)) return [];
+        offsets = [];
+        if (!System.IO.File.Exists(deadPath)) return true;
 
-        byte[] bytes = System.IO.File.ReadAllBytes(deadPath);
-        return [.. MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, bytes.Length & ~3))]; // the last may be torn
+        try
+        {
+            using var dead = System.IO.File.OpenHandle(deadPath);
+            byte[] bytes = new byte[RandomAccess.GetLength(dead)];
+            int filled = 0;
+            for (int read = 1; read > 0 && filled < bytes.Length; filled += read) read = disk.Read(dead, bytes.AsSpan(filled), filled);
+            foreach (int offset in MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, filled & ~3))) offsets.Add(offset); // the last may be torn
+            return true;
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            // Blobs that were evicted are evicted again; the store opens.
+            return false;
+        }
     }
 
     /// <summary>Takes its files away; who reads from it at this moment does so to the end.</summary>
     public void Delete(string path)
     {
-        lock (_gate) _isGone = true; // nobody makes the file beside anew
+        lock (_noteGate) _isGone = true; // nobody makes the file beside anew
         // In this order: should the run end in between, all that is lost is that some records are dead.
-        System.IO.File.Delete(deadPath);
-        System.IO.File.Delete(path);
-        file.Dispose();
+        try
+        {
+            System.IO.File.Delete(deadPath);
+            System.IO.File.Delete(path);
+        }
+        finally
+        {
+            file.Dispose();
+        }
     }
 
     public void Dispose() => file.Dispose();

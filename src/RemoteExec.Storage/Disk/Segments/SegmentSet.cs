@@ -1,8 +1,7 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Security.Cryptography;
+using System.Runtime.ExceptionServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -48,15 +47,21 @@ internal sealed class SegmentSet : IDisposable
         int errno = Posix.OpenDirectory(path, out var directory);
         if (errno != 0) throw new FileSystemException($"opening {path}", errno);
 
-        int[] numbers = [.. NumbersIn(path).Order()];
-        var set = new SegmentSet(path, directory, disk, MarkOf(path, numbers));
+        int[] numbers = [.. SegmentFiles.NumbersIn(path).Order()];
+        var set = new SegmentSet(path, directory, disk, SegmentFiles.MarkOf(path, numbers, disk));
         try
         {
             var all = new (Segment, SegmentScan)[numbers.Length];
-            Parallel.For(0, numbers.Length, i => all[i] = set.Reopen(numbers[i]));
             set._last = numbers.Length == 0 ? 0 : numbers[^1];
+            Parallel.For(0, numbers.Length, i => all[i] = set.Reopen(numbers[i]));
             found = [.. all];
             return set;
+        }
+        catch (AggregateException failed)
+        {
+            set.Dispose();
+            ExceptionDispatchInfo.Throw(failed.InnerExceptions[0]); // one of them is enough for the operator
+            throw;
         }
         catch
         {
@@ -181,53 +186,87 @@ internal sealed class SegmentSet : IDisposable
             _withDead.Clear();
         }
 
-        foreach (var segment in segments) segment.NoteDead();
+        for (int i = 0; i < segments.Length; i++)
+        {
+            if (segments[i].NoteDead() is not { } failure) continue;
+
+            // Where there is no room for one there is none for the others: all of them the next time.
+            int last = Errno.IsOutOfRoom(failure) ? segments.Length : i + 1;
+            lock (_gate) _withDead.UnionWith(segments[i..last]);
+            if (last > i + 1) return;
+        }
     }
 
+    /// <summary>Notes what the disk has not taken so far, and closes.</summary>
     public void Dispose()
     {
+        foreach (var segment in _segments.Values) segment.NoteDead();
         foreach (var segment in _segments.Values) segment.Dispose();
         _directory.Dispose();
     }
 
-    /// <summary>All segments of a store have one mark, so that a record can be copied as it is: that of those that are there, or a new one.</summary>
-    private static ulong MarkOf(string path, int[] numbers)
-    {
-        Span<byte> header = stackalloc byte[SegmentFormat.HeaderBytes];
-        foreach (int number in numbers)
-        {
-            using var file = File.OpenHandle(System.IO.Path.Combine(path, number.ToString(CultureInfo.InvariantCulture)));
-            if (RandomAccess.Read(file, header, 0) == header.Length && SegmentFormat.TryReadHeader(header, out ulong mark)) return mark;
-        }
-
-        Span<byte> random = stackalloc byte[sizeof(ulong)];
-        RandomNumberGenerator.Fill(random);
-        return BinaryPrimitives.ReadUInt64LittleEndian(random);
-    }
-
-    private static IEnumerable<int> NumbersIn(string path)
-    {
-        foreach (string file in System.IO.Directory.EnumerateFiles(path))
-        {
-            if (int.TryParse(System.IO.Path.GetFileName(file), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number > 0)
-                yield return number;
-        }
-    }
-
     private (Segment Segment, SegmentScan Scan) Reopen(int number)
     {
-        var file = File.OpenHandle(PathOf(number), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        var file = SegmentFiles.Open(PathOf(number), FileAccess.ReadWrite);
         var scan = SegmentScan.Read(file, _disk, Mark);
+        bool isDeadKnown = Segment.TryReadDead(DeadPathOf(number), _disk, out var dead);
+        var living = dead.Count == 0 ? scan : scan with { Records = scan.Records.FindAll(record => !dead.Contains(record.Offset)) };
+        var segment = new Segment(number, file, DeadPathOf(number), scan.End);
         // A killed run may have written what it did not flush: whoever is told of it from now on is told the truth.
         bool isFlushed = scan.IsFull || _disk.FlushData(file) == 0;
-        var dead = Segment.ReadDead(DeadPathOf(number));
-        var segment = new Segment(number, file, DeadPathOf(number), scan.End);
-        // A place that was noted as dead is never written again, and where the last records do not come back it might be.
-        if (scan.IsFull || !isFlushed || dead.Any(offset => offset >= scan.End)) segment.Fill();
+        if (!isFlushed && TryWriteAnew(file, living.Records) is { } anew)
+        {
+            segment.Delete(PathOf(number));
+            return anew;
+        }
+
         _segments[number] = segment;
-        var living = dead.Count == 0 ? scan : scan with { Records = scan.Records.FindAll(record => !dead.Contains(record.Offset)) };
-        if (!segment.IsFull) segment.Continue(living.Records);
+        // A place that was noted as dead is never written again, and where the last records do not come back it might be. Nor is what the disk
+        // may give back after all, nor what has no header: the mark of its records would be told nowhere.
+        bool hasHeader = SegmentFiles.HasHeader(file, _disk, out ulong mark) && mark == Mark;
+        if (!scan.IsFull && !scan.IsRotten && isFlushed && isDeadKnown && hasHeader && !dead.Any(offset => offset >= scan.End))
+        {
+            segment.Continue(living.Records, scan.End);
+            return (segment, living);
+        }
+
+        segment.Fill();
+        if (RandomAccess.GetLength(file) <= SegmentFormat.HeaderBytes) Delete(segment); // a run ended in the making of it
         return (segment, living);
+    }
+
+    /// <summary>
+    /// A flush that failed may have let go of what it was for, which is read from memory for some time yet and then not any more (fsync(2)): what
+    /// can be read is written to a fresh segment. Null when the disk does not take that either.
+    /// </summary>
+    private (Segment Segment, SegmentScan Scan)? TryWriteAnew(SafeFileHandle file, List<SegmentRecord> records)
+    {
+        Segment? segment = null;
+        try
+        {
+            segment = Create(_disk.Flush);
+            var written = new List<SegmentRecord>(records.Count);
+            int end = SegmentFormat.HeaderBytes;
+            foreach (var record in records)
+            {
+                byte[] bytes = new byte[record.LengthBytes];
+                if (!SegmentScan.TryFill(file, _disk, bytes, record.Offset) || !SegmentFormat.IsRecordOf(bytes, record.Digest, Mark)) continue;
+
+                RandomAccess.Write(segment.File, bytes, end);
+                written.Add(new SegmentRecord(record.Digest, end));
+                end += bytes.Length;
+            }
+
+            segment.Continue(written, end);
+            if (_disk.FlushData(segment.File) == 0) return (segment, new SegmentScan(written, end, IsFull: false));
+        }
+        catch (IOException)
+        {
+            // As below.
+        }
+
+        if (segment is not null) Delete(segment);
+        return null;
     }
 
     private string PathOf(int number) => System.IO.Path.Combine(Path, number.ToString(CultureInfo.InvariantCulture));
