@@ -28,6 +28,8 @@ internal static unsafe partial class LibC
     public const int F_UNLCK = 2;
     public const int SIGURG = 23;
 
+    public const int PRIO_PROCESS = 0;
+
     public const nint SYS_openat2 = 437; // one number everywhere: younger than the unified table
 
     private const string Library = "libc";
@@ -46,6 +48,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
     public static partial nint getdents64(nint number, SafeFileHandle directory, byte* records, nint recordsBytes);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int setpriority(int which, int who, int niceness);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial long lseek(SafeFileHandle file, long offset, int whence);

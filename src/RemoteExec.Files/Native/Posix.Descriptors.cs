@@ -5,6 +5,10 @@ namespace RemoteExec.Files;
 /// <summary>Those on open files and directories.</summary>
 public static partial class Posix
 {
+    /// <summary>The calling thread takes a processor only after those that are less nice (setpriority(2); on Linux each thread has its own).</summary>
+    /// <param name="niceness">1 to 19. What was given away is not taken back.</param>
+    public static int GiveWay(int niceness) => Errno.OfLastCall(LibC.setpriority(LibC.PRIO_PROCESS, who: 0, niceness));
+
     public static uint EffectiveUser => LibC.geteuid();
 
     public static uint EffectiveGroup => LibC.getegid();

@@ -92,6 +92,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     internal GroupCommit Commits { get; }
 
+    internal BulkThreads Bulk { get; } = new();
+
     internal DiskWriteHealth WriteHealth { get; }
 
     internal IBlobStoreObserver Observer { get; }
@@ -201,6 +203,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         await Log.DrainAsync();
         await _keeper.StopAsync();
         await _survivors.DrainAsync();
+        Bulk.Dispose();
         await _rewriting;
         Segments.NoteDead();
         Uses.Close(Index);

@@ -123,15 +123,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     private async ValueTask TakeLargeAsync(SafeFileHandle file, ReadOnlyMemory<byte> data, long offset)
     {
         // Two cores for two jobs on the same bytes; both end before the caller gets its memory back.
-        var hashing = Task.Run(() => _check.Hash(data.Span), CancellationToken.None);
-        try
-        {
-            Write(file, data.Span, offset);
-        }
-        finally
-        {
-            await hashing;
-        }
+        await Task.WhenAll(store.Bulk.RunAsync(() => _check.Hash(data.Span)), store.Bulk.RunAsync(() => Write(file, data.Span, offset)));
     }
 
     private void Write(SafeFileHandle file, ReadOnlySpan<byte> data, long offset)
