@@ -7,12 +7,12 @@ using RemoteExec.Core;
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// Copies blobs to stores that lack them, in the background: a few at a time to each, waiting for one that is away. Kept in memory and bounded:
+/// Copies blobs to stores that lack them, in the background: a few at a time from one to another, waiting for one that is away. Kept in memory and bounded:
 /// what is lost or finds no room here is found out again when the blob is asked for next.
 /// </summary>
 public sealed class BlobRepairs(TimeProvider time) : IAsyncDisposable
 {
-    /// <summary>To one store. A node that comes back empty is filled by what is used; more than this at once may wait for its next use.</summary>
+    /// <summary>From one store to another. A node that comes back empty is filled by what is used; more than this at once may wait for its next use.</summary>
     internal const int WaitingMax = 100_000;
 
     /// <summary>A node that restarts is back within seconds.</summary>
@@ -21,7 +21,8 @@ public sealed class BlobRepairs(TimeProvider time) : IAsyncDisposable
     // Beside the traffic of builds, which comes first.
     private const int AtOnce = 4;
 
-    private readonly ConcurrentDictionary<string, Line> _lines = new();
+    // By where from and where to: what waits for one that is lost for good keeps nobody else waiting.
+    private readonly ConcurrentDictionary<(string From, string To), Line> _lines = new();
     private readonly CancellationTokenSource _ending = new();
     private long _done;
     private long _dropped;
@@ -37,7 +38,7 @@ public sealed class BlobRepairs(TimeProvider time) : IAsyncDisposable
     /// <summary>Has a blob copied some time soon; asked again before it was, this changes nothing.</summary>
     public void Ask(Digest digest, BlobNode from, BlobNode to)
     {
-        var line = _lines.GetOrAdd(to.Name, _ => new Line());
+        var line = _lines.GetOrAdd((from.Name, to.Name), _ => new Line());
         if (!line.Known.TryAdd(digest, 0)) return;
         if (line.Waiting.Writer.TryWrite(new Repair(digest, from, to)))
         {
@@ -102,7 +103,7 @@ public sealed class BlobRepairs(TimeProvider time) : IAsyncDisposable
 
     private sealed record Repair(Digest Digest, BlobNode From, BlobNode To);
 
-    /// <summary>What is to be copied to one store.</summary>
+    /// <summary>What is to be copied from one store to another.</summary>
     private sealed class Line
     {
         private readonly Lock _gate = new();

@@ -9,7 +9,8 @@ internal sealed class MirroredBlobWriter(Digest digest, MirroredBlobWriter.Side 
     private bool _isStored;
 
     /// <summary>Not before both have it: who goes on sending mends the one that lacks it.</summary>
-    public override bool AlreadyPresent => _isStored || Array.TrueForAll(_sides, side => side.Writer is null || side.Writer.AlreadyPresent);
+    public override bool AlreadyPresent => _isStored
+        || (Array.Exists(_sides, side => side.Writer is not null) && Array.TrueForAll(_sides, side => side.Writer is null || side.Writer.AlreadyPresent));
 
     public override async ValueTask DisposeAsync()
     {
@@ -27,6 +28,11 @@ internal sealed class MirroredBlobWriter(Digest digest, MirroredBlobWriter.Side 
     {
         await BothAsync(writer => writer.CommitAsync(cancellationToken));
         _isStored = true;
+        AskForCopies();
+    }
+
+    private void AskForCopies()
+    {
         var (one, other) = (_sides[0], _sides[1]);
         if (one.Writer is null) repairs.Ask(Digest, from: other.Node, to: one.Node);
         if (other.Writer is null) repairs.Ask(Digest, from: one.Node, to: other.Node);
@@ -36,6 +42,7 @@ internal sealed class MirroredBlobWriter(Digest digest, MirroredBlobWriter.Side 
     {
         await Task.WhenAll(_sides.Select(side => ActAsync(side, act)));
         if (Array.TrueForAll(_sides, side => side.Writer is null)) throw _sides[0].Failure!; // each was left behind with a reason
+        if (AlreadyPresent) AskForCopies(); // nobody commits what is there
     }
 
     private static async Task ActAsync(Side side, Func<IBlobWriter, ValueTask> act)

@@ -77,6 +77,49 @@ public sealed class MirroredBlobStoreTests
     }
 
     [Test]
+    public async Task What_both_have_lost_in_the_middle_is_not_acknowledged_however_often_it_is_committed()
+    {
+        byte[] data = Blobs.Of(1, MebiByte);
+        await using var writer = await _nodes.Store.CreateWriterAsync(Blobs.DigestOf(data), default);
+        await writer.AppendAsync(data, default);
+        (_nodes.One.IsAway, _nodes.Other.IsAway) = (true, true);
+
+        for (int i = 0; i < 2; i++) Assert.That(async () => await writer.CommitAsync(default), Throws.InstanceOf<RpcException>());
+
+        Assert.That(writer.AlreadyPresent, Is.False);
+    }
+
+    [Test]
+    public async Task What_one_has_already_and_the_other_did_not_take_is_copied()
+    {
+        byte[] data = Blobs.Of(1, MebiByte);
+        var digest = await _nodes.One.Inner.PutAsync(data);
+        await using var writer = await _nodes.Store.CreateWriterAsync(digest, default);
+        _nodes.Other.IsAway = true;
+
+        await writer.AppendAsync(data, default);
+
+        Assert.That(writer.AlreadyPresent, Is.True);
+        Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Copies_from_a_store_that_is_lost_keep_no_others_waiting()
+    {
+        var target = new FaultyBlobStore(new MemoryBlobStore(64 * MebiByte, TimeSpan.FromHours(4), _time));
+        var to = new BlobNode("target", target);
+        _nodes.One.IsAway = true;
+        for (int seed = 0; seed < 20; seed++) _nodes.Repairs.Ask(Blobs.DigestOf(Blobs.Of(seed, 100)), new BlobNode("one", _nodes.One), to);
+        var digest = await _nodes.Other.Inner.PutAsync(Blobs.Of(100, 100));
+
+        _nodes.Repairs.Ask(digest, new BlobNode("other", _nodes.Other), to);
+        while (_nodes.Repairs.Done == 0) await Task.Yield();
+
+        Assert.That(await target.Inner.HasAsync(digest));
+        Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(20));
+    }
+
+    [Test]
     public async Task A_read_that_breaks_goes_on_at_the_other()
     {
         byte[] data = Blobs.Of(1, 3 * MebiByte);
