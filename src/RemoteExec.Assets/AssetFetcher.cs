@@ -159,7 +159,7 @@ public sealed class AssetFetcher : IAsyncDisposable
             fetch.Begin(begun => Task.Run(() => RunAsync(request, question, begun)));
         }
 
-        fetch.Extend(timeout);
+        fetch.Extend(timeout, _options.TimeoutMax);
         return fetch;
     }
 

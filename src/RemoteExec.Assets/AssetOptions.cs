@@ -32,6 +32,9 @@ public sealed record AssetOptions
     /// <summary>Files, directories and links in one archive. A checkout of a large operating system has a hundred thousand.</summary>
     public int UnpackedEntriesMax { get; init; } = 500_000;
 
+    /// <summary>Names and targets of links in one archive, characters. They lie in memory until the last is known, and compress to nothing.</summary>
+    public int UnpackedTextMax { get; init; } = 16 << 20;
+
     /// <summary>For who names none.</summary>
     public TimeSpan TimeoutDefault { get; init; } = TimeSpan.FromMinutes(10);
 

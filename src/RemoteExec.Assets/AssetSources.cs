@@ -20,7 +20,7 @@ internal sealed class AssetSources : IDisposable
         (_store, _observer) = (store, options.Observer);
         string directory = Path.Combine(options.Directory, "temp");
         _spool = new Spool(directory, options.DownloadBytesMax, options.DownloadsBytesMax);
-        _archives = new ArchiveUnpacker(store, _spool, options.UnpackedBytesMax, options.UnpackedEntriesMax);
+        _archives = new ArchiveUnpacker(store, _spool, options.UnpackedBytesMax, options.UnpackedEntriesMax, options.UnpackedTextMax);
         _http = new HttpOrigin(options, time);
         _git = new GitOrigin(options, directory, _spool, _archives);
     }

@@ -18,12 +18,15 @@ internal sealed class RunningFetch(DateTimeOffset startedAt, TimeProvider time) 
     public void Begin(Func<RunningFetch, Task<AssetAnswer>> fetchAsync) => Answer = fetchAsync(this);
 
     /// <summary>Called under the fetcher's lock.</summary>
-    public void Extend(TimeSpan timeout)
+    /// <param name="longest">However many ask again, none goes on for longer: an origin that sends a byte a minute would hold its turn for ever.</param>
+    public void Extend(TimeSpan timeout, TimeSpan longest)
     {
-        var until = time.GetUtcNow() + timeout;
+        var now = time.GetUtcNow();
+        var until = now + timeout;
+        if (until > StartedAt + longest) until = StartedAt + longest;
         if (until <= _until) return;
         _until = until;
-        _limit.CancelAfter(timeout);
+        _limit.CancelAfter(until > now ? until - now : TimeSpan.Zero);
     }
 
     public void Cancel() => _limit.Cancel();

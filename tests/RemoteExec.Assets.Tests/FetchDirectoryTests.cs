@@ -176,6 +176,29 @@ public sealed class FetchDirectoryTests : AssetFixture
     }
 
     [Test]
+    public async Task An_archive_whose_links_hold_too_much_text_is_refused()
+    {
+        await ReopenAsync(Options with { UnpackedTextMax = 100_000 });
+        string target = new string('a', 4000);
+        Origin.Serve("/a", Pack("tar.gz", Tar(Enumerable.Range(0, 30).Select(i => Link($"l{i}", target)))));
+
+        AssertFailed(await FetchDirectoryAsync(Origin.UriOf("/a")), StatusCode.ResourceExhausted, "100000 characters");
+        AssertNothingSpooled();
+    }
+
+    [Test]
+    public async Task A_directory_that_no_action_could_have_is_refused()
+    {
+        // 5,000 targets of 4,000 characters are one Directory of 20 MB.
+        await ReopenAsync(Options with { UnpackedTextMax = 64 << 20 });
+        string target = new string('a', 4000);
+        Origin.Serve("/a", Pack("tar.gz", Tar(Enumerable.Range(0, 5000).Select(i => Link($"l{i}", target)))));
+
+        AssertFailed(await FetchDirectoryAsync(Origin.UriOf("/a")), StatusCode.ResourceExhausted, "directory of more than");
+        AssertNothingSpooled();
+    }
+
+    [Test]
     public async Task A_header_that_claims_a_gigabyte_is_refused_before_its_bytes_are_waited_for()
     {
         // ustar: name (100) mode (8) uid (8) gid (8) size (12) mtime (12) checksum (8) type (1) … magic (6) at 257

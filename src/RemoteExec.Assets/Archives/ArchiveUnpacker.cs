@@ -8,7 +8,7 @@ using ZstdNet;
 namespace RemoteExec.Assets;
 
 /// <summary>Makes a tree of an archive: tar, by itself or in gzip or zstd, and zip. What it is, its first bytes say.</summary>
-internal sealed class ArchiveUnpacker(ILocalBlobStore store, Spool spool, long bytesMax, int entriesMax)
+internal sealed class ArchiveUnpacker(ILocalBlobStore store, Spool spool, long bytesMax, int entriesMax, int textMax)
 {
     private const int MagicBytes = 512;
     private const int TarMagicAt = 257;
@@ -23,12 +23,13 @@ internal sealed class ArchiveUnpacker(ILocalBlobStore store, Spool spool, long b
         if (file.LengthBytes == 0) throw UnpackedTree.Bad("it is empty");
 
         var blobs = new UnpackedBlobs(store, spool, function);
-        var tree = new UnpackedTree(entriesMax, new TreeLimits());
+        var limits = new TreeLimits();
+        var tree = new UnpackedTree(entriesMax, textMax, limits);
         try
         {
             await using var stream = file.OpenRead();
             await ReadAsync(stream, tree, blobs, cancellationToken);
-            var root = await new DirectoryWriter(blobs, function).WriteAsync(tree.Find(subdirectory), cancellationToken);
+            var root = await new DirectoryWriter(blobs, function, limits).WriteAsync(tree.Find(subdirectory), cancellationToken);
             await blobs.FlushAsync(cancellationToken);
             return root;
         }

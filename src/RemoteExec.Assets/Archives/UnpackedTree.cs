@@ -8,9 +8,10 @@ namespace RemoteExec.Assets;
 /// What an archive says, as directories: every name one segment, nothing absolute, nothing above the root, nothing through a link, and links that
 /// stay inside (TRUST 4.6). For one thread at a time.
 /// </summary>
-internal sealed class UnpackedTree(int entriesMax, TreeLimits limits)
+internal sealed class UnpackedTree(int entriesMax, int textMax, TreeLimits limits)
 {
     private int _entries;
+    private long _text;
 
     public UnpackedDirectory Root { get; } = new();
 
@@ -35,6 +36,7 @@ internal sealed class UnpackedTree(int entriesMax, TreeLimits limits)
     {
         var segments = Segments(path);
         CheckTarget(path, target, depth: segments.Count - 1);
+        CountText(target);
         Put(path, new UnpackedSymlink(target));
     }
 
@@ -69,7 +71,7 @@ internal sealed class UnpackedTree(int entriesMax, TreeLimits limits)
         }
         else
         {
-            Count();
+            Count(name);
         }
 
         directory.Entries[name] = entry;
@@ -82,7 +84,7 @@ internal sealed class UnpackedTree(int entriesMax, TreeLimits limits)
         {
             if (!directory.Entries.TryGetValue(name, out object? entry))
             {
-                Count();
+                Count(name);
                 directory.Entries[name] = entry = new UnpackedDirectory();
             }
 
@@ -92,9 +94,16 @@ internal sealed class UnpackedTree(int entriesMax, TreeLimits limits)
         return directory;
     }
 
-    private void Count()
+    private void Count(string name)
     {
         if (++_entries > entriesMax) throw RpcErrors.Of(Grpc.Core.StatusCode.ResourceExhausted, $"has more than {entriesMax} entries");
+        CountText(name);
+    }
+
+    private void CountText(string text)
+    {
+        _text += text.Length;
+        if (_text > textMax) throw RpcErrors.Of(Grpc.Core.StatusCode.ResourceExhausted, $"has more than {textMax} characters of names and of targets of links");
     }
 
     private List<string> Segments(string path)
