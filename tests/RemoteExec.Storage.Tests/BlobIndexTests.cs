@@ -106,7 +106,7 @@ public sealed class BlobIndexTests
         const int blobs = (10 * BlobIndex.EvictionsPerHold) + 1;
         var now = _time.GetUtcNow();
         var index = new BlobIndex(blobs * 10, TimeSpan.Zero, Granularity, recorder: null);
-        for (int i = 0; i < blobs; i++) index.Restore(new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable), now.ToUnixTimeMilliseconds(), now);
+        Restore(index, blobs, now);
         int evicted = 0, slice = 0, pauses = 0;
 
         var reservation = index.Reserve(blobs * 10, now, Evict, Pause);
@@ -211,8 +211,15 @@ public sealed class BlobIndexTests
     {
         var now = _time.GetUtcNow();
         var index = new BlobIndex(long.MaxValue / 2, TimeSpan.FromHours(4), Granularity, recorder);
-        for (int i = 0; i < blobs; i++) index.Restore(new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable), now.ToUnixTimeMilliseconds(), now);
+        Restore(index, blobs, now);
         return index;
+    }
+
+    private static void Restore(BlobIndex index, int blobs, DateTimeOffset now)
+    {
+        var restart = index.Restart();
+        for (int i = 0; i < blobs; i++) restart.Put([new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable)]);
+        restart.Finish(UseLogEnding.Closed, Granularity, now);
     }
 
     private sealed class Recorder : IUseRecorder

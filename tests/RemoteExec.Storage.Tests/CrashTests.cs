@@ -38,10 +38,11 @@ public sealed class CrashTests : DiskFixture
             await CrashingWriter.KillAsync(writer, acknowledged);
         }
 
-        var history = UseRecords.Read(Path.Combine(StoreDirectory, "uses"), new Disk());
+        var uses = new UseDictionary();
+        var history = UseRecords.Read(Path.Combine(StoreDirectory, "uses"), new Disk(), uses);
 
         Assert.That(history.Ending, Is.EqualTo(UseLogEnding.Killed));
         foreach (int blob in acknowledged)
-            Assert.That(history.LastUseMs, Does.ContainKey(Blobs.DigestOf(CrashingWriter.BlobOf(blob))));
+            Assert.That(uses, Does.ContainKey(Blobs.DigestOf(CrashingWriter.BlobOf(blob))));
     }
 }

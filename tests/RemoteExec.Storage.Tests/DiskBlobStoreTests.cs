@@ -83,6 +83,23 @@ public sealed class DiskBlobStoreTests : DiskFixture
         Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Has.Length.EqualTo(2));
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task A_file_that_was_cut_between_two_runs_is_a_miss_from_the_start_or_when_it_is_first_read(bool isLogTrusted)
+    {
+        Digest digest;
+        await using (var store = await OpenAsync()) digest = await store.PutAsync(Blobs.Of(1, 1000));
+        using (var cut = File.Open(FileOf(digest), FileMode.Open, FileAccess.Write)) cut.SetLength(10);
+        if (!isLogTrusted) File.Delete(Path.Combine(StoreDirectory, "uses"));
+
+        await using var again = await OpenAsync();
+
+        Assert.That(again.Usage.Blobs, Is.EqualTo(isLogTrusted ? 1 : 0));
+        Assert.That(await again.OpenReadAsync(digest, 0, default), Is.Null);
+        await AssertConsistentAsync(again);
+        Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Has.Length.EqualTo(1));
+    }
+
     [Test]
     public async Task The_order_of_use_survives_a_restart()
     {

@@ -58,7 +58,7 @@ public sealed class FullDiskTests : DiskFixture
 
             Assert.That(await store.FindMissingAsync(stored, default), Is.Empty);
             for (int i = 0; i < 200; i++) Assert.That(await store.GetAsync(stored[i]), Is.EqualTo(Blobs.Of(i, 100)));
-            Assert.That(UseRecords.Read(store.Files.UseLogPath, new Disk()).Ending, Is.EqualTo(UseLogEnding.Unknown));
+            Assert.That(UseRecords.Read(store.Files.UseLogPath, new Disk(), new UseDictionary()).Ending, Is.EqualTo(UseLogEnding.Unknown));
         }
 
         Time.Advance(TimeSpan.FromSeconds(2));
@@ -86,7 +86,7 @@ public sealed class FullDiskTests : DiskFixture
             // Each takes the one page that there is; sooner or later the log of uses needs one too.
             mount.Free(4096);
             await store.PutAsync(Blobs.Of(i, 4000)).WaitAsync(TimeSpan.FromSeconds(60));
-            isLogBehind |= UseRecords.Read(store.Files.UseLogPath, new Disk()).Ending == UseLogEnding.Unknown;
+            isLogBehind |= UseRecords.Read(store.Files.UseLogPath, new Disk(), new UseDictionary()).Ending == UseLogEnding.Unknown;
         }
 
         Assert.That(isLogBehind, Is.True);

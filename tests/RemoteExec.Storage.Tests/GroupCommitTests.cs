@@ -27,7 +27,7 @@ public sealed class GroupCommitTests
         _scratch = new Scratch();
         _parts.Reset();
         _files = BlobFiles.Open(_scratch.Sub("cas"), new Disk());
-        _uses = UseLog.Open(_files.UseLogPath, UseRecords.Read(_files.UseLogPath, new Disk()), new Disk(), new SteadyTime(_time), _ => { });
+        _uses = UseLog.Open(_files.UseLogPath, UseRecords.Read(_files.UseLogPath, new Disk(), new UseDictionary()), new Disk(), new SteadyTime(_time), _ => { });
         _index = new BlobIndex(1 << 20, TimeSpan.FromHours(4), TimeSpan.FromMinutes(10), _parts);
         _commits = new GroupCommit(
             _files, _index, _uses, _parts, new DiskWriteHealth(_ => throw new InvalidTimeZoneException("odd"), _time), GuardedBlobStoreObserver.Nobody, _time);

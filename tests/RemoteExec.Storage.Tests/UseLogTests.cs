@@ -43,19 +43,19 @@ public sealed class UseLogTests
         byte[] file = [.. Frame(boot), .. Frame(records), .. Frame(Record(first, 1500))];
 
         File.WriteAllBytes(LogPath, file);
-        var killed = Read();
+        var (killed, killedUses) = (Read(), ReadUses());
         File.WriteAllBytes(LogPath, [.. file, .. Frame([0xFF])]);
-        var closed = Read();
+        var (closed, closedUses) = (Read(), ReadUses());
 
-        var uses = new Dictionary<Digest, long> { [first] = 1500, [second] = 2000 };
-        Assert.That((killed.LastUseMs, killed.Ending), Is.EqualTo((uses, UseLogEnding.Killed)));
-        Assert.That((closed.LastUseMs, closed.Ending), Is.EqualTo((uses, UseLogEnding.Closed)));
+        var uses = new UseDictionary { [first] = 1500, [second] = 2000 };
+        Assert.That((killedUses, killed.Ending), Is.EqualTo((uses, UseLogEnding.Killed)));
+        Assert.That((closedUses, closed.Ending), Is.EqualTo((uses, UseLogEnding.Closed)));
         Assert.That((killed.Clock, closed.Clock), Is.EqualTo(((ClockReading?)null, (ClockReading?)null)), "a log without one is as good as ever");
 
         File.WriteAllBytes(LogPath, []);
         using var log = OpenLog();
         var index = IndexOf(log);
-        index.Restore(new StoredBlob(first, default, BlobFileKinds.Executable), 1500, _time.GetUtcNow());
+        Restore(index, 1500, first);
         Assert.That(log.TryRewrite(index), Is.True);
         long nowMs = _time.GetUtcNow().ToUnixTimeMilliseconds();
         byte[] clock = [0xFE, .. BitConverter.GetBytes(nowMs), .. BitConverter.GetBytes(nowMs), .. BitConverter.GetBytes(_time.GetTimestamp() / TimeSpan.TicksPerMillisecond)];
@@ -85,7 +85,7 @@ public sealed class UseLogTests
         UseRecords.NoBoot.CopyTo(whole, 0);
         File.WriteAllBytes(LogPath, whole);
         Assert.That(Read().Ending, Is.EqualTo(UseLogEnding.Unknown));
-        Assert.That(Read().LastUseMs, Contains.Key(DigestOf(1)), "the order is kept");
+        Assert.That(ReadUses(), Contains.Key(DigestOf(1)), "the order is kept");
     }
 
     [Test]
@@ -109,7 +109,7 @@ public sealed class UseLogTests
         log.Flush();
         var history = Read();
         Assert.That(history.Ending, Is.EqualTo(UseLogEnding.Killed));
-        Assert.That(history.LastUseMs, Is.EqualTo(Enumerable.Range(0, 1000).ToDictionary(DigestOf, i => 5000L + i)));
+        Assert.That(ReadUses(), Is.EqualTo(Enumerable.Range(0, 1000).ToDictionary(DigestOf, i => 5000L + i)));
     }
 
     [Test]
@@ -138,7 +138,7 @@ public sealed class UseLogTests
         Assert.That(log.TryRewrite(index), Is.True);
         Assert.That(log.WantsRewrite, Is.False);
         Assert.That(Read().Ending, Is.EqualTo(UseLogEnding.Killed));
-        Assert.That(Read().LastUseMs, Has.Count.EqualTo(uses));
+        Assert.That(ReadUses(), Has.Count.EqualTo(uses));
         Assert.That(Directory.GetFiles(_mount.Path), Is.EqualTo(new[] { LogPath }));
     }
 
@@ -148,7 +148,7 @@ public sealed class UseLogTests
         using var log = OpenLog();
         var index = IndexOf(log);
         Assert.That(log.TryRewrite(index), Is.True);
-        for (int i = 0; i < 3000; i++) index.Restore(new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable), 0, _time.GetUtcNow());
+        Restore(index, 0, [.. Enumerable.Range(0, 3000).Select(DigestOf)]);
         log.Record(DigestOf(1), 1000);
         log.Flush();
         _mount.Fill();
@@ -157,10 +157,10 @@ public sealed class UseLogTests
         Assert.That(log.TryRewrite(index), Is.False);
 
         Assert.That(Directory.GetFiles(_mount.Path, "*" + FramedLog.UnfinishedSuffix), Is.Empty);
-        Assert.That((Read().Ending, Read().LastUseMs.Count), Is.EqualTo((UseLogEnding.Killed, 1)));
+        Assert.That((Read().Ending, ReadUses().Count), Is.EqualTo((UseLogEnding.Killed, 1)));
         log.Record(DigestOf(2), 1000);
         log.Flush();
-        Assert.That(Read().LastUseMs, Has.Count.EqualTo(2));
+        Assert.That(ReadUses(), Has.Count.EqualTo(2));
     }
 
     [TestCase(true)]
@@ -170,7 +170,7 @@ public sealed class UseLogTests
         using (var log = OpenLog())
         {
             var index = IndexOf(log);
-            index.Restore(new StoredBlob(DigestOf(1), default, BlobFileKinds.Executable), 1000, _time.GetUtcNow());
+            Restore(index, 1000, DigestOf(1));
             Assert.That(log.TryRewrite(index), Is.True);
             if (wasClosed) log.Close(index);
         }
@@ -191,7 +191,7 @@ public sealed class UseLogTests
             log.Flush();
         }
 
-        Assert.That((Read().Ending, Read().LastUseMs.Count), Is.EqualTo((UseLogEnding.Killed, 1000)));
+        Assert.That((Read().Ending, ReadUses().Count), Is.EqualTo((UseLogEnding.Killed, 1000)));
     }
 
     [Test]
@@ -199,14 +199,28 @@ public sealed class UseLogTests
     {
         using (var log = OpenLog()) Assert.That(log.TryRewrite(IndexOf(log)), Is.True);
 
-        Assert.That(UseRecords.Read(LogPath, new FaultyDisk { ReadFault = Errno.EIO }).Ending, Is.EqualTo(UseLogEnding.Unknown));
+        Assert.That(UseRecords.Read(LogPath, new FaultyDisk { ReadFault = Errno.EIO }, new UseDictionary()).Ending, Is.EqualTo(UseLogEnding.Unknown));
     }
 
     private static Digest DigestOf(int number) => Digest.Of(DigestFunction.Sha256, BitConverter.GetBytes(number));
 
-    private UseHistory Read() => UseRecords.Read(LogPath, new Disk());
+    private UseHistory Read() => UseRecords.Read(LogPath, new Disk(), new UseDictionary());
+
+    private UseDictionary ReadUses() => UseDictionary.Read(LogPath);
 
     private UseLog OpenLog() => UseLog.Open(LogPath, Read(), new Disk(), new SteadyTime(_time), _refusals.Add);
 
     private static BlobIndex IndexOf(UseLog log) => new(long.MaxValue / 2, TimeSpan.FromHours(4), Granularity, log);
+
+    private void Restore(BlobIndex index, long useMs, params Digest[] digests)
+    {
+        var restart = index.Restart();
+        foreach (var digest in digests)
+        {
+            restart.Remember([digest], [useMs]);
+            restart.Put([new StoredBlob(digest, default, BlobFileKinds.Executable)]);
+        }
+
+        restart.Finish(UseLogEnding.Closed, Granularity, _time.GetUtcNow());
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 
@@ -109,19 +110,22 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         SegmentSet? segments = null;
         try
         {
-            var history = UseRecords.Read(files.UseLogPath, options.Disk);
+            var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity);
+            var restart = index.Restart();
+            var history = UseRecords.Read(files.UseLogPath, options.Disk, restart);
             var time = history.Continue(clock);
             var health = new DiskWriteHealth(options.WriteFaultChanged, time);
             bool areFilesSure = history.Ending != UseLogEnding.Unknown;
             segments = SegmentSet.Open(files.SegmentsPath, options.Disk, out var inSegments);
-            var inFiles = await files.ScanAsync(keepVariants: areFilesSure, cancellationToken);
+            var inFiles = await files.ScanAsync(isVouchedFor: areFilesSure ? restart.Remembers : null, cancellationToken);
             var found = new SegmentRestart(segments, files, options.PackedBytesMax).Merge(inSegments, inFiles, areFilesSure);
 
             var uses = UseLog.Open(
                 files.UseLogPath, history, options.Disk, time,
                 refused: failure => health.Failed(StorageErrors.FromErrno(failure.HResult, "recording a use", files.Root)));
-            var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity, uses);
-            RestoredUses.Put(index, found, history, options.UseGranularity, time.GetUtcNow());
+            restart.Put(CollectionsMarshal.AsSpan(found));
+            restart.Finish(history.Ending, options.UseGranularity, time.GetUtcNow());
+            index.RecordTo(uses);
             // On a full disk the old log goes on: a restart is no reason to refuse reads.
             _ = uses.TryRewrite(index);
             return new DiskBlobStore(options, time, files, segments, index, uses, health);

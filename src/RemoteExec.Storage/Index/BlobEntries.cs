@@ -7,16 +7,17 @@ internal sealed class BlobEntries
     private readonly BlobTable _table;
     private readonly UseOrder _whole;
     private readonly UseOrder _brief;
-    private readonly IUseRecorder? _recorder;
     private readonly long _granularityMs;
 
-    public BlobEntries(TimeSpan useGranularity, IUseRecorder? recorder)
+    public BlobEntries(TimeSpan useGranularity)
     {
         _table = new BlobTable(_slots);
         (_whole, _brief) = (new UseOrder(_slots), new UseOrder(_slots));
-        _recorder = recorder;
         _granularityMs = Math.Max((long)useGranularity.TotalMilliseconds, 1);
     }
+
+    /// <summary>Set once, before anything is used.</summary>
+    public IUseRecorder? Recorder { get; set; }
 
     public int Count => _slots.Count;
 
@@ -57,12 +58,12 @@ internal sealed class BlobEntries
     /// <summary>A blob that was stored now.</summary>
     public void Add(in StoredBlob blob, long nowMs)
     {
-        _recorder?.Record(blob.Digest, nowMs); // first: should it fail, nothing has happened
-        Insert(blob, nowMs, isRecorded: true);
+        Recorder?.Record(blob.Digest, nowMs); // first: should it fail, nothing has happened
+        int number = Insert(blob);
+        (_slots[number].UseMs, _slots[number].IsRecorded) = (nowMs, true);
+        UsedBytes += blob.AccountedBytes;
+        _whole.Append(number);
     }
-
-    /// <summary>A blob that a restart found. What the log of the last run has of it may be of earlier: its next use is recorded in any case.</summary>
-    public void Restore(in StoredBlob blob, long useMs) => Insert(blob, useMs, isRecorded: false);
 
     public void Use(int number, long useMs, bool isBrief = false)
     {
@@ -73,7 +74,7 @@ internal sealed class BlobEntries
         // Once in each stretch of the granularity: the log's use of a blob is never further from its last one than that.
         if (!slot.IsRecorded || slot.UseMs / _granularityMs != useMs / _granularityMs)
         {
-            _recorder?.Record(_slots.DigestOf(number), useMs); // first: should it fail, nothing has happened
+            Recorder?.Record(_slots.DigestOf(number), useMs); // first: should it fail, nothing has happened
             slot.IsRecorded = true;
         }
 
@@ -106,13 +107,83 @@ internal sealed class BlobEntries
     /// <summary>Counts as unpromised who was not used since <paramref name="endedMs"/>; false when there are more.</summary>
     public bool TryExpire(long endedMs) => _whole.TryExpire(endedMs) && _brief.TryExpire(endedMs);
 
-    private void Insert(in StoredBlob blob, long useMs, bool isRecorded)
+    /// <summary>For a restart: room for so many.</summary>
+    public void Prepare(int count) => _table.Prepare(count);
+
+    /// <summary>For a restart: uses of blobs that may be there, in no order; counted nowhere until <see cref="Settle"/>.</summary>
+    public void Remember(ReadOnlySpan<Digest> digests, ReadOnlySpan<long> usesMs)
+    {
+        Span<int> found = stackalloc int[BlobTable.TogetherMax];
+        _table.FindMany(digests, found);
+        for (int i = 0; i < digests.Length; i++)
+        {
+            // Twice in one breath is rare; then the first of the two is there by now.
+            int number = found[i] >= 0 ? found[i] : _table.Find(digests[i]);
+            if (number < 0) number = Insert(new StoredBlob(digests[i], default, BlobFileKinds.None));
+            ref var slot = ref _slots[number];
+            slot.UseMs = Math.Max(slot.UseMs, usesMs[i]);
+            slot.IsRecorded = true;
+        }
+    }
+
+    /// <summary>For a restart: blobs that are there.</summary>
+    public void Restore(ReadOnlySpan<StoredBlob> blobs)
+    {
+        Span<int> found = stackalloc int[BlobTable.TogetherMax];
+        Span<Digest> digests = new Digest[BlobTable.TogetherMax];
+        while (!blobs.IsEmpty)
+        {
+            var together = blobs[..Math.Min(BlobTable.TogetherMax, blobs.Length)];
+            blobs = blobs[together.Length..];
+            for (int i = 0; i < together.Length; i++) digests[i] = together[i].Digest;
+            _table.FindMany(digests[..together.Length], found);
+            for (int i = 0; i < together.Length; i++)
+            {
+                if (found[i] >= 0) _slots.Put(found[i], together[i]);
+                else Insert(together[i]);
+            }
+        }
+    }
+
+    /// <summary>For a restart: forgets who is not there, and puts all others in order.</summary>
+    /// <param name="laterMs">How much later than recorded a blob may have been used. Whoever is not recorded cannot prove its age, and is new.</param>
+    public void Settle(long laterMs, long nowMs)
+    {
+        long[] uses = new long[Count];
+        int[] numbers = new int[Count];
+        int there = 0;
+        for (int number = 0; number < End; number++)
+        {
+            ref var slot = ref _slots[number];
+            if (slot.IsFree) continue;
+            if (slot is { Files: BlobFileKinds.None, HasPlace: false })
+            {
+                _table.Remove(number, _slots.DigestOf(number));
+                _slots.GiveBack(number);
+                continue;
+            }
+
+            (uses[there], numbers[there]) = (slot.IsRecorded ? Math.Min(slot.UseMs, nowMs) : nowMs, number);
+            there++;
+        }
+
+        Array.Sort(uses, numbers, 0, there);
+        for (int i = 0; i < there; i++)
+        {
+            ref var slot = ref _slots[numbers[i]];
+            slot.UseMs = Math.Min(uses[i] + laterMs, nowMs);
+            // What the log of the last run has of it may be of earlier: the next use is recorded in any case.
+            slot.IsRecorded = false;
+            UsedBytes += _slots.AccountedBytesOf(numbers[i]);
+            _whole.Append(numbers[i]);
+        }
+    }
+
+    private int Insert(in StoredBlob blob)
     {
         int number = _slots.Take(blob);
-        (_slots[number].UseMs, _slots[number].IsRecorded) = (useMs, isRecorded);
         _table.Add(number, blob.Digest);
-        UsedBytes += blob.AccountedBytes;
-        _whole.Append(number);
+        return number;
     }
 
     private UseOrder OrderOf(int number) => _slots[number].IsBrief ? _brief : _whole;

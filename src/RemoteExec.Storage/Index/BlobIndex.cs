@@ -12,7 +12,7 @@ namespace RemoteExec.Storage;
 /// correspondingly long ago, and such uses have an order of their own, in which, again, promises end one after the other. Eviction therefore
 /// looks at one end of two lists, however many promises stand.
 /// </remarks>
-internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder)
+internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder = null)
 {
     /// <summary>So many entries are looked at, at most, before the lock is free for others: some fifty microseconds' worth.</summary>
     internal const int EntriesPerHold = 1024;
@@ -20,7 +20,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>So many are evicted, at most, before the lock is free: each costs the file system a rename or two, some ten microseconds.</summary>
     internal const int EvictionsPerHold = 128;
 
-    private readonly BlobEntries _entries = new(useGranularity, recorder);
+    private readonly BlobEntries _entries = new(useGranularity) { Recorder = recorder };
     private readonly RetentionRule _rule = new(retention, limitBytes);
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
     private long _reservedBytes;
@@ -34,6 +34,15 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     public long LimitBytes => limitBytes;
 
     public TimeSpan Retention => retention;
+
+    /// <summary>To be done before anything else.</summary>
+    public IndexRestart Restart() => new(_entries, Gate);
+
+    /// <summary>From now on uses are remembered there.</summary>
+    public void RecordTo(IUseRecorder uses)
+    {
+        lock (Gate) _entries.Recorder = uses;
+    }
 
     /// <summary>Extends the promise; false is a miss.</summary>
     public bool Touch(in Digest digest, DateTimeOffset now)
@@ -158,12 +167,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
             long nowMs = Clock(now);
             for (int i = 0; i < blobs.Length; i++) results[i] = Add(blobs[i], blobs[i].AccountedBytes, nowMs);
         }
-    }
-
-    /// <summary>Puts back what a restart found. Call in the order of use, oldest first.</summary>
-    public void Restore(in StoredBlob blob, long lastUseMs, DateTimeOffset now)
-    {
-        lock (Gate) _entries.Restore(blob, Math.Min(lastUseMs, Clock(now)));
     }
 
     /// <summary>

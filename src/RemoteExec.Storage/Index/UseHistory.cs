@@ -1,12 +1,11 @@
 namespace RemoteExec.Storage;
 
-/// <summary>What the use log of the last run tells about it.</summary>
-/// <param name="LastUseMs">The last recorded use of each blob.</param>
+/// <summary>What the use log of the last run tells about itself.</summary>
 /// <param name="Ending">How far the log can be trusted.</param>
 /// <param name="IsOfThisBoot">It was written since the machine came up, and no use is missing.</param>
 /// <param name="Clock">How its stamps are to be read; null where they are those of the wall clock.</param>
 /// <param name="EndBytes">Behind the last record; 0 when there is nothing to go on from.</param>
-internal sealed record UseHistory(IReadOnlyDictionary<Digest, long> LastUseMs, UseLogEnding Ending, bool IsOfThisBoot, ClockReading? Clock, long EndBytes)
+internal sealed record UseHistory(UseLogEnding Ending, bool IsOfThisBoot, ClockReading? Clock, long EndBytes)
 {
     /// <summary>The clock that goes on with its stamps, if any of them counts.</summary>
     public SteadyTime Continue(TimeProvider time) =>

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Text;
 using RemoteExec.Core;
 
@@ -19,6 +18,9 @@ internal static class UseRecords
     public const int BytesMax = 1 + DigestFunctions.HashBytesMax + 16;
 
     public static readonly FrameFormat Frames = new() { BodyBytesMax = 64 << 20 };
+
+    // With a hash of 32 bytes.
+    private const int UsualBytes = 49;
 
     private const byte ClosingMark = 0xFF;
     private const byte ClockMark = 0xFE;
@@ -53,17 +55,19 @@ internal static class UseRecords
     }
 
     /// <summary>Reads what the last run left; anything unreadable ends the history, and says so.</summary>
-    public static UseHistory Read(string path, IDisk disk)
+    /// <param name="uses">Gets them.</param>
+    public static UseHistory Read(string path, IDisk disk, IUseTaker uses)
     {
-        var uses = new Dictionary<Digest, long>();
+        var group = new UseGroup(uses);
         bool isWhole = true, isFirst = true, isClosed = false, isThisBoot = false, isKnown = true;
         ClockReading? clock = null;
         long end = 0;
         try
         {
-            if (!File.Exists(path)) return new UseHistory(uses, UseLogEnding.Unknown, IsOfThisBoot: false, Clock: null, EndBytes: 0);
+            if (!File.Exists(path)) return new UseHistory(UseLogEnding.Unknown, IsOfThisBoot: false, Clock: null, EndBytes: 0);
 
             using var log = FramedLog.TryOpen(path, Frames, disk, isAlone: false, out _)!; // without a header every file is one
+            uses.Expect(log.LengthBytes / UsualBytes);
             var frames = log.ReadAll();
             while (frames.TryNext(out _, out var frame))
             {
@@ -83,7 +87,7 @@ internal static class UseRecords
                 }
                 else if (!isClosed)
                 {
-                    isWhole &= TryRead(body, uses);
+                    isWhole &= TryRead(body, group);
                 }
 
                 isFirst = false;
@@ -102,10 +106,10 @@ internal static class UseRecords
             : isClosed && isWhole ? UseLogEnding.Closed
             : isThisBoot ? UseLogEnding.Killed
             : UseLogEnding.Unknown;
-        return new UseHistory(uses, ending, isThisBoot && isKnown, clock, end);
+        return new UseHistory(ending, isThisBoot && isKnown, clock, end);
     }
 
-    private static bool TryRead(ReadOnlySpan<byte> body, Dictionary<Digest, long> uses)
+    private static bool TryRead(ReadOnlySpan<byte> body, UseGroup group)
     {
         while (body.Length > 0)
         {
@@ -116,12 +120,11 @@ internal static class UseRecords
             long sizeBytes = BinaryPrimitives.ReadInt64LittleEndian(body[(1 + hashBytes)..]);
             if (sizeBytes < 0) return false;
 
-            // The latest: a log that is written anew takes uses of now before those of long ago.
-            ref long useMs = ref CollectionsMarshal.GetValueRefOrAddDefault(uses, Digest.FromHash(function, body.Slice(1, hashBytes), sizeBytes), out _);
-            useMs = Math.Max(useMs, BinaryPrimitives.ReadInt64LittleEndian(body[(9 + hashBytes)..]));
+            group.Add(Digest.FromHash(function, body.Slice(1, hashBytes), sizeBytes), BinaryPrimitives.ReadInt64LittleEndian(body[(9 + hashBytes)..]));
             body = body[(17 + hashBytes)..];
         }
 
+        group.Tell();
         return true;
     }
 
@@ -133,4 +136,24 @@ internal static class UseRecords
     }
 
     private static byte[] BootId() => Encoding.ASCII.GetBytes(File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim());
+
+    /// <summary>So many as an index looks for at once.</summary>
+    private sealed class UseGroup(IUseTaker uses)
+    {
+        private readonly Digest[] _digests = new Digest[BlobTable.TogetherMax];
+        private readonly long[] _usesMs = new long[BlobTable.TogetherMax];
+        private int _count;
+
+        public void Add(in Digest digest, long useMs)
+        {
+            (_digests[_count], _usesMs[_count]) = (digest, useMs);
+            if (++_count == _digests.Length) Tell();
+        }
+
+        public void Tell()
+        {
+            if (_count > 0) uses.Remember(_digests.AsSpan(0, _count), _usesMs.AsSpan(0, _count));
+            _count = 0;
+        }
+    }
 }

@@ -212,10 +212,19 @@ public sealed class BlobIndexModelTests
         foreach (var (digest, known) in _model)
             Assert.That(known.UseMs - _log.Uses[digest], Is.InRange(0, (long)Granularity.TotalMilliseconds - 1), "the log is as exact as it says");
 
-        var history = new UseHistory(_log.Uses.ToDictionary(), ending, IsOfThisBoot: true, Clock: null, EndBytes: 0);
         _now += TimeSpan.FromSeconds(_random.Next(1000));
-        _index = new BlobIndex(LimitBytes, Retention, Granularity, _log);
-        RestoredUses.Put(_index, [.. _model.Values.Select(known => known.Blob)], history, Granularity, _now);
+        _index = new BlobIndex(LimitBytes, Retention, Granularity);
+        var restart = _index.Restart();
+        restart.Expect(_random.Next(200));
+        // Older uses of the same blobs, uses of blobs that are gone, and in no order.
+        var recorded = _log.Uses.Concat(_log.Uses.Take(20).Select(use => KeyValuePair.Create(use.Key, use.Value - 5000)))
+            .Concat(_digests.Where(digest => !_model.ContainsKey(digest)).Take(20).Select(digest => KeyValuePair.Create(digest, NowMs))).ToArray();
+        _random.Shuffle(recorded);
+        foreach (var group in recorded.Chunk(BlobTable.TogetherMax))
+            restart.Remember([.. group.Select(use => use.Key)], [.. group.Select(use => use.Value)]);
+        restart.Put([.. _model.Values.Select(known => known.Blob)]);
+        restart.Finish(ending, Granularity, _now);
+        _index.RecordTo(_log);
         Tell(_log.Uses); // the log that it begins
 
         foreach (var (digest, known) in _model)
