@@ -23,7 +23,7 @@ internal sealed class ServerOptions(OptionReader options)
     public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)", isHidden: true);
 
     public SizeOrShare? MaxCasSize { get; } = options.OptionalSizeOrShare("max-cas-size", "disk space for blobs, or its share of the disk, such as 60%; half of what is free, at most 50GB, when left out");
-    public TimeSpan Retention { get; } = options.Duration("retention", "4h", "how long a blob is kept after a client was told of it");
+    public TimeSpan Retention { get; } = options.Duration("retention", "6h", "how long a blob is kept after a client was told of it; at least 3h after a cache hit while more than half of --max-cas-size is promised");
     public long? ChunkUploadsFromBytes { get; } = options.OptionalSize("chunk-uploads-from", "uploads of this size or more are stored by their chunks, so that what large blobs share is stored once, and an action on this machine costs a copy of such an input; never when 0 or left out");
     public long ChunkBytes { get; } = options.Size("chunk-size", "512KiB", "how large chunks are on average (FastCDC), for clients that ask too; a power of two from 1KiB to 1MiB");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
@@ -95,9 +95,9 @@ internal sealed class ServerOptions(OptionReader options)
         if (options.FetchBytesMax < 1)
             yield return "--fetch-size-max: is nothing; 8GiB suits most";
         if (options.Retention < RetentionMin)
-            yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 4h suits most";
+            yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 6h suits most";
         if (options.Retention > RetentionMax)
-            yield return "--retention: is longer than 366d, so the store would fill and then refuse all uploads; 4h suits most, some days suit a farm with much room";
+            yield return "--retention: is longer than 366d, so the store would fill and then refuse all uploads; 6h suits most, some days suit a farm with much room";
         if (!BitOperations.IsPow2(options.ChunkBytes) || options.ChunkBytes is < FastCdc2020.AverageBytesMin or > FastCdc2020.AverageBytesMax)
             yield return "--chunk-size: is no power of two from 1KiB to 1MiB, and clients would ignore it (REAPI, FastCdc2020Params); 512KiB is what most expect";
         if (ActionBounds.Problem("--action-memory", options.ActionMemoryBytesMax) is { } tooLittle)

@@ -19,4 +19,11 @@ public sealed record BlobStoreUsage(
     DateTimeOffset? OldestUse,
     long EvictedBytes,
     TimeSpan? EvictedAge,
-    bool IsSuspect);
+    bool IsSuspect)
+{
+    /// <summary>For how long a blob is promised that is used now.</summary>
+    public TimeSpan Retention { get; init; }
+
+    /// <summary>For how long one is that is part of a cache hit now: less, when more than half of the store is promised.</summary>
+    public TimeSpan HitRetention { get; init; }
+}

@@ -183,8 +183,20 @@ public sealed class ServerMetricsTests
         string before = await ScrapeAsync();
         usage = usage with { EvictedAge = TimeSpan.FromSeconds(90) };
 
-        Assert.That(before, Does.Contain("""remoteexec_cas_size_bytes{tier="disk"} 10""" + "\n").And.Not.Contain("remoteexec_cas_retention_seconds{"));
-        Assert.That(await ScrapeAsync(), Does.Contain("""remoteexec_cas_retention_seconds{tier="disk"} 90""" + "\n"));
+        Assert.That(before, Does.Contain("""remoteexec_cas_size_bytes{tier="disk"} 10""" + "\n").And.Not.Contain("remoteexec_cas_evicted_age_seconds{"));
+        Assert.That(await ScrapeAsync(), Does.Contain("""remoteexec_cas_evicted_age_seconds{tier="disk"} 90""" + "\n"));
+    }
+
+    [Test]
+    public async Task How_long_a_blob_is_guaranteed_to_be_kept_is_told_for_uses_and_for_hits()
+    {
+        var usage = new BlobStoreUsage(60, 0, 60, 100, 1, null, 0, EvictedAge: null, IsSuspect: false) { Retention = TimeSpan.FromHours(6), HitRetention = TimeSpan.FromHours(3) };
+        _metrics.WatchBlobs(() => usage);
+
+        string page = await ScrapeAsync();
+
+        Assert.That(page, Does.Contain("""remoteexec_cas_retention_seconds{promise="use",tier="disk"} 21600""" + "\n"));
+        Assert.That(page, Does.Contain("""remoteexec_cas_retention_seconds{promise="hit",tier="disk"} 10800""" + "\n"));
     }
 
     [Test]

@@ -71,6 +71,35 @@ public sealed class CompletenessCheckingActionCacheTests : ActionCacheContract
         Assert.That(await _store.FindMissingAsync([.. blobs], default), Is.Empty);
     }
 
+    [Test]
+    public async Task A_hit_in_a_store_that_is_half_promised_is_good_for_three_hours_and_shortens_no_promise()
+    {
+        var store = new MemoryBlobStore(limitBytes: 10_000, TimeSpan.FromHours(6), _time);
+        var cache = new CompletenessCheckingActionCache(new MemoryActionCache(1 << 20), store);
+        byte[] old = Blobs.Of(1, 3000), young = Blobs.Of(2, 3000), other = Blobs.Of(3, 3000);
+        await store.PutAsync(old);
+        await cache.PutAsync(Key("", 1), ResultOf(Blobs.DigestOf(old), Blobs.DigestOf(young)), default);
+        _time.Advance(TimeSpan.FromHours(6));
+        await store.PutAsync(young);
+        Assert.That((store.Usage.Retention, store.Usage.HitRetention), Is.EqualTo((TimeSpan.FromHours(6), TimeSpan.FromHours(6))));
+        await store.PutAsync(other);
+        Assert.That((store.Usage.Retention, store.Usage.HitRetention), Is.EqualTo((TimeSpan.FromHours(6), TimeSpan.FromHours(3))));
+
+        Assert.That(await cache.GetAsync(Key("", 1), default), Is.Not.Null);
+
+        _time.Advance(TimeSpan.FromHours(3) - TimeSpan.FromMilliseconds(1));
+        Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await store.PutAsync(Blobs.Of(4, 3000)));
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        await store.PutAsync(Blobs.Of(4, 3000));
+        _time.Advance(TimeSpan.FromHours(3) - TimeSpan.FromMilliseconds(1));
+        Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await store.PutAsync(Blobs.Of(5, 3000)), "what was uploaded keeps its six hours");
+
+        static ActionResult ResultOf(params Digest[] digests) => new()
+        {
+            OutputFiles = { digests.Select((digest, i) => new OutputFile { Path = $"{i}", Digest = digest.ToWire() }) },
+        };
+    }
+
     [TestCase("not a tree")]
     [TestCase("")]
     public async Task A_tree_that_is_none_is_a_miss(string content)

@@ -16,12 +16,18 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
 
     private DateTimeOffset Now => _time.GetUtcNow();
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        FindMissing(digests, PromiseKind.Use, cancellationToken);
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        FindMissing(digests, PromiseKind.Hit, cancellationToken);
+
+    private ValueTask<IReadOnlyList<Digest>> FindMissing(IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var missing = new List<Digest>();
         for (int start = 0; start < digests.Count; start += BlobIndex.EntriesPerHold)
-            _index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), Now, missing);
+            _index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), Now, missing, kind);
         return ValueTask.FromResult<IReadOnlyList<Digest>>([.. missing.Distinct()]);
     }
 

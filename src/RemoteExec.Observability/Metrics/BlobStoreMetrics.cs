@@ -36,7 +36,9 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier, Ser
         "remoteexec_cas_disk_free_bytes", "What is free on the disk of the blobs.", "tier"));
     private readonly ShiftingGauge _blobs = new(instruments.Gauge("remoteexec_cas_blobs", "Distinct blobs.", "tier"));
     private readonly ShiftingGauge _retention = new(instruments.Gauge(
-        "remoteexec_cas_retention_seconds", "How long the blob that was evicted last had not been used.", "tier"));
+        "remoteexec_cas_retention_seconds", "How long a blob is guaranteed to be kept from now on.", "promise", "tier"));
+    private readonly ShiftingGauge _evictedAge = new(instruments.Gauge(
+        "remoteexec_cas_evicted_age_seconds", "How long the blob that was evicted last had not been used.", "tier"));
     private readonly ShiftingGauge _suspect = new(instruments.Gauge("remoteexec_cas_suspect", "1 after the disk failed a flush.", "tier"));
     private readonly string[] _tier = [tier];
 
@@ -76,7 +78,8 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier, Ser
         _reserved.Show([(usage.ReservedBytes, _tier)]);
         _blobs.Show([(usage.Blobs, _tier)]);
         _suspect.Show([(usage.IsSuspect ? 1 : 0, _tier)]);
-        _retention.Show(usage.EvictedAge is { } age ? [(age.TotalSeconds, _tier)] : []);
+        _retention.Show([(usage.Retention.TotalSeconds, ["use", tier]), (usage.HitRetention.TotalSeconds, ["hit", tier])]);
+        _evictedAge.Show(usage.EvictedAge is { } age ? [(age.TotalSeconds, _tier)] : []);
     }
 
     public void ShowFree(long bytes) => _free.Show([(bytes, _tier)]);

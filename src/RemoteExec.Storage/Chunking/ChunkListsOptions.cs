@@ -9,7 +9,7 @@ public sealed record ChunkListsOptions
     public string? Directory { get; init; }
 
     /// <summary>How long a list that was used is kept whatever happens: as long as the store keeps its chunks (D4).</summary>
-    public TimeSpan Retention { get; init; } = TimeSpan.FromHours(4);
+    public TimeSpan Retention { get; init; } = TimeSpan.FromHours(6);
 
     /// <summary>
     /// How long ago a blob was used last, by the store, which remembers that over restarts; null when it is not there. Left out, whatever is found at

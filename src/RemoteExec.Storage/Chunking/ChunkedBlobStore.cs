@@ -20,24 +20,12 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
     /// <summary>Where blobs are that are stored as what they are.</summary>
     internal IBlobStore Inner => inner;
 
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
-    {
-        var missing = await inner.FindMissingAsync(digests, cancellationToken);
-        if (missing.Count == 0 || lists.Count == 0) return missing;
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        await WithoutChunkedAsync(await inner.FindMissingAsync(digests, cancellationToken), cancellationToken);
 
-        var known = lists.Which(missing);
-        if (known.Count == 0) return missing;
-
-        var wholes = new Dictionary<Digest, bool>(); // whether they are here, for the chunks of one blob are asked for together
-        var here = new HashSet<Digest>();
-        foreach (int i in known)
-        {
-            if (await IsPartAsync(missing[i], wholes, cancellationToken) || await FindChunkedAsync(missing[i], cancellationToken) is not null)
-                here.Add(missing[i]);
-        }
-
-        return [.. missing.Where(digest => !here.Contains(digest))];
-    }
+    // What consists of chunks is kept as after any other question: there are few, and they are large.
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        await WithoutChunkedAsync(await inner.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
 
     public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
     {
@@ -172,6 +160,24 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
         using var hasher = DigestHasher.Create(digest.Function, digest.SizeBytes);
         await reader.ReadToAsync(Stream.Null, hasher, cancellationToken);
         if (hasher.Finish() != digest) local.PutAside(digest);
+    }
+
+    private async ValueTask<IReadOnlyList<Digest>> WithoutChunkedAsync(IReadOnlyList<Digest> missing, CancellationToken cancellationToken)
+    {
+        if (missing.Count == 0 || lists.Count == 0) return missing;
+
+        var known = lists.Which(missing);
+        if (known.Count == 0) return missing;
+
+        var wholes = new Dictionary<Digest, bool>(); // whether they are here, for the chunks of one blob are asked for together
+        var here = new HashSet<Digest>();
+        foreach (int i in known)
+        {
+            if (await IsPartAsync(missing[i], wholes, cancellationToken) || await FindChunkedAsync(missing[i], cancellationToken) is not null)
+                here.Add(missing[i]);
+        }
+
+        return [.. missing.Where(digest => !here.Contains(digest))];
     }
 
     private async ValueTask<bool> IsPartAsync(Digest chunk, Dictionary<Digest, bool> wholes, CancellationToken cancellationToken)

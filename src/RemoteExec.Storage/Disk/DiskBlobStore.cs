@@ -144,13 +144,11 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         }
     }
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
-    {
-        Observer.Asked(digests.Count);
-        var missing = new List<Digest>();
-        PromiseMany(digests, missing, cancellationToken);
-        return ValueTask.FromResult<IReadOnlyList<Digest>>(OnceEach(missing));
-    }
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        FindMissing(digests, PromiseKind.Use, cancellationToken);
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        FindMissing(digests, PromiseKind.Hit, cancellationToken);
 
     public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
     {
@@ -225,15 +223,24 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     }
 
     /// <summary>The same for many; between two slices of them others may have the index.</summary>
-    internal void PromiseMany(IReadOnlyList<Digest> digests, ICollection<Digest> missing, CancellationToken cancellationToken)
+    internal void PromiseMany(
+        IReadOnlyList<Digest> digests, ICollection<Digest> missing, CancellationToken cancellationToken, PromiseKind kind = PromiseKind.Use)
     {
         for (int start = 0; start < digests.Count; start += BlobIndex.EntriesPerHold)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), _time.GetUtcNow(), missing);
+            Index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), _time.GetUtcNow(), missing, kind);
         }
 
         RememberUses();
+    }
+
+    private ValueTask<IReadOnlyList<Digest>> FindMissing(IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken)
+    {
+        Observer.Asked(digests.Count);
+        var missing = new List<Digest>();
+        PromiseMany(digests, missing, cancellationToken, kind);
+        return ValueTask.FromResult<IReadOnlyList<Digest>>(OnceEach(missing));
     }
 
     /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not, a set is lent.</summary>

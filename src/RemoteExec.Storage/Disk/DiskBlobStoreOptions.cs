@@ -13,9 +13,10 @@ public sealed record DiskBlobStoreOptions
 
     /// <summary>
     /// How long a blob is kept after it was uploaded, reported present or read (D4). Bazel trusts what it was told
-    /// for two hours and more; four hours carry a long build and the meeting after it.
+    /// for two hours and more. Buck2 trusts it for three (<c>cas_ttl_secs</c>), and then asks again for what has less than half of that left:
+    /// six hours are both times together. For hits in a store that is half promised, see <see cref="RetentionRule"/>.
     /// </summary>
-    public TimeSpan Retention { get; init; } = TimeSpan.FromHours(4);
+    public TimeSpan Retention { get; init; } = TimeSpan.FromHours(6);
 
     /// <summary>How exactly uses are remembered across a kill; a promise is only ever prolonged by it.</summary>
     public TimeSpan UseGranularity { get; init; } = TimeSpan.FromMinutes(10);

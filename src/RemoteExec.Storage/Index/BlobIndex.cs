@@ -242,7 +242,11 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
                 oldest < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(_entries.UseMsOf(oldest)),
                 _evictedBytes,
                 _evictedAgeMs is { } ageMs ? TimeSpan.FromMilliseconds(ageMs) : null,
-                isSuspect);
+                isSuspect)
+            {
+                Retention = _rule.For(PromiseKind.Use, _entries.PromisedBytes),
+                HitRetention = _rule.For(PromiseKind.Hit, _entries.PromisedBytes),
+            };
         }
     }
 

@@ -10,9 +10,6 @@ internal sealed class RetentionRule(TimeSpan whole, long limitBytes)
     /// <summary>What a hit is good for when the store is half promised: Buck2's <c>cas_ttl_secs</c>, after which it asks again by itself.</summary>
     public static readonly TimeSpan BriefMax = TimeSpan.FromHours(3);
 
-    public TimeSpan Whole => whole;
-
-    public TimeSpan Brief => whole < BriefMax ? whole : BriefMax;
-
-    public TimeSpan For(PromiseKind kind, long promisedBytes) => kind == PromiseKind.Hit && promisedBytes > limitBytes / 2 ? Brief : whole;
+    public TimeSpan For(PromiseKind kind, long promisedBytes) =>
+        kind == PromiseKind.Hit && promisedBytes > limitBytes / 2 && whole > BriefMax ? BriefMax : whole;
 }
