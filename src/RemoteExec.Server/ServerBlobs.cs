@@ -88,8 +88,9 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
     }
 
     private static async Task<DiskBlobStore> OpenDiskAsync(
-        ServerOptions options, TimeSpan retention, ServerPaths paths, RunningServer running, ServerMetrics metrics, TimeProvider time, CancellationToken cancellationToken) =>
-        running.Own(await DiskBlobStore.OpenAsync(
+        ServerOptions options, TimeSpan retention, ServerPaths paths, RunningServer running, ServerMetrics metrics, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var disk = running.Own(await DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
                 Directory = paths.Blobs,
@@ -99,4 +100,7 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
                 Observer = metrics.Blobs,
             },
             time, cancellationToken));
+        running.Own(new Scrubber(disk, options.ScrubBytesPerSecond, time));
+        return disk;
+    }
 }

@@ -26,6 +26,8 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier, Ser
         "remoteexec_cas_evicted_bytes_total", "Bytes removed to make room.", "tier").WithLabels(tier);
     private readonly Counter.Child _corruption = instruments.Counter(
         "remoteexec_cas_corruption_total", "Blobs that were not what their name says.", "tier").WithLabels(tier);
+    private readonly Counter.Child _scrubbedBytes = instruments.Counter(
+        "remoteexec_cas_scrubbed_bytes_total", "Bytes read again to find what the disk has altered.", "tier").WithLabels(tier);
     private readonly ShiftingGauge _size = new(instruments.Gauge("remoteexec_cas_size_bytes", "Bytes of stored blobs.", "tier"));
     private readonly ShiftingGauge _limit = new(instruments.Gauge("remoteexec_cas_limit_bytes", "What the store may hold.", "tier"));
     private readonly ShiftingGauge _promised = new(instruments.Gauge(
@@ -67,6 +69,8 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier, Ser
     public void Evicted(long bytes) => _evictedBytes.Inc(bytes);
 
     public void Corrupted() => _corruption.Inc();
+
+    public void Scrubbed(long bytes) => _scrubbedBytes.Inc(bytes);
 
     public void Flushed(TimeSpan duration) => _flushSeconds.Observe(duration.TotalSeconds);
 

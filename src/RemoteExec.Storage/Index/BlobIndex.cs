@@ -227,6 +227,24 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
+    /// <summary>
+    /// A walk over all, in no order: the next blob from <paramref name="position"/> on, which it moves; null at the end. Promises nothing, and
+    /// finds everything that is here from beginning to end.
+    /// </summary>
+    public StoredBlob? Next(ref int position)
+    {
+        while (true)
+        {
+            lock (Gate)
+            {
+                int end = Math.Min(_entries.End, position + EntriesPerHold);
+                if (position >= end) return null;
+                while (position < end)
+                    if (_entries.Has(position++)) return _entries.BlobOf(position - 1);
+            }
+        }
+    }
+
     public BlobStoreUsage Usage(bool isSuspect, DateTimeOffset now)
     {
         Expire(now);

@@ -21,5 +21,7 @@ internal sealed class GuardedBlobStoreObserver(IBlobStoreObserver? inner) : IBlo
 
     public void Corrupted() => Observers.Tell(inner, 0, static (observer, _) => observer.Corrupted());
 
+    public void Scrubbed(long bytes) => Observers.Tell(inner, bytes, static (observer, scrubbed) => observer.Scrubbed(scrubbed));
+
     public void Flushed(TimeSpan duration) => Observers.Tell(inner, duration, static (observer, took) => observer.Flushed(took));
 }

@@ -25,6 +25,9 @@ public interface IBlobStoreObserver
     /// <summary>A blob was not what its name says.</summary>
     void Corrupted() { }
 
+    /// <summary>So much was read again, to see whether it is what its name says.</summary>
+    void Scrubbed(long bytes) { }
+
     /// <summary>One flush to the disk.</summary>
     void Flushed(TimeSpan duration) { }
 }

@@ -1,0 +1,119 @@
+using Microsoft.Win32.SafeHandles;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage;
+
+/// <summary>
+/// Reads the files of a store again, one after the other and a few bytes a second, and puts those aside that the disk has altered: before a build
+/// gets them, and while another copy may still be somewhere. Nothing is promised by it.
+/// </summary>
+/// <remarks>What is in segments has a checksum with each record and is not read here.</remarks>
+public sealed class Scrubber : IAsyncDisposable
+{
+    private const int PieceBytes = 256 << 10;
+
+    // So many waits a second, at most: less than a file of the usual size costs a timer each.
+    private const int WaitsPerSecond = 4;
+
+    // A small store is through in minutes, and disks do not rot by the hour.
+    private static readonly TimeSpan PassInterval = TimeSpan.FromDays(1);
+
+    private readonly DiskBlobStore _store;
+    private readonly long _bytesPerSecond;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly byte[] _piece = GC.AllocateUninitializedArray<byte>(PieceBytes);
+    private readonly Task _running;
+    private long _unpaidBytes;
+
+    /// <param name="bytesPerSecond">None: nothing is read.</param>
+    public Scrubber(DiskBlobStore store, long bytesPerSecond, TimeProvider time)
+    {
+        _store = store;
+        _bytesPerSecond = bytesPerSecond;
+        _time = time;
+        _running = bytesPerSecond > 0 ? Task.Run(RunAsync) : Task.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        await _running;
+        _ending.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_ending.IsCancellationRequested)
+        {
+            long start = _time.GetTimestamp();
+            int position = 0;
+            while (!_ending.IsCancellationRequested && _store.Index.Next(ref position) is { } blob)
+            {
+                await ServingLoop.ServeAsync(
+                    (Scrubber: this, Digest: blob.Digest), static item => item.Scrubber.CheckAsync(item.Digest),
+                    static (item, failure) => System.Diagnostics.Trace.TraceWarning($"blob {item.Digest} could not be read again: {failure.Message}"));
+            }
+
+            await WaitAsync(PassInterval - _time.GetElapsedTime(start));
+        }
+    }
+
+    private async ValueTask CheckAsync(Digest digest)
+    {
+        // Looked up now: since the walk came to it, it may have been evicted.
+        if (!_store.Index.FilesOf(digest).HasFlag(BlobFileKinds.Executable)) return;
+
+        using var file = _store.Files.TryOpen(digest);
+        bool? isGood = file is null ? false : await IsGoodAsync(file, digest);
+        // What vanished may have been evicted, and is then no news to anybody.
+        if (isGood == false) _store.Quarantine(digest);
+    }
+
+    /// <summary>Null when the server ends first.</summary>
+    private async ValueTask<bool?> IsGoodAsync(SafeFileHandle file, Digest digest)
+    {
+        using var hasher = DigestHasher.Create(digest.Function, digest.SizeBytes);
+        long offset = 0;
+        while (offset < digest.SizeBytes)
+        {
+            if (_ending.IsCancellationRequested) return null;
+            int read = Read(file, offset, (int)Math.Min(PieceBytes, digest.SizeBytes - offset));
+            if (read == 0) return false;
+            hasher.Append(_piece.AsSpan(0, read));
+            offset += read;
+            await PayAsync(read);
+        }
+
+        return RandomAccess.GetLength(file) == digest.SizeBytes && hasher.Finish() == digest;
+    }
+
+    /// <summary>None when the file is shorter, or the disk does not give it back.</summary>
+    private int Read(SafeFileHandle file, long offset, int bytes)
+    {
+        try
+        {
+            return _store.Disk.Read(file, _piece.AsSpan(0, bytes), offset);
+        }
+        catch (IOException unreadable) when (Errno.IsUnreadable(unreadable.HResult))
+        {
+            return 0;
+        }
+    }
+
+    private async ValueTask PayAsync(int bytes)
+    {
+        _store.Observer.Scrubbed(bytes);
+        _unpaidBytes += bytes;
+        if (_unpaidBytes < _bytesPerSecond / WaitsPerSecond) return;
+
+        var pause = TimeSpan.FromSeconds((double)_unpaidBytes / _bytesPerSecond);
+        _unpaidBytes = 0;
+        await WaitAsync(pause);
+    }
+
+    private async ValueTask WaitAsync(TimeSpan pause)
+    {
+        if (pause > TimeSpan.Zero) await Task.Delay(pause, _time, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+}

@@ -1,0 +1,85 @@
+using NUnit.Framework;
+using RemoteExec.Core;
+
+namespace RemoteExec.Storage.Tests;
+
+public sealed class ScrubberTests : DiskFixture
+{
+    private const int BlobBytes = 5000;
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    private protected override bool IsPacked => false;
+
+    [Test]
+    public async Task A_file_that_the_disk_has_altered_is_put_aside_and_a_miss_and_nothing_is_promised_by_it()
+    {
+        var news = new ScrubNews();
+        await using var store = await OpenAsync(observer: news);
+        var digests = new List<Digest>();
+        for (int i = 0; i < 3; i++) digests.Add(await TakeAsync(store, Blobs.Of(i, BlobBytes), $"file{i}"));
+        await AlterAsync(FileOf(digests[1]));
+        var before = store.Usage;
+
+        Time.Advance(TimeSpan.FromMinutes(1));
+        await using (var scrubber = new Scrubber(store, BlobBytes, Time))
+        {
+            for (int second = 1; second <= digests.Count; second++)
+            {
+                await Time.WaitForTimerAsync(Second);
+                Assert.That(news.ScrubbedBytes, Is.EqualTo(second * BlobBytes), "and no more in a second");
+                Time.Advance(Second);
+            }
+
+            // The pass is over; the next one is tomorrow's.
+            await Time.WaitForTimerAsync(TimeSpan.FromHours(23), TimeSpan.FromHours(24));
+        }
+
+        Assert.That(news.Corruptions, Is.EqualTo(1));
+        Assert.That((store.Usage.Blobs, store.Usage.OldestUse), Is.EqualTo((before.Blobs - 1, before.OldestUse)));
+        Assert.That(store.Usage.UsedBytes, Is.EqualTo(before.UsedBytes - BlobBytes));
+        Assert.That(Directory.GetFiles(Path.Combine(StoreDirectory, "quarantine")), Has.Length.EqualTo(1));
+        Assert.That(await store.FindMissingAsync(digests, default), Is.EqualTo(new[] { digests[1] }));
+    }
+
+    [Test]
+    public async Task At_the_rate_of_nothing_nothing_is_read()
+    {
+        var news = new ScrubNews();
+        await using var store = await OpenAsync(observer: news);
+        await TakeAsync(store, Blobs.Of(1, BlobBytes), "file");
+
+        await using (new Scrubber(store, bytesPerSecond: 0, Time)) { }
+
+        Assert.That(news.ScrubbedBytes, Is.Zero);
+    }
+
+    private async Task<Digest> TakeAsync(DiskBlobStore store, byte[] data, string name)
+    {
+        string path = Scratch.Sub(name);
+        await File.WriteAllBytesAsync(path, data);
+        using var file = File.OpenHandle(path);
+        return await store.TakeFileAsync(DigestFunction.Sha256, file, default);
+    }
+
+    private static async Task AlterAsync(string path)
+    {
+        byte[] bytes = await File.ReadAllBytesAsync(path);
+        bytes[^1] ^= 1;
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await File.WriteAllBytesAsync(path, bytes);
+    }
+
+    private sealed class ScrubNews : IBlobStoreObserver
+    {
+        private long _scrubbedBytes;
+        private int _corrupted;
+
+        public long ScrubbedBytes => Interlocked.Read(ref _scrubbedBytes);
+
+        public int Corruptions => Volatile.Read(ref _corrupted);
+
+        public void Scrubbed(long bytes) => Interlocked.Add(ref _scrubbedBytes, bytes);
+
+        public void Corrupted() => Interlocked.Increment(ref _corrupted);
+    }
+}
