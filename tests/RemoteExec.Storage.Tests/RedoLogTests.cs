@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Core;
@@ -128,6 +129,63 @@ public sealed class RedoLogTests : DiskFixture
         Assert.That(store.Usage.UsedBytes, Is.EqualTo(wanted.Select((data, i) => (long)data.Length * (i % 2 == 0 ? 1 : 2)).Sum()));
     }
 
+    [TestCase(1000, true)]
+    [TestCase(1000, false)]
+    [TestCase(14_000, true)]
+    [TestCase(14_000, false)]
+    public async Task A_file_that_cannot_be_given_its_name_costs_no_blob_that_is_in_a_segment(int sizeBytes, bool executable)
+    {
+        await using var store = await OpenAsync();
+        // No name can be made in a directory that is gone; a full disk says so, too.
+        foreach (string shard in Directory.GetDirectories(Path.Combine(StoreDirectory, "blobs"))) Directory.Delete(shard);
+        byte[] data = Blobs.Of(1, sizeBytes);
+        var digest = await store.PutAsync(data);
+
+        Assert.That(await store.TryLinkAsync(digest, executable, Scratch.Sub("f"), default), Is.True);
+
+        Assert.That(File.ReadAllBytes(Scratch.Sub("f")), Is.EqualTo(data));
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+        await AssertConsistentAsync(store);
+    }
+
+    [TestCase(1000, true)]
+    [TestCase(1000, false)]
+    [TestCase(14_000, true)]
+    [TestCase(14_000, false)]
+    public async Task A_store_without_room_for_a_file_gives_its_blobs_to_disks_that_have_some(int sizeBytes, bool executable)
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=16m");
+        await using var store = await OpenAsync(directory: mount.Path);
+        await store.PutAsync(Blobs.Of(1, 100));
+        mount.Fill();
+        byte[] data = Blobs.Of(2, sizeBytes);
+        var digest = await store.PutAsync(data); // into what its segment has ahead
+
+        Assert.That(await store.TryLinkAsync(digest, executable, Scratch.Sub("f"), default), Is.True);
+
+        Assert.That(File.ReadAllBytes(Scratch.Sub("f")), Is.EqualTo(data));
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
+    public async Task A_directory_that_is_gone_before_the_link_costs_no_blob()
+    {
+        string root = Directory.CreateDirectory(Scratch.Sub("root")).FullName;
+        var disk = new CountingDisk();
+        await using var store = await OpenAsync(disk: disk);
+        var digest = await store.PutAsync(Blobs.Of(1, 1000));
+        // The action was cancelled while its inputs were being linked.
+        disk.Reading = () => Directory.Delete(root);
+
+        var failed = Assert.ThrowsAsync<RpcException>(async () => await store.TryLinkAsync(digest, true, Path.Combine(root, "f"), default));
+
+        disk.Reading = null;
+        Assert.That(failed!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(Blobs.Of(1, 1000)));
+        await AssertConsistentAsync(store);
+    }
+
     [Test]
     public async Task Files_that_fit_nowhere_wait_in_their_segment()
     {
@@ -135,7 +193,7 @@ public sealed class RedoLogTests : DiskFixture
         await using var store = await OpenAsync(directory: mount.Path);
         var digests = new List<Digest>();
         var statuses = await store.WriteManyAsync([.. Enumerable.Range(0, 60).Select(i => Blobs.Of(i, 5000)).Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data))], default);
-        Assert.That(statuses.Select(status => status.StatusCode), Is.All.EqualTo(Grpc.Core.StatusCode.OK));
+        Assert.That(statuses.Select(status => status.StatusCode), Is.All.EqualTo(StatusCode.OK));
         await store.Keeper.IdleAsync();
 
         for (int i = 0; i < 60; i++) Assert.That(await store.GetAsync(Blobs.DigestOf(Blobs.Of(i, 5000))), Is.EqualTo(Blobs.Of(i, 5000)));
@@ -153,6 +211,9 @@ public sealed class RedoLogTests : DiskFixture
 
         public int FileSystemFlushes { get; private set; }
 
+        /// <summary>Called before each reading.</summary>
+        public Action? Reading { get; set; }
+
         public int Flush(SafeFileHandle fileOrDirectory) => _disk.Flush(fileOrDirectory);
 
         public int FlushFileSystem(SafeFileHandle fileOrDirectory)
@@ -161,6 +222,10 @@ public sealed class RedoLogTests : DiskFixture
             return Fault;
         }
 
-        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => _disk.Read(file, buffer, offset);
+        public int Read(SafeFileHandle file, Span<byte> buffer, long offset)
+        {
+            Reading?.Invoke();
+            return _disk.Read(file, buffer, offset);
+        }
     }
 }

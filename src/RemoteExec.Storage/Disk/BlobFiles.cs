@@ -127,6 +127,14 @@ internal sealed class BlobFiles : IDisposable
         };
     }
 
+    /// <summary>Whether a blob has this file; one that cannot be opened is one.</summary>
+    public bool Has(in Digest digest, bool isVariant)
+    {
+        int errno = Posix.OpenAt(ShardOf(digest), FileName(digest, isVariant), OpenFlags.Read, 0, out var file);
+        file.Dispose();
+        return errno != Errno.ENOENT;
+    }
+
     public SafeFileHandle CreateTemp(out string name)
     {
         name = NextTempName();

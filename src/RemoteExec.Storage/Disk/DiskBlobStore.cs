@@ -323,7 +323,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>Reads a blob from its place. False when it is not there any more; one that the disk does not give back is a miss from now on.</summary>
     internal bool TryRead(in StoredBlob blob, Span<byte> data)
     {
-        switch (ReadSegment(blob, data))
+        switch (ReadSegment(blob.Digest, blob.Place, data))
         {
             case SegmentRead.Whole:
                 return true;
@@ -335,19 +335,22 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         }
     }
 
-    /// <summary>Makes a blob that waits in a segment for its file one. False when it is to stay there.</summary>
+    /// <summary>Makes a blob that waits in a segment for its file one. False when it has none afterwards.</summary>
     internal bool TryMakeFile(in Digest digest)
     {
         if (digest.SizeBytes <= _options.PackedBytesMax || !TryUse(digest, out var blob) || blob.Place.IsNone) return false;
 
-        return Segments.Find(blob.Place.Segment) is { } segment && _keeper.TryMakeFile(segment, new SegmentRecord(digest, blob.Place.Offset));
+        // It may be moved in between, and then nothing is made.
+        return Segments.Find(blob.Place.Segment) is { } segment
+            && _keeper.TryMakeFile(segment, new SegmentRecord(digest, blob.Place.Offset))
+            && Index.FilesOf(digest).HasFlag(BlobFileKinds.Executable);
     }
 
-    private SegmentRead ReadSegment(in StoredBlob blob, Span<byte> data)
+    internal SegmentRead ReadSegment(in Digest digest, BlobPlace place, Span<byte> data)
     {
         try
         {
-            return Segments.Read(blob.Digest, blob.Place, data);
+            return Segments.Read(digest, place, data);
         }
         catch (IOException refused)
         {
@@ -392,12 +395,26 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
         Segments.NoteDead();
         Observer.Corrupted();
+    }
 
-        void Bury(StoredBlob blob)
+    /// <summary>The same of one whose file somebody took away. False when that is not so, and nothing changes.</summary>
+    internal bool TryLoseFile(in Digest digest, BlobFileKinds kind)
+    {
+        lock (Index.Gate)
         {
-            Files.Quarantine(blob);
-            if (!blob.Place.IsNone) Segments.Die(blob.Digest, blob.Place);
+            if (!Index.FilesOf(digest).HasFlag(kind) || Files.Has(digest, isVariant: kind == BlobFileKinds.Data)) return false;
+            Index.Remove(digest, Bury);
         }
+
+        Segments.NoteDead();
+        Observer.Corrupted();
+        return true;
+    }
+
+    private void Bury(StoredBlob blob)
+    {
+        Files.Quarantine(blob);
+        if (!blob.Place.IsNone) Segments.Die(blob.Digest, blob.Place);
     }
 
     /// <summary>Refuses a blob that would not fit into an empty store.</summary>

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -55,27 +56,21 @@ internal sealed class FileLinker(DiskBlobStore store)
 
         if (link.IsCopy) return TryCopy(link, directory, name);
 
-        int errno = 0;
-        if (TryEnsureFile(link.Digest, link.Executable ? BlobFileKinds.Executable : BlobFileKinds.Data))
-        {
-            errno = store.Files.LinkTo(link.Digest, link.Executable, directory, name);
-            if (errno == 0) return true;
-        }
+        var kind = link.Executable ? BlobFileKinds.Executable : BlobFileKinds.Data;
+        if (!TryEnsureFile(link.Digest, kind)) return TryCopy(link, directory, name);
 
+        int errno = store.Files.LinkTo(link.Digest, link.Executable, directory, name);
         return errno switch
         {
-            // Another file system, or as many links as the file system allows (65,000 on ext4); or no room for a variant.
-            0 or Errno.EXDEV or Errno.EMLINK or Errno.EPERM => TryCopy(link, directory, name),
-            Errno.ENOENT => VanishedOutside(link.Digest),
+            0 => true,
+            // Another file system, or as many links as the file system allows (65,000 on ext4).
+            Errno.EXDEV or Errno.EMLINK or Errno.EPERM => TryCopy(link, directory, name),
+            // Nobody but us removes files here; if somebody did, the blob is a miss like any other.
+            Errno.ENOENT when store.TryLoseFile(link.Digest, kind) => false,
+            // Gone meanwhile, and perhaps still elsewhere; or it is the directory that is gone, which the copy will say.
+            Errno.ENOENT => TryCopy(link, directory, name),
             _ => throw StorageErrors.FromErrno(errno, $"linking {link.Path}", store.Files.Root),
         };
-    }
-
-    // Nobody but us removes files here; if somebody did, the blob is a miss like any other.
-    private bool VanishedOutside(in Digest digest)
-    {
-        store.Quarantine(digest);
-        return false;
     }
 
     private bool TryCopy(in BlobLink link, SafeFileHandle directory, string name)
@@ -95,20 +90,32 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     /// <summary>
     /// A file of the blob to link: what is in a segment has none yet, and the executable bit belongs to the inode, so there may be two. False
-    /// when there is no room for it.
+    /// when there is none, for whatever reason: the blob itself may be as it should be.
     /// </summary>
     private bool TryEnsureFile(in Digest digest, BlobFileKinds kind)
     {
         if (store.Index.FilesOf(digest).HasFlag(kind)) return true;
-        // It is to be a file anyway: now rather than soon, and not twice.
-        if (kind == BlobFileKinds.Executable && store.TryMakeFile(digest)) return true;
+
+        try
+        {
+            // It is to be a file anyway: now rather than soon, and not twice.
+            return (kind == BlobFileKinds.Executable && store.TryMakeFile(digest)) || TryMakeVariant(digest, kind);
+        }
+        catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted)
+        {
+            return false; // where the copy goes there may be room
+        }
+    }
+
+    private bool TryMakeVariant(in Digest digest, BlobFileKinds kind)
+    {
         if (!store.TryReserve(digest.SizeBytes)) return false;
 
         bool isSpent = false;
         string? tempName = null;
         try
         {
-            if (!store.TryOpen(digest, out byte[]? data, out var from)) return true; // the link will find nothing, and that is the answer
+            if (!store.TryOpen(digest, out byte[]? data, out var from)) return false;
 
             using (from)
             {
@@ -116,7 +123,7 @@ internal sealed class FileLinker(DiskBlobStore store)
                 if (!TryFill(to, data, from, digest.SizeBytes))
                 {
                     store.Quarantine(digest);
-                    return true; // nor will it find one now
+                    return false;
                 }
 
                 int errno = Posix.ChangeMode(to, kind == BlobFileKinds.Data ? BlobFiles.DataMode : BlobFiles.ExecutableMode);
@@ -126,7 +133,8 @@ internal sealed class FileLinker(DiskBlobStore store)
             // Not flushed: a restart that is not sure of the disk drops it.
             isSpent = store.TryPublish(tempName, digest, kind);
             if (isSpent) tempName = null;
-            return true;
+            // Somebody else may have been faster. A disk that has no room for the name is no fault of the blob.
+            return isSpent || store.Index.FilesOf(digest).HasFlag(kind);
         }
         finally
         {

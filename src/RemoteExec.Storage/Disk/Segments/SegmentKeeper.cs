@@ -1,4 +1,5 @@
 using System.Buffers;
+using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
@@ -79,7 +80,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
         string? tempName = null;
         try
         {
-            switch (segments.Read(record.Digest, place, lent.AsSpan(0, sizeBytes)))
+            switch (store.ReadSegment(record.Digest, place, lent.AsSpan(0, sizeBytes)))
             {
                 case SegmentRead.Gone: return true;
                 case SegmentRead.Bad:
@@ -89,7 +90,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
 
             using (var file = store.Files.CreateTemp(out tempName))
             {
-                RandomAccess.Write(file, lent.AsSpan(0, sizeBytes), 0);
+                Fill(file, lent.AsSpan(0, sizeBytes));
                 store.Protect(file);
             }
 
@@ -101,6 +102,18 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
         {
             ArrayPool<byte>.Shared.Return(lent);
             if (tempName is not null) store.Files.DeleteTemp(tempName);
+        }
+    }
+
+    private void Fill(SafeFileHandle file, ReadOnlySpan<byte> data)
+    {
+        try
+        {
+            RandomAccess.Write(file, data, 0);
+        }
+        catch (IOException failed)
+        {
+            throw StorageErrors.FromErrno(failed.HResult, "making a file of a blob", store.Files.Root);
         }
     }
 
