@@ -48,12 +48,49 @@ public sealed class RedoLogTests : DiskFixture
     {
         var disk = new CountingDisk { Fault = Errno.EIO };
         await using var store = await OpenAsync(segmentBytes: SmallSegment, disk: disk);
-        for (int i = 0; i < 20; i++) await store.PutAsync(Blobs.Of(i, 14_000));
-        await store.Keeper.IdleAsync();
+        await FillSegmentAsync(store);
 
-        Assert.That(Segments.NumbersIn(StoreDirectory), Has.Count.EqualTo(5));
+        Assert.That(Segments.NumbersIn(StoreDirectory), Is.EqualTo(new[] { 1, 2 }));
         Assert.That(store.Usage.IsSuspect, Is.True);
         await AssertConsistentAsync(store);
+    }
+
+    [Test]
+    public async Task While_no_flush_lets_records_go_blobs_are_files_from_the_start()
+    {
+        await using var store = await OpenAsync(segmentBytes: SmallSegment, disk: new CountingDisk { Fault = Errno.EIO });
+        await FillSegmentAsync(store);
+
+        for (int i = 100; i < 120; i++) await store.PutAsync(Blobs.Of(i, 14_000));
+
+        Assert.That(Segments.NumbersIn(StoreDirectory), Is.EqualTo(new[] { 1, 2 }), "or each blob would take its room twice, for good");
+        for (int i = 100; i < 120; i++) Assert.That(File.ReadAllBytes(FileOf(Blobs.DigestOf(Blobs.Of(i, 14_000)))), Is.EqualTo(Blobs.Of(i, 14_000)));
+        await AssertConsistentAsync(store);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Files_that_a_flush_failed_for_are_believed_by_no_later_run(bool isFailedBeforeTheEnd)
+    {
+        byte[] data = Blobs.Of(0, 14_000);
+        var digest = Blobs.DigestOf(data);
+        await using (var store = await OpenAsync(segmentBytes: SmallSegment, disk: new CountingDisk { Fault = Errno.EIO }))
+        {
+            if (isFailedBeforeTheEnd) await FillSegmentAsync(store);
+            else await store.PutAsync(data);
+            await store.Keeper.IdleAsync();
+            Assert.That(Segments.Has(store, digest), Is.False, "it is read from its file");
+        }
+
+        // The kernel has called its pages clean, so that a second flush succeeds; what is on the disk is something else.
+        File.SetUnixFileMode(FileOf(digest), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.WriteAllBytes(FileOf(digest), new byte[data.Length]);
+
+        await using var again = await OpenAsync(segmentBytes: SmallSegment);
+        Assert.That(await again.GetAsync(digest), Is.EqualTo(data));
+        await again.Keeper.IdleAsync();
+        Assert.That(File.ReadAllBytes(FileOf(digest)), Is.EqualTo(data));
+        await AssertConsistentAsync(again);
     }
 
     [TestCase("gone")]
@@ -199,6 +236,15 @@ public sealed class RedoLogTests : DiskFixture
         for (int i = 0; i < 60; i++) Assert.That(await store.GetAsync(Blobs.DigestOf(Blobs.Of(i, 5000))), Is.EqualTo(Blobs.Of(i, 5000)));
         Assert.That(BlobFilesIn(mount.Path), Has.Count.LessThan(60));
         await AssertConsistentAsync(store);
+    }
+
+    /// <summary>One segment of blobs that become files, and one of another that stays there.</summary>
+    private static async Task FillSegmentAsync(DiskBlobStore store)
+    {
+        // In one call: the first failure of a flush changes where later ones go.
+        await store.WriteManyAsync([.. Enumerable.Range(0, 20).Select(i => Blobs.Of(i, 14_000)).Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data))], default);
+        await store.PutAsync(Blobs.Of(20, 100));
+        await store.Keeper.IdleAsync();
     }
 
     /// <summary>Flushes files as told, and counts the flushes of all.</summary>

@@ -268,10 +268,10 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         }
     }
 
-    /// <summary>Whether a blob goes to a segment first.</summary>
+    /// <summary>Whether a blob goes to a segment first: not where it would stay for good and take its room twice.</summary>
     internal bool IsLogged(long sizeBytes) =>
         sizeBytes <= _options.PackedBytesMax
-        || (sizeBytes <= _options.LoggedBytesMax && Segments.FilelessBytes < FilelessBytesMax);
+        || (sizeBytes <= _options.LoggedBytesMax && !_keeper.IsSuspect && Segments.FilelessBytes < FilelessBytesMax);
 
     /// <summary>Room in memory for an upload; <see cref="Gathered"/> gives it back.</summary>
     internal bool TryGather(long bytes)

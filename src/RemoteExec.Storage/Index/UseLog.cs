@@ -31,6 +31,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     private UseFile? _file;
     private UseFile? _next;
     private bool _isRewriting;
+    private bool _isUnsure;
     private long? _rewriteFailedAt;
     private long _compactedBytes;
 
@@ -45,7 +46,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
             lock (_gate)
             {
                 if (_isRewriting || (_rewriteFailedAt is { } failedAt && _time.GetElapsedTime(failedAt) < RewriteRetryInterval)) return false;
-                return _file is null || _file.HasGaps || _file.LengthBytes > (4 * _compactedBytes) + CompactionSlackBytes;
+                return _file is null || (_file.HasGaps && !_isUnsure) || _file.LengthBytes > (4 * _compactedBytes) + CompactionSlackBytes;
             }
         }
     }
@@ -110,6 +111,20 @@ internal sealed class UseLog : IUseRecorder, IDisposable
         }
     }
 
+    /// <summary>
+    /// The disk may have lost files without saying so again: however this run ends, the next one takes the log for that of another boot, and
+    /// nothing unflushed for granted.
+    /// </summary>
+    public void Doubt()
+    {
+        lock (_gate)
+        {
+            _isUnsure = true;
+            _file?.Miss();
+            _next?.Miss();
+        }
+    }
+
     /// <summary>Ends the log in order: the next run trusts it to the millisecond. On a full disk it trusts it as after a kill.</summary>
     public void Close(BlobIndex index)
     {
@@ -122,7 +137,11 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     private void Rewrite(BlobIndex index)
     {
         var next = UseFile.Begin(_path, _time.Read(), _disk);
-        lock (_gate) _next = next;
+        lock (_gate)
+        {
+            _next = next;
+            if (_isUnsure) next.Miss();
+        }
 
         var frame = new FrameBuffer(UseRecords.Frames, 4096);
         index.RecordAll(slice =>

@@ -25,7 +25,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
     private bool _isStopping;
     private volatile bool _isSuspect;
 
-    /// <summary>The disk has failed a flush.</summary>
+    /// <summary>The disk has failed a flush: from now on no record goes because its blob is a file.</summary>
     public bool IsSuspect => _isSuspect;
 
     /// <summary>Looks for work, unless somebody is at it, who then looks again.</summary>
@@ -61,7 +61,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
         }
     }
 
-    /// <summary>Ends. What is a file is flushed, so that the next run may trust it.</summary>
+    /// <summary>Ends. What is a file is flushed, so that the next run may trust it; where that fails, it is told not to.</summary>
     public async Task StopAsync()
     {
         lock (_gate) _isStopping = true;
@@ -180,6 +180,8 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
         {
             // The records stay, whatever became of the files.
             _isSuspect = true;
+            // A flush fails once, and then calls the pages clean (syncfs(2)): nor may the next run believe in them.
+            store.Uses.Doubt();
             throw store.WriteHealth.Failed(StorageErrors.FromErrno(errno, "flushing files", segments.Path));
         }
 
