@@ -151,9 +151,14 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
                 _isWanted = false;
             }
 
-            foreach (var segment in segments.All.OrderBy(segment => segment.Number))
-                await ServingLoop.ServeAsync(() => KeepAsync(segment), static _ => { }); // a full disk: it stays as it is, and the next pass tries again
+            await ServingLoop.ServeAsync(KeepAllAsync, static _ => { }); // whatever it is, the next pass tries again
         }
+    }
+
+    private async ValueTask KeepAllAsync()
+    {
+        foreach (var segment in segments.All.OrderBy(segment => segment.Number))
+            await ServingLoop.ServeAsync(() => KeepAsync(segment), static _ => { }); // a full disk: it stays as it is
     }
 
     private async ValueTask KeepAsync(Segment segment)
