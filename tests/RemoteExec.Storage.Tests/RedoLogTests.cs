@@ -151,6 +151,38 @@ public sealed class RedoLogTests : DiskFixture
         await AssertConsistentAsync(again);
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Of_a_record_that_rots_while_it_is_in_use_the_linked_file_counts_if_it_is_good(bool isFileGood)
+    {
+        byte[] data = Blobs.Of(1, 1000);
+        var digest = Blobs.DigestOf(data);
+        await using (var store = await OpenAsync())
+        {
+            await store.PutAsync(data);
+            Assert.That(await store.TryLinkAsync(digest, true, Scratch.Sub("f"), default), Is.True);
+            if (!isFileGood)
+            {
+                File.SetUnixFileMode(FileOf(digest), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                File.WriteAllBytes(FileOf(digest), new byte[data.Length]);
+            }
+
+            using (var segment = new FileStream(Segments.PathOf(StoreDirectory, 1), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
+            {
+                segment.Position = 500;
+                segment.Write(new byte[100]);
+            }
+
+            Assert.That(await store.GetAsync(digest), isFileGood ? Is.EqualTo(data) : Is.Null);
+            Assert.That(await store.FindMissingAsync([digest], default), Has.Count.EqualTo(isFileGood ? 0 : 1));
+            await AssertConsistentAsync(store);
+        }
+
+        await using var again = await OpenAsync();
+        Assert.That(await again.GetAsync(digest), isFileGood ? Is.EqualTo(data) : Is.Null);
+        await AssertConsistentAsync(again);
+    }
+
     [Test]
     public async Task A_link_that_is_wanted_before_the_file_is_there_makes_it()
     {

@@ -323,16 +323,9 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>Reads a blob from its place. False when it is not there any more; one that the disk does not give back is a miss from now on.</summary>
     internal bool TryRead(in StoredBlob blob, Span<byte> data)
     {
-        switch (ReadSegment(blob.Digest, blob.Place, data))
-        {
-            case SegmentRead.Whole:
-                return true;
-            case SegmentRead.Bad when IsAt(blob.Digest, blob.Place):
-                Quarantine(blob.Digest);
-                return false;
-            default:
-                return false;
-        }
+        var result = ReadSegment(blob.Digest, blob.Place, data);
+        if (result == SegmentRead.Bad) LoseRecord(blob.Digest, blob.Place);
+        return result == SegmentRead.Whole;
     }
 
     /// <summary>Makes a blob that waits in a segment for its file one. False when it has none afterwards.</summary>
@@ -392,6 +385,21 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         // Not there any more may also mean evicted a moment ago.
         if (!Index.Remove(digest, Bury)) return;
+
+        Segments.NoteDead();
+        Observer.Corrupted();
+    }
+
+    /// <summary>The same of one whose record is bad, if it is at this place still; one that has a good file besides lives on in that.</summary>
+    internal void LoseRecord(in Digest digest, BlobPlace place)
+    {
+        bool isFileGood = Index.FilesOf(digest).HasFlag(BlobFileKinds.Executable) && LinkedFile.TryKeep(Files, digest, Disk);
+        lock (Index.Gate)
+        {
+            if (!IsAt(digest, place)) return;
+            if (isFileGood && Index.TryMove(digest, place, default)) Segments.Die(digest, place);
+            else Index.Remove(digest, Bury);
+        }
 
         Segments.NoteDead();
         Observer.Corrupted();

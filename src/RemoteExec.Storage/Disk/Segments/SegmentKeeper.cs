@@ -84,7 +84,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
             {
                 case SegmentRead.Gone: return true;
                 case SegmentRead.Bad:
-                    store.Quarantine(record.Digest);
+                    store.LoseRecord(record.Digest, place);
                     return true;
             }
 
@@ -241,7 +241,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
 
             if (segments.ReadRecord(record.Digest, place, buffer.AsSpan(bytes, record.LengthBytes)) != SegmentRead.Whole)
             {
-                store.Quarantine(record.Digest);
+                store.LoseRecord(record.Digest, place);
                 continue;
             }
 
