@@ -219,7 +219,7 @@ public sealed class BlobIndexTests
     {
         var restart = index.Restart();
         for (int i = 0; i < blobs; i++) restart.Put([new StoredBlob(DigestOf(i), default, BlobFileKinds.Executable)]);
-        restart.Finish(UseLogEnding.Closed, Granularity, now);
+        restart.Finish(new UseHistory(UseLogEnding.Closed, IsOfThisBoot: false, Clock: null, EndBytes: 0), TimeSpan.FromHours(4), Granularity, now);
     }
 
     private sealed class Recorder : IUseRecorder

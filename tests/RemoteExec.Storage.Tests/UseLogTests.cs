@@ -221,6 +221,6 @@ public sealed class UseLogTests
             restart.Put([new StoredBlob(digest, default, BlobFileKinds.Executable)]);
         }
 
-        restart.Finish(UseLogEnding.Closed, Granularity, _time.GetUtcNow());
+        restart.Finish(new UseHistory(UseLogEnding.Closed, IsOfThisBoot: false, Clock: null, EndBytes: 0), TimeSpan.FromHours(4), Granularity, _time.GetUtcNow());
     }
 }

@@ -124,7 +124,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
                 files.UseLogPath, history, options.Disk, time,
                 refused: failure => health.Failed(StorageErrors.FromErrno(failure.HResult, "recording a use", files.Root)));
             restart.Put(CollectionsMarshal.AsSpan(found));
-            restart.Finish(history.Ending, options.UseGranularity, time.GetUtcNow());
+            restart.Finish(history, options.Retention, options.UseGranularity, time.GetUtcNow());
             index.RecordTo(uses);
             // On a full disk the old log goes on: a restart is no reason to refuse reads.
             _ = uses.TryRewrite(index);

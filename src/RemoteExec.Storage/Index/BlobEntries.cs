@@ -147,7 +147,8 @@ internal sealed class BlobEntries
 
     /// <summary>For a restart: forgets who is not there, and puts all others in order.</summary>
     /// <param name="laterMs">How much later than recorded a blob may have been used. Whoever is not recorded cannot prove its age, and is new.</param>
-    public void Settle(long laterMs, long nowMs)
+    /// <param name="unrecordedMs">The use of those that no use is recorded of.</param>
+    public void Settle(long laterMs, long unrecordedMs, long nowMs)
     {
         long[] uses = new long[Count];
         int[] numbers = new int[Count];
@@ -163,7 +164,7 @@ internal sealed class BlobEntries
                 continue;
             }
 
-            (uses[there], numbers[there]) = (slot.IsRecorded ? Math.Min(slot.UseMs, nowMs) : nowMs, number);
+            (uses[there], numbers[there]) = (slot.IsRecorded ? Math.Min(slot.UseMs, nowMs) : unrecordedMs, number);
             there++;
         }
 

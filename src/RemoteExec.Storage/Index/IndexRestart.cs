@@ -37,17 +37,21 @@ internal sealed class IndexRestart(BlobEntries entries, Lock gate) : IUseTaker
     }
 
     /// <summary>From now on the index is one like any other.</summary>
-    public void Finish(UseLogEnding ending, TimeSpan granularity, DateTimeOffset now)
+    public void Finish(UseHistory history, TimeSpan retention, TimeSpan granularity, DateTimeOffset now)
     {
         long nowMs = now.ToUnixTimeMilliseconds();
         // What is not in the log may have happened until now, as far as it says anything.
-        long laterMs = ending switch
+        long laterMs = history.Ending switch
         {
             UseLogEnding.Closed => 0,
             UseLogEnding.Killed => (long)granularity.TotalMilliseconds,
             UseLogEnding.Unknown => nowMs,
-            _ => throw new UnreachableException($"ending {ending}"),
+            _ => throw new UnreachableException($"ending {history.Ending}"),
         };
-        lock (gate) entries.Settle(laterMs, nowMs);
+        // Not recorded means younger than the record: whoever cannot prove its age is new. But a log that was closed, and which the machine
+        // has not gone down over since, has all that was there: what it has not was evicted, on a disk that did not take the note of it.
+        bool isComplete = history is { Ending: UseLogEnding.Closed, IsOfThisBoot: true };
+        long unrecordedMs = isComplete ? nowMs - (long)(retention + granularity).TotalMilliseconds : nowMs;
+        lock (gate) entries.Settle(laterMs, unrecordedMs, nowMs);
     }
 }

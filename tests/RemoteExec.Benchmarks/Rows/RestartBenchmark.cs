@@ -30,7 +30,7 @@ internal sealed class RestartBenchmark : IBenchmark
         var restart = index.Restart();
         var history = UseRecords.Read(path, disk, restart);
         foreach (var piece in FilledIndex.Blobs(0, blobs)) restart.Put(piece);
-        restart.Finish(history.Ending, FilledIndex.Granularity, time.GetUtcNow());
+        restart.Finish(history, FilledIndex.Retention, FilledIndex.Granularity, time.GetUtcNow());
         using var next = UseLog.Open(path, history, disk, time, _ => { });
         if (!next.TryRewrite(index)) throw new IOException("no room for a log of uses");
         double seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;

@@ -223,7 +223,7 @@ public sealed class BlobIndexModelTests
         foreach (var group in recorded.Chunk(BlobTable.TogetherMax))
             restart.Remember([.. group.Select(use => use.Key)], [.. group.Select(use => use.Value)]);
         restart.Put([.. _model.Values.Select(known => known.Blob)]);
-        restart.Finish(ending, Granularity, _now);
+        restart.Finish(new UseHistory(ending, IsOfThisBoot: false, Clock: null, EndBytes: 0), Retention, Granularity, _now);
         _index.RecordTo(_log);
         Tell(_log.Uses); // the log that it begins
 
