@@ -19,7 +19,7 @@ public sealed class BlobRepairs(TimeProvider time) : IAsyncDisposable
     internal static readonly TimeSpan AwayPause = TimeSpan.FromSeconds(5);
 
     // Beside the traffic of builds, which comes first.
-    private const int AtOnce = 4;
+    internal const int AtOnce = 4;
 
     // By where from and where to: what waits for one that is lost for good keeps nobody else waiting.
     private readonly ConcurrentDictionary<(string From, string To), Line> _lines = new();

@@ -49,7 +49,8 @@ public sealed class MirroredBlobStoreTests
         _nodes.Other.IsAway = true;
         var meanwhile = await PutManyAsync(10, seed: 0);
         Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(10));
-        await _time.WaitForTimerAsync(BlobRepairs.AwayPause);
+        // All of those who copy: one that found the store away and does not wait yet would wait for a time that has passed.
+        await _time.WaitForTimersAsync(BlobRepairs.AtOnce, BlobRepairs.AwayPause);
 
         _nodes.Other.IsAway = false;
         _time.Advance(BlobRepairs.AwayPause);
@@ -113,7 +114,7 @@ public sealed class MirroredBlobStoreTests
         var digest = await _nodes.Other.Inner.PutAsync(Blobs.Of(100, 100));
 
         _nodes.Repairs.Ask(digest, new BlobNode("other", _nodes.Other), to);
-        while (_nodes.Repairs.Done == 0) await Task.Yield();
+        while (_nodes.Repairs.Done == 0 || _nodes.Repairs.Waiting > 20) await Task.Yield();
 
         Assert.That(await target.Inner.HasAsync(digest));
         Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(20));
