@@ -33,7 +33,7 @@ public abstract class DiskFixture
     [TearDown]
     public void DeleteScratch() => Scratch.Dispose();
 
-    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null, TimeProvider? time = null, int segmentBytes = 64 << 20) =>
+    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null, TimeProvider? time = null, int segmentBytes = 64 << 20, long readTwiceBytesMax = 64 << 20) =>
         DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
@@ -46,6 +46,7 @@ public abstract class DiskFixture
                 PackedBytesMax = IsPacked ? PackedBytesMax : 0,
                 LoggedBytesMax = IsPacked ? LoggedBytesMax : 0,
                 SegmentBytes = segmentBytes,
+                ReadTwiceBytesMax = readTwiceBytesMax,
             },
             time ?? Time,
             default);

@@ -17,8 +17,8 @@ internal sealed class BatchReader(DiskBlobStore store, IReadOnlyList<Digest> dig
             {
                 int count = Math.Min(BlobIndex.EntriesPerHold, digests.Count - start);
                 for (int i = 0; i < count; i++) asked[i] = digests[start + i];
-                store.UseMany(asked.AsSpan(0, count), found.AsSpan(0, count));
-                store.RememberUses();
+                store.Promises.UseMany(asked.AsSpan(0, count), found.AsSpan(0, count));
+                store.Promises.Remember();
                 for (int i = 0; i < count; i++)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
@@ -67,10 +67,10 @@ internal sealed class BatchReader(DiskBlobStore store, IReadOnlyList<Digest> dig
         int sizeBytes = (int)blob.Digest.SizeBytes;
         lent = ArrayPool<byte>.Shared.Rent(sizeBytes);
         var data = lent.AsSpan(0, sizeBytes);
-        if (!blob.Place.IsNone && store.TryRead(blob, data)) return sizeBytes;
+        if (!blob.Place.IsNone && store.Opener.TryRead(blob, data)) return sizeBytes;
 
         // A file; or a record that has moved, or is no good, meanwhile.
-        if (!store.TryOpen(blob.Digest, out byte[]? moved, out var file)) return -1;
+        if (!store.Opener.TryOpen(blob.Digest, out byte[]? moved, out var file)) return -1;
         if (file is null)
         {
             moved.CopyTo(data);
@@ -89,6 +89,6 @@ internal sealed class BatchReader(DiskBlobStore store, IReadOnlyList<Digest> dig
             }
         }
 
-        return sizeBytes;
+        return store.FirstUses.Check(blob.Digest, data) ? sizeBytes : -1;
     }
 }

@@ -10,6 +10,7 @@ namespace RemoteExec.Storage;
 /// <code>
 /// lock                         held while a server uses the directory
 /// uses                         the use log
+/// unsure                       <see cref="LossNote"/>
 /// blobs/0 … blobs/f            sha256-HASH-SIZE       mode 0555
 ///                              sha256-HASH-SIZE.data  mode 0444, made on demand
 /// segments/N, N.dead           many small blobs in one file (<see cref="SegmentFormat"/>)
@@ -55,6 +56,8 @@ internal sealed class BlobFiles : IDisposable
 
     public string SegmentsPath => Path.Combine(Root, "segments");
 
+    public string LossNotePath => Path.Combine(Root, "unsure");
+
     /// <summary>Makes what is missing, and takes the directory for this process alone.</summary>
     /// <exception cref="StorageDirectoryException"/>
     public static BlobFiles Open(string root, IDisk disk)
@@ -99,8 +102,7 @@ internal sealed class BlobFiles : IDisposable
         }
     }
 
-    public static string NameOf(in Digest digest) =>
-        string.Create(CultureInfo.InvariantCulture, $"{digest.Function.WireName()}-{digest.Hash}-{digest.SizeBytes}");
+    public static string NameOf(in Digest digest) => BlobFileName.Of(digest);
 
     /// <summary>The directory that a blob's files are in.</summary>
     public SafeFileHandle ShardOf(in Digest digest) => _shards[ShardNumber(digest)];
@@ -115,9 +117,9 @@ internal sealed class BlobFiles : IDisposable
     public SafeFileHandle Shard(int number) => _shards[number];
 
     /// <summary>Opens a blob's file; null when there is none, or none that the disk gives back.</summary>
-    public SafeFileHandle? TryOpen(in Digest digest)
+    public SafeFileHandle? TryOpen(in Digest digest, bool isVariant = false)
     {
-        int errno = Posix.OpenAt(ShardOf(digest), NameOf(digest), OpenFlags.Read, 0, out var file);
+        int errno = Posix.OpenAt(ShardOf(digest), FileName(digest, isVariant), OpenFlags.Read, 0, out var file);
         return errno switch
         {
             0 => file,
@@ -218,17 +220,6 @@ internal sealed class BlobFiles : IDisposable
 
     private static string ShardName(int shard) => shard.ToString("x", CultureInfo.InvariantCulture);
 
-    private static bool TryParseName(ReadOnlySpan<char> name, out Digest digest)
-    {
-        digest = default;
-        int first = name.IndexOf('-');
-        int last = name.LastIndexOf('-');
-        return first > 0 && last > first
-            && DigestFunctions.TryFromWireName(name[..first], out var function)
-            && long.TryParse(name[(last + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out long sizeBytes)
-            && Digest.TryParse(function, name[(first + 1)..last], sizeBytes, out digest, out _);
-    }
-
     private static SafeFileHandle OpenDirectory(string path)
     {
         int errno = Posix.OpenDirectory(path, out var directory);
@@ -276,7 +267,7 @@ internal sealed class BlobFiles : IDisposable
             {
                 var name = file.FileName;
                 bool isVariant = name.EndsWith(VariantSuffix);
-                bool isBlob = TryParseName(isVariant ? name[..^VariantSuffix.Length] : name, out var digest)
+                bool isBlob = BlobFileName.TryParse(isVariant ? name[..^VariantSuffix.Length] : name, out var digest)
                     && (isVouchedFor?.Invoke(digest) == true || digest.SizeBytes == file.Length);
                 return (isBlob ? null : name.ToString(), digest, isVariant);
             });

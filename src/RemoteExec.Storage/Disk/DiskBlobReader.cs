@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
+using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
@@ -7,8 +8,11 @@ namespace RemoteExec.Storage;
 /// Reads from a descriptor straight into the caller's memory. Synchronous on purpose: almost every read comes from
 /// the page cache and takes less time than handing it to another thread.
 /// </summary>
-internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long offset) : ISynchronousBlobReader
+/// <param name="isChecked">Hashes what it reads, from the beginning on; the last piece is given out only when the whole is the blob.</param>
+internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long offset, bool isChecked = false)
+    : ISynchronousBlobReader, IDisposable
 {
+    private readonly DigestHasher? _hasher = isChecked ? DigestHasher.Create(digest.Function, digest.SizeBytes) : null;
     private long _offset = offset;
 
     public long RemainingBytes => digest.SizeBytes - _offset;
@@ -28,6 +32,8 @@ internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, D
         // Retriable, never DATA_LOSS: Bazel gives up on that, and a second try finds a miss and builds the blob again.
         if (read == 0) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} {fault}; it counts as missing from now on");
         _offset += read;
+        if (_hasher is not null && !Check(buffer[..read]))
+            throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} did not survive a loss of power; it counts as missing from now on");
         return read;
     }
 
@@ -36,8 +42,20 @@ internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, D
 
     public ValueTask DisposeAsync()
     {
-        file.Dispose();
+        Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    public void Dispose()
+    {
+        _hasher?.Dispose();
+        file.Dispose();
+    }
+
+    private bool Check(ReadOnlySpan<byte> piece)
+    {
+        _hasher!.Append(piece);
+        return RemainingBytes > 0 || store.FirstUses.Decide(digest, _hasher.Finish() == digest);
     }
 
     /// <summary>Puts a blob aside that cannot be read: otherwise every try would renew the promise of a bad sector.</summary>
@@ -59,7 +77,7 @@ internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, D
             fault = $"cannot be read from disk ({Errno.Describe(unreadable.HResult)})";
         }
 
-        store.Quarantine(digest);
+        store.Bad.Quarantine(digest);
         return 0;
     }
 }

@@ -43,6 +43,9 @@ public sealed record DiskBlobStoreOptions
     /// <summary>When the next segment is begun.</summary>
     internal int SegmentBytes { get; init; } = 64 << 20;
 
+    /// <summary>After a loss of power, larger blobs are hashed while they are read from their beginning, instead of before (<see cref="FirstUses"/>).</summary>
+    internal long ReadTwiceBytesMax { get; init; } = 64 << 20;
+
     /// <summary>Replaced by tests that let it fail or count its flushes.</summary>
     internal IDisk Disk { get; init; } = new Disk();
 }

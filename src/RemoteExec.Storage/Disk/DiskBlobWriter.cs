@@ -48,7 +48,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     {
         Debug.Assert(!_isCommitted && !_isDisposed);
         // Somebody else may have stored the blob meanwhile: then neither the client nor the disk need to go on.
-        if (_file is not null && store.TryPromise(Digest))
+        if (_file is not null && store.Promises.TryPromise(Digest))
         {
             store.Observer.FoundPresent();
             _isPresent = true;
@@ -85,7 +85,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     /// <summary>The first piece of the reservation, before any byte travels.</summary>
     internal DiskBlobWriter Begin()
     {
-        store.CheckFits(Digest.SizeBytes);
+        store.Room.CheckFits(Digest.SizeBytes);
         MakeRoom(0);
         return this;
     }
@@ -97,7 +97,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
         // More than the digest says is the check's to refuse.
         if (bytes <= _reservedBytes && _reservedBytes > 0 || wanted <= _reservedBytes) return;
 
-        store.Reserve(wanted - _reservedBytes);
+        store.Room.Reserve(wanted - _reservedBytes);
         _reservedBytes = wanted;
         if (_file is null || wanted < PreallocateBytesMin) return;
 

@@ -18,7 +18,7 @@ internal sealed class FileImporter(DiskBlobStore store)
         if (sizeBytes == 0) return Digest.Empty(function);
         if (store.IsLogged(sizeBytes)) return await LogAsync(function, file, (int)sizeBytes, cancellationToken);
 
-        store.Reserve(sizeBytes);
+        store.Room.Reserve(sizeBytes);
         SafeFileHandle? copy = null;
         string? tempName = null;
         bool isPublished = false;
@@ -53,9 +53,9 @@ internal sealed class FileImporter(DiskBlobStore store)
         {
             Read(file, record.AsSpan(headBytes, sizeBytes));
             var digest = Digest.Of(function, record.AsSpan(headBytes, sizeBytes));
-            if (store.TryPromise(digest)) return digest;
+            if (store.Promises.TryPromise(digest)) return digest;
 
-            store.Reserve(sizeBytes);
+            store.Room.Reserve(sizeBytes);
             holdsRoom = true;
             SegmentFormat.Seal(record, digest, store.Segments.Mark);
             cancellationToken.ThrowIfCancellationRequested();
@@ -80,9 +80,9 @@ internal sealed class FileImporter(DiskBlobStore store)
         if (!TryOwn(file, ref facts)) return await CopyAsync(function, file, cancellationToken);
 
         var digest = Hash(function, file, facts.SizeBytes, copy: null, cancellationToken);
-        if (store.TryPromise(digest)) return digest;
+        if (store.Promises.TryPromise(digest)) return digest;
 
-        store.Reserve(digest.SizeBytes);
+        store.Room.Reserve(digest.SizeBytes);
         var result = PublishResult.AlreadyPresent;
         try
         {

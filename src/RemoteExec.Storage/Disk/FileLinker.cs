@@ -13,7 +13,7 @@ internal sealed class FileLinker(DiskBlobStore store)
     {
         var missing = new HashSet<Digest>();
         // First the promise for all: from here on nothing of this input root can be evicted.
-        store.PromiseMany(links.Select(link => link.Digest).ToArray(), missing, cancellationToken);
+        store.Promises.PromiseMany(links.Select(link => link.Digest).ToArray(), missing, cancellationToken);
 
         SafeFileHandle? directory = null;
         try
@@ -66,7 +66,7 @@ internal sealed class FileLinker(DiskBlobStore store)
             // Another file system, or as many links as the file system allows (65,000 on ext4).
             Errno.EXDEV or Errno.EMLINK or Errno.EPERM => TryCopy(link, directory, name),
             // Nobody but us removes files here; if somebody did, the blob is a miss like any other.
-            Errno.ENOENT when store.TryLoseFile(link.Digest, kind) => false,
+            Errno.ENOENT when store.Bad.TryLoseFile(link.Digest, kind) => false,
             // Gone meanwhile, and perhaps still elsewhere; or it is the directory that is gone, which the copy will say.
             Errno.ENOENT => TryCopy(link, directory, name),
             _ => throw StorageErrors.FromErrno(errno, $"linking {link.Path}", store.Files.Root),
@@ -75,7 +75,7 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     private bool TryCopy(in BlobLink link, SafeFileHandle directory, string name)
     {
-        if (!store.TryOpen(link.Digest, out byte[]? data, out var from)) return false;
+        if (!store.Opener.TryOpen(link.Digest, out byte[]? data, out var from)) return false;
 
         using (from)
         {
@@ -83,7 +83,7 @@ internal sealed class FileLinker(DiskBlobStore store)
             if (TryFill(to, data, from, link.Digest.SizeBytes)) return true;
         }
 
-        store.Quarantine(link.Digest);
+        store.Bad.Quarantine(link.Digest);
         _ = Posix.Unlink(directory, name); // a second try makes it anew
         return false;
     }
@@ -109,20 +109,20 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     private bool TryMakeVariant(in Digest digest, BlobFileKinds kind)
     {
-        if (!store.TryReserve(digest.SizeBytes)) return false;
+        if (!store.Room.TryReserve(digest.SizeBytes)) return false;
 
         bool isSpent = false;
         string? tempName = null;
         try
         {
-            if (!store.TryOpen(digest, out byte[]? data, out var from)) return false;
+            if (!store.Opener.TryOpen(digest, out byte[]? data, out var from)) return false;
 
             using (from)
             {
                 using var to = store.Files.CreateTemp(out tempName);
                 if (!TryFill(to, data, from, digest.SizeBytes))
                 {
-                    store.Quarantine(digest);
+                    store.Bad.Quarantine(digest);
                     return false;
                 }
 

@@ -21,6 +21,8 @@ internal sealed class BlobEntries
 
     public int Count => _slots.Count;
 
+    public int UnsureCount => _slots.UnsureCount;
+
     /// <summary>Behind the last number that was ever given to an entry.</summary>
     public int End => _slots.End;
 

@@ -35,6 +35,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
     public TimeSpan Retention => retention;
 
+    /// <summary>So many are <see cref="StoredBlob.IsUnsure"/>: none, but after a loss of power.</summary>
+    public int UnsureCount => _entries.UnsureCount;
+
     /// <summary>To be done before anything else.</summary>
     public IndexRestart Restart() => new(_entries, Gate);
 
@@ -203,6 +206,21 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
+    /// <summary>A blob has this file no longer. False when it is read from that, and nothing changes.</summary>
+    public bool TryDropFile(in Digest digest, BlobFileKinds kind)
+    {
+        lock (Gate)
+        {
+            int slot = _entries.Find(digest);
+            if (slot < 0) return false;
+            var blob = _entries.BlobOf(slot);
+            var left = blob.Files & ~kind;
+            if (left == blob.Files || (blob.Place.IsNone && !left.HasFlag(BlobFileKinds.Executable))) return false;
+            _entries.Change(slot, blob, blob with { Files = left });
+            return true;
+        }
+    }
+
     /// <summary>The files that a blob has; none when it is not here.</summary>
     public BlobFileKinds FilesOf(in Digest digest)
     {
@@ -210,6 +228,22 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         {
             int slot = _entries.Find(digest);
             return slot < 0 ? BlobFileKinds.None : _entries.FilesOf(slot);
+        }
+    }
+
+    public bool IsUnsure(in Digest digest)
+    {
+        if (UnsureCount == 0) return false; // without the lock: there never are more than at the start
+        lock (Gate) return _entries.Find(digest) is var slot and >= 0 && _entries.BlobOf(slot).IsUnsure;
+    }
+
+    /// <summary>The file of a blob was read, and is what its name says.</summary>
+    public void Trust(in Digest digest)
+    {
+        lock (Gate)
+        {
+            if (_entries.Find(digest) is not (var slot and >= 0) || _entries.BlobOf(slot) is not { IsUnsure: true } blob) return;
+            _entries.Change(slot, blob, blob with { IsUnsure = false });
         }
     }
 

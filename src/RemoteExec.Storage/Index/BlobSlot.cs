@@ -32,6 +32,7 @@ internal struct BlobSlot
     private const ulong IsExpiredFlag = HasPlaceFlag << 2;
     private const ulong IsRecordedFlag = HasPlaceFlag << 3;
     private const ulong IsBriefFlag = HasPlaceFlag << 4;
+    private const ulong IsUnsureFlag = HasPlaceFlag << 5; // the last one that is free
 
     private HashHead _hash;
     private ulong _facts;
@@ -85,6 +86,13 @@ internal struct BlobSlot
     {
         readonly get => (_facts & IsBriefFlag) != 0;
         set => Set(IsBriefFlag, value ? IsBriefFlag : 0);
+    }
+
+    /// <inheritdoc cref="StoredBlob.IsUnsure"/>
+    public bool IsUnsure
+    {
+        readonly get => (_facts & IsUnsureFlag) != 0;
+        set => Set(IsUnsureFlag, value ? IsUnsureFlag : 0);
     }
 
     /// <summary>Size and place are too large for the slot, and in a side table.</summary>

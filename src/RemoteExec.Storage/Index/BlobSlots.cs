@@ -20,6 +20,9 @@ internal sealed class BlobSlots
 
     public int Count { get; private set; }
 
+    /// <summary>Of these, who is <see cref="StoredBlob.IsUnsure"/>.</summary>
+    public int UnsureCount { get; private set; }
+
     /// <summary>Behind the last number that was ever given out.</summary>
     public int End { get; private set; }
 
@@ -55,6 +58,7 @@ internal sealed class BlobSlots
     {
         ref var slot = ref this[number];
         if (slot.IsElsewhere) _elsewhere.Remove(number);
+        if (slot.IsUnsure) UnsureCount--;
         if (slot.Function.HashBytes() > InlineHashBytes) _hashRests.Remove(number);
         slot = new BlobSlot { Next = _free };
         _free = number;
@@ -67,10 +71,16 @@ internal sealed class BlobSlots
         ref var slot = ref this[number];
         if (slot.IsElsewhere) _elsewhere.Remove(number);
         slot.Files = blob.Files;
+        UnsureCount += (blob.IsUnsure ? 1 : 0) - (slot.IsUnsure ? 1 : 0);
+        slot.IsUnsure = blob.IsUnsure;
         if (!slot.TryPut(blob.Digest.SizeBytes, blob.Place)) _elsewhere[number] = (blob.Digest.SizeBytes, blob.Place);
     }
 
-    public StoredBlob BlobOf(int number) => new(DigestOf(number), this[number].IsElsewhere ? _elsewhere[number].Place : this[number].Place, this[number].Files);
+    public StoredBlob BlobOf(int number)
+    {
+        ref var slot = ref this[number];
+        return new StoredBlob(DigestOf(number), slot.IsElsewhere ? _elsewhere[number].Place : slot.Place, slot.Files) { IsUnsure = slot.IsUnsure };
+    }
 
     public Digest DigestOf(int number)
     {

@@ -18,7 +18,7 @@ internal sealed class LoggedBlobWriter(DiskBlobStore store, Digest digest) : Blo
     public override ValueTask DisposeAsync()
     {
         GiveUp();
-        if (_isGathering) store.Gathered(Digest.SizeBytes);
+        if (_isGathering) store.Room.Gathered(Digest.SizeBytes);
         _isGathering = false;
         return ValueTask.CompletedTask;
     }
@@ -28,14 +28,14 @@ internal sealed class LoggedBlobWriter(DiskBlobStore store, Digest digest) : Blo
     {
         try
         {
-            store.CheckFits(Digest.SizeBytes);
-            store.Reserve(Digest.SizeBytes);
+            store.Room.CheckFits(Digest.SizeBytes);
+            store.Room.Reserve(Digest.SizeBytes);
             _holdsRoom = true;
             return this;
         }
         catch
         {
-            store.Gathered(Digest.SizeBytes);
+            store.Room.Gathered(Digest.SizeBytes);
             throw;
         }
     }
@@ -43,7 +43,7 @@ internal sealed class LoggedBlobWriter(DiskBlobStore store, Digest digest) : Blo
     protected override ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         // Somebody else may have stored the blob meanwhile: then neither the client nor the disk need to go on.
-        if (WrittenBytes > 0 && store.TryPromise(Digest))
+        if (WrittenBytes > 0 && store.Promises.TryPromise(Digest))
         {
             store.Observer.FoundPresent();
             _isPresent = true;

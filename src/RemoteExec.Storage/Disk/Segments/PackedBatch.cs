@@ -52,7 +52,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
         {
             int count = Math.Min(BlobIndex.EntriesPerHold, blobs.Count - start);
             for (int i = 0; i < count; i++) asked[i] = blobs[start + i].Digest;
-            store.UseMany(asked.AsSpan(0, count), found.AsSpan(0, count));
+            store.Promises.UseMany(asked.AsSpan(0, count), found.AsSpan(0, count));
             for (int i = 0; i < count; i++)
             {
                 var (digest, data) = blobs[start + i];
@@ -64,7 +64,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
 
         ArrayPool<Digest>.Shared.Return(asked);
         ArrayPool<StoredBlob?>.Shared.Return(found);
-        store.RememberUses();
+        store.Promises.Remember();
         return fresh;
     }
 
@@ -98,7 +98,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
     private int Encode(List<int> unit, byte[] records, List<Digest> digests, List<int> places, ref long heldBytes)
     {
         long wantedBytes = unit.Sum(i => blobs[i].Digest.SizeBytes);
-        bool isRoomForAll = store.TryReserve(wantedBytes);
+        bool isRoomForAll = store.Room.TryReserve(wantedBytes);
         if (isRoomForAll) heldBytes = wantedBytes;
         int length = 0;
         foreach (int i in unit)
@@ -128,8 +128,8 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
     {
         try
         {
-            store.CheckFits(digest.SizeBytes);
-            store.Reserve(digest.SizeBytes);
+            store.Room.CheckFits(digest.SizeBytes);
+            store.Room.Reserve(digest.SizeBytes);
             heldBytes += digest.SizeBytes;
             return true;
         }

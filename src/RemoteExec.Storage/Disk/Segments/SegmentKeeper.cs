@@ -66,7 +66,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
     {
         lock (_gate) _isStopping = true;
         await _pass;
-        ServingLoop.Serve(FlushMoved, static _ => { }); // the records stay
+        ServingLoop.Serve(() => FlushMoved(store.HasUnflushedFiles), static _ => { }); // the records stay
     }
 
     /// <summary>Makes a record's blob a file, if it still is where the record says. False when it could not be made now.</summary>
@@ -80,11 +80,11 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
         string? tempName = null;
         try
         {
-            switch (store.ReadSegment(record.Digest, place, lent.AsSpan(0, sizeBytes)))
+            switch (store.Opener.ReadSegment(record.Digest, place, lent.AsSpan(0, sizeBytes)))
             {
                 case SegmentRead.Gone: return true;
                 case SegmentRead.Bad:
-                    store.LoseRecord(record.Digest, place);
+                    store.Bad.LoseRecord(record.Digest, place);
                     return true;
             }
 
@@ -167,7 +167,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
             ServingLoop.Serve(() => TryMakeFile(segment, record), static _ => { }); // it lives on in the segment, and is copied with it
 
         if (_isStopping) return;
-        if (segment.WantsFlush) FlushMoved();
+        if (segment.WantsFlush) FlushMoved(isWanted: false);
         if (!segment.IsSparse) return;
 
         await CopyLivingAsync(segment);
@@ -175,10 +175,11 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
     }
 
     /// <summary>One flush for all that has become a file so far.</summary>
-    private void FlushMoved()
+    /// <param name="isWanted">Also when no record waits for it.</param>
+    private void FlushMoved(bool isWanted)
     {
         var moved = segments.All.Select(segment => (Segment: segment, Count: segment.MovedCount)).Where(segment => segment.Count > 0).ToList();
-        if (moved.Count == 0 || _isSuspect) return;
+        if ((moved.Count == 0 && !isWanted) || _isSuspect) return;
 
         int errno = store.Disk.FlushFileSystem(segments.Directory);
         if (errno != 0)
@@ -241,7 +242,7 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
 
             if (segments.ReadRecord(record.Digest, place, buffer.AsSpan(bytes, record.LengthBytes)) != SegmentRead.Whole)
             {
-                store.LoseRecord(record.Digest, place);
+                store.Bad.LoseRecord(record.Digest, place);
                 continue;
             }
 

@@ -4,13 +4,14 @@ using RemoteExec.Core;
 namespace RemoteExec.Storage;
 
 /// <summary>Puts together what a restart finds in segments and in files.</summary>
-internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int packedBytesMax)
+/// <param name="isLossNew">The machine went down under the last run: what was not flushed may be gone, and what was is looked at again.</param>
+/// <param name="isLossKnown">It did so under an earlier one, and not all that was there has been looked at since.</param>
+internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int packedBytesMax, IDisk disk, bool isLossNew, bool isLossKnown)
 {
     private readonly Dictionary<Digest, BlobPlace> _places = [];
 
     /// <param name="found">Oldest first.</param>
-    /// <param name="areFilesSure">The machine did not go down under the last run: what was written is there, flushed or not.</param>
-    public List<StoredBlob> Merge(List<(Segment Segment, SegmentScan Scan)> found, List<StoredBlob> inFiles, bool areFilesSure)
+    public List<StoredBlob> Merge(List<(Segment Segment, SegmentScan Scan)> found, List<StoredBlob> inFiles)
     {
         _places.EnsureCapacity(found.Sum(segment => segment.Scan.Records.Count));
         foreach (var (segment, scan) in found)
@@ -28,7 +29,7 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
         var all = new List<StoredBlob>(inFiles.Count + _places.Count);
         foreach (var file in inFiles)
         {
-            if (Judge(file, areFilesSure) is { } blob) all.Add(blob);
+            if (Judge(file) is { } blob) all.Add(blob);
         }
 
         foreach (var (digest, place) in _places)
@@ -43,18 +44,18 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
     }
 
     /// <summary>What a blob is that has files; null when it is none, or what is in its segment is all of it.</summary>
-    private StoredBlob? Judge(in StoredBlob file, bool areFilesSure)
+    private StoredBlob? Judge(in StoredBlob file)
     {
         if (!_places.TryGetValue(file.Digest, out var place))
         {
             // A file without the executable bit was made of something, which is gone.
-            if (file.Files.HasFlag(BlobFileKinds.Executable)) return file;
+            if (file.Files.HasFlag(BlobFileKinds.Executable)) return file with { IsUnsure = isLossNew || isLossKnown };
             Unpublish(file);
             return null;
         }
 
         var segment = segments.Find(place.Segment)!; // it was just read
-        if (!areFilesSure)
+        if (isLossNew)
         {
             if (IsReadable(file.Digest, place))
             {
@@ -78,7 +79,7 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
         }
 
         segment.Move(new SegmentRecord(file.Digest, place.Offset));
-        return file;
+        return file with { IsUnsure = isLossKnown };
     }
 
     private void Unpublish(in StoredBlob file)
@@ -93,9 +94,6 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
     private bool IsWhole(in Digest digest)
     {
         using var file = files.TryOpen(digest);
-        if (file is null || RandomAccess.GetLength(file) != digest.SizeBytes) return false;
-
-        byte[] data = new byte[digest.SizeBytes];
-        return RandomAccess.Read(file, data, 0) == data.Length && Digest.Of(digest.Function, data) == digest;
+        return file is not null && FileContent.Is(file, digest, disk);
     }
 }

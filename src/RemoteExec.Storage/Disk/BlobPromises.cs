@@ -1,0 +1,86 @@
+using System.Collections.Concurrent;
+
+namespace RemoteExec.Storage;
+
+/// <summary>Looks blobs up and promises them (D4), so that it survives a kill.</summary>
+internal sealed class BlobPromises(BlobIndex index, UseLog uses, SteadyTime time, IBlobStoreObserver observer)
+{
+    // As many as there are calls at once on a small machine; one of this size takes a megabyte.
+    private const int SetsKeptMax = 4;
+    private const int SetKeptMax = 16 * 1024;
+
+    private readonly ConcurrentBag<HashSet<Digest>> _sets = [];
+    private readonly Lock _rewriteGate = new();
+    private Task _rewriting = Task.CompletedTask;
+
+    /// <summary>Promises a blob, and says where it is.</summary>
+    public bool TryUse(in Digest digest, out StoredBlob blob)
+    {
+        if (!index.TryUse(digest, time.GetUtcNow(), out blob)) return false;
+        Remember();
+        return true;
+    }
+
+    /// <summary>The same for many; <see cref="Remember"/> is the caller's.</summary>
+    public void UseMany(ReadOnlySpan<Digest> digests, Span<StoredBlob?> found) => index.UseMany(digests, time.GetUtcNow(), found);
+
+    /// <summary>Whether the blob is here; if so it is promised from now on, and that survives a kill.</summary>
+    public bool TryPromise(in Digest digest)
+    {
+        if (!index.Touch(digest, time.GetUtcNow())) return false;
+        Remember();
+        return true;
+    }
+
+    /// <summary>The same for many; between two slices of them others may have the index.</summary>
+    public void PromiseMany(
+        IReadOnlyList<Digest> digests, ICollection<Digest> missing, CancellationToken cancellationToken, PromiseKind kind = PromiseKind.Use)
+    {
+        for (int start = 0; start < digests.Count; start += BlobIndex.EntriesPerHold)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), time.GetUtcNow(), missing, kind);
+        }
+
+        Remember();
+    }
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissing(IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken)
+    {
+        observer.Asked(digests.Count);
+        var missing = new List<Digest>();
+        PromiseMany(digests, missing, cancellationToken, kind);
+        return ValueTask.FromResult<IReadOnlyList<Digest>>(OnceEach(missing));
+    }
+
+    /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not, a set is lent.</summary>
+    private List<Digest> OnceEach(List<Digest> digests)
+    {
+        if (digests.Count < 2) return digests;
+
+        if (!_sets.TryTake(out var set)) set = [];
+        bool isOnceEach = true;
+        foreach (var digest in digests) isOnceEach &= set.Add(digest);
+        set.Clear();
+        if (digests.Count <= SetKeptMax && _sets.Count < SetsKeptMax) _sets.Add(set);
+        return isOnceEach ? digests : [.. digests.Distinct()];
+    }
+
+    public void Remember()
+    {
+        uses.Flush();
+        if (!uses.WantsRewrite) return;
+
+        // Not on the way of whoever asked for a blob.
+        lock (_rewriteGate)
+        {
+            if (_rewriting.IsCompleted) _rewriting = Task.Run(() => uses.TryRewrite(index));
+        }
+    }
+
+    /// <summary>Waits for what goes on behind everybody's back.</summary>
+    public Task DrainAsync()
+    {
+        lock (_rewriteGate) return _rewriting;
+    }
+}
