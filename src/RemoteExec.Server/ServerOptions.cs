@@ -26,7 +26,7 @@ internal sealed class ServerOptions(OptionReader options)
     public TimeSpan Retention { get; } = options.Duration("retention", "6h", "how long a blob is kept after a client was told of it; at least 3h after a cache hit while more than half of --max-cas-size is promised");
     public long? ChunkUploadsFromBytes { get; } = options.OptionalSize("chunk-uploads-from", "uploads of this size or more are stored by their chunks, so that what large blobs share is stored once, and an action on this machine costs a copy of such an input; never when 0 or left out");
     public long ChunkBytes { get; } = options.Size("chunk-size", "512KiB", "how large chunks are on average (FastCDC), for clients that ask too; a power of two from 1KiB to 1MiB");
-    public long ScrubBytesPerSecond { get; } = options.Size("scrub-rate", "4MB", "how much of the stored files is read again each second, all of them once a day at most, to find what the disk has altered; nothing when 0");
+    public long ScrubBytesPerSecond { get; } = options.Size("scrub-rate", "4MB", "how much of the stored blobs is read again each second, all of them once a day at most, to find what the disk has altered; nothing when 0");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
 
     public IReadOnlyList<string> FetchAllowed { get; } = options.Names("fetch-allow", "hosts, addresses and blocks (10.1.0.0/16) that Remote Asset fetches from although they are not public");

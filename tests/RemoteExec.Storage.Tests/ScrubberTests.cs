@@ -42,6 +42,39 @@ public sealed class ScrubberTests : DiskFixture
     }
 
     [Test]
+    public async Task Of_a_blob_that_has_a_good_one_besides_a_bad_file_goes_alone()
+    {
+        var news = new ScrubNews();
+        await using var store = await OpenAsync(observer: news);
+        var digest = await TakeAsync(store, Blobs.Of(1, BlobBytes), "file");
+        Assert.That(await store.TryLinkAsync(digest, executable: false, Scratch.Sub("link"), default), Is.True);
+        await AlterAsync(FileOf(digest) + ".data");
+
+        await ScrubAsync(store, news, 2 * BlobBytes);
+
+        Assert.That(news.Corruptions, Is.EqualTo(1));
+        Assert.That(store.Usage.UsedBytes, Is.EqualTo(BlobBytes));
+        Assert.That(await store.TryLinkAsync(digest, executable: false, Scratch.Sub("again"), default), Is.True);
+        Assert.That(await File.ReadAllBytesAsync(Scratch.Sub("again")), Is.EqualTo(Blobs.Of(1, BlobBytes)));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
+    public async Task After_a_loss_of_power_it_finds_out_what_can_be_believed()
+    {
+        Digest digest;
+        await using (var store = await OpenAsync()) digest = await TakeAsync(store, Blobs.Of(1, BlobBytes), "file");
+        File.Delete(Path.Combine(StoreDirectory, "uses"));
+        var news = new ScrubNews();
+        await using var again = await OpenAsync(observer: news);
+        Assert.That(again.Index.IsUnsure(digest), Is.True);
+
+        await ScrubAsync(again, news, BlobBytes);
+
+        Assert.That(again.Index.IsUnsure(digest), Is.False);
+    }
+
+    [Test]
     public async Task At_the_rate_of_nothing_nothing_is_read()
     {
         var news = new ScrubNews();
@@ -51,6 +84,14 @@ public sealed class ScrubberTests : DiskFixture
         await using (new Scrubber(store, bytesPerSecond: 0, Time)) { }
 
         Assert.That(news.ScrubbedBytes, Is.Zero);
+    }
+
+    /// <summary>One pass, which reads so much.</summary>
+    private async Task ScrubAsync(DiskBlobStore store, ScrubNews news, long bytes)
+    {
+        await using var scrubber = new Scrubber(store, 1L << 30, Time);
+        await Time.WaitForTimerAsync(TimeSpan.FromHours(24)); // the pass is over
+        Assert.That(news.ScrubbedBytes, Is.EqualTo(bytes));
     }
 
     private async Task<Digest> TakeAsync(DiskBlobStore store, byte[] data, string name)
@@ -69,7 +110,7 @@ public sealed class ScrubberTests : DiskFixture
         await File.WriteAllBytesAsync(path, bytes);
     }
 
-    private sealed class ScrubNews : IBlobStoreObserver
+    internal sealed class ScrubNews : IBlobStoreObserver
     {
         private long _scrubbedBytes;
         private int _corrupted;

@@ -1,13 +1,13 @@
+using System.Buffers;
 using Microsoft.Win32.SafeHandles;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// Reads the files of a store again, one after the other and a few bytes a second, and puts those aside that the disk has altered: before a build
-/// gets them, and while another copy may still be somewhere. Nothing is promised by it.
+/// Reads the blobs of a store again, all their files and records, one after the other and a few bytes a second, and puts those aside that the disk
+/// has altered: before a build gets them, and while another copy may still be somewhere. Nothing is promised by it.
 /// </summary>
-/// <remarks>What is in segments has a checksum with each record and is not read here.</remarks>
 public sealed class Scrubber : IAsyncDisposable
 {
     private const int PieceBytes = 256 << 10;
@@ -51,23 +51,44 @@ public sealed class Scrubber : IAsyncDisposable
             while (!_ending.IsCancellationRequested && _store.Index.Next(ref position) is { } blob)
             {
                 await ServingLoop.ServeAsync(
-                    (Scrubber: this, Digest: blob.Digest), static item => item.Scrubber.CheckAsync(item.Digest),
-                    static (item, failure) => System.Diagnostics.Trace.TraceWarning($"blob {item.Digest} could not be read again: {failure.Message}"));
+                    (Scrubber: this, Blob: blob), static item => item.Scrubber.CheckAsync(item.Blob),
+                    static (item, failure) => System.Diagnostics.Trace.TraceWarning($"blob {item.Blob.Digest} could not be read again: {failure.Message}"));
             }
 
             await WaitAsync(PassInterval - _time.GetElapsedTime(start));
         }
     }
 
-    private async ValueTask CheckAsync(Digest digest)
+    private async ValueTask CheckAsync(StoredBlob blob)
+    {
+        if (!blob.Place.IsNone) await CheckRecordAsync(blob);
+        await CheckFileAsync(blob.Digest, BlobFileKinds.Executable);
+        await CheckFileAsync(blob.Digest, BlobFileKinds.Data);
+    }
+
+    private async ValueTask CheckRecordAsync(StoredBlob blob)
+    {
+        byte[] lent = ArrayPool<byte>.Shared.Rent((int)blob.Digest.SizeBytes);
+        try
+        {
+            if (_store.Opener.TryRead(blob, lent.AsSpan(0, (int)blob.Digest.SizeBytes))) await PayAsync((int)blob.Digest.SizeBytes);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(lent);
+        }
+    }
+
+    private async ValueTask CheckFileAsync(Digest digest, BlobFileKinds kind)
     {
         // Looked up now: since the walk came to it, it may have been evicted.
-        if (!_store.Index.FilesOf(digest).HasFlag(BlobFileKinds.Executable)) return;
+        if (!_store.Index.FilesOf(digest).HasFlag(kind)) return;
 
-        using var file = _store.Files.TryOpen(digest);
+        using var file = _store.Files.TryOpen(digest, isVariant: kind == BlobFileKinds.Data);
         bool? isGood = file is null ? false : await IsGoodAsync(file, digest);
         // What vanished may have been evicted, and is then no news to anybody.
-        if (isGood == false) _store.Quarantine(digest);
+        if (isGood == false) _store.Bad.LoseFile(digest, kind);
+        else if (isGood == true && kind == BlobFileKinds.Executable) _store.Index.Trust(digest);
     }
 
     /// <summary>Null when the server ends first.</summary>
