@@ -15,11 +15,6 @@ internal readonly record struct BatchEntry
     private const int DigestField = 1;
     private const int DataField = 2;
     private const int CompressorField = 3;
-    private const int HashField = 1;
-    private const int SizeField = 2;
-
-    // Only the length matters, and no function's is near this: a hostile one must not become a string.
-    private const int SampleLengthMax = 1024;
 
     /// <summary>The encoded digest; null when there is none.</summary>
     public Range? Digest { get; init; }
@@ -42,6 +37,8 @@ internal readonly record struct BatchEntry
             switch (scanner.Field, scanner.WireType)
             {
                 case (DigestField, ProtoScanner.Bytes):
+                    // Protobuf would make one of two; nobody sends them, and an answer repeats the digest's own bytes.
+                    if (parsed.Digest is not null) throw RpcErrors.InvalidField("requests.digest", "an entry of the batch has two digests");
                     parsed = parsed with { Digest = PlaceOf(ref scanner, offset) };
                     break;
                 case (DataField, ProtoScanner.Bytes):
@@ -71,8 +68,8 @@ internal readonly record struct BatchEntry
     {
         if (Digest is not { } digest) return null;
 
-        ReadDigest(message[digest], out var hash, out _);
-        return new WireDigest { Hash = new string('0', Math.Min(hash.Length, SampleLengthMax)) };
+        DigestFields.Read(message[digest], out var hash, out _);
+        return new WireDigest { Hash = new string('0', DigestFields.HashLength(hash)) };
     }
 
     /// <summary>What the digest claims to be long, right or wrong.</summary>
@@ -80,7 +77,7 @@ internal readonly record struct BatchEntry
     {
         if (Digest is not { } digest) return 0;
 
-        ReadDigest(message[digest], out _, out long sizeBytes);
+        DigestFields.Read(message[digest], out _, out long sizeBytes);
         return sizeBytes;
     }
 
@@ -91,26 +88,11 @@ internal readonly record struct BatchEntry
         digest = default;
         if (Digest is { } place)
         {
-            ReadDigest(message[place], out var hash, out long sizeBytes);
+            DigestFields.Read(message[place], out var hash, out long sizeBytes);
             if (Core.Digest.TryParse(function, hash, sizeBytes, out digest, out error)) return null;
+            WireText.Check(hash);
         }
 
         return RpcErrors.InvalidField("digest", $"digest: {error}");
-    }
-
-    private static void ReadDigest(ReadOnlySpan<byte> digest, out ReadOnlySpan<byte> hash, out long sizeBytes)
-    {
-        hash = default;
-        sizeBytes = 0;
-        var scanner = new ProtoScanner(digest);
-        while (scanner.MoveNext())
-        {
-            switch (scanner.Field, scanner.WireType)
-            {
-                case (HashField, ProtoScanner.Bytes): hash = scanner.ReadBytes(); break;
-                case (SizeField, ProtoScanner.Varint): sizeBytes = (long)scanner.ReadVarint(); break;
-                default: scanner.Skip(); break;
-            }
-        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using RemoteExec.Protocol;
 
 namespace RemoteExec.Services;
@@ -35,7 +34,7 @@ internal sealed record BatchQuery(IReadOnlyList<BatchEntry> Entries, DigestFunct
             switch (scanner.Field, scanner.WireType)
             {
                 case (InstanceField, ProtoScanner.Bytes):
-                    instance = Encoding.UTF8.GetString(scanner.ReadBytes());
+                    instance = WireText.Read(scanner.ReadBytes());
                     break;
                 case (EntryField, ProtoScanner.Bytes):
                     if (entries.Count == BatchRules.ItemsMax) throw BatchRules.TooMany();

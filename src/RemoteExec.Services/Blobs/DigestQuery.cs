@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using RemoteExec.Protocol;
 
 namespace RemoteExec.Services;
@@ -23,8 +22,6 @@ internal sealed class DigestQuery : IDisposable
     private const int InstanceField = 1;
     private const int DigestField = 2;
     private const int FunctionField = 3;
-    private const int HashField = 1;
-    private const int SizeField = 2;
 
     // A million is 75 MB of message, which no limit of ours lets through; this bounds what we make of small ones.
     private const int DigestsMax = 1_000_000;
@@ -123,7 +120,7 @@ internal sealed class DigestQuery : IDisposable
 
     private static (InstanceName Instance, int Count, WireDigestFunction Function, int SampleLength) ReadEnvelope(ReadOnlySpan<byte> message)
     {
-        var instance = InstanceName.Empty;
+        string instance = "";
         var function = WireDigestFunction.Unknown;
         int count = 0, sampleLength = 0;
         var scanner = new ProtoScanner(message);
@@ -132,7 +129,7 @@ internal sealed class DigestQuery : IDisposable
             switch (scanner.Field, scanner.WireType)
             {
                 case (InstanceField, ProtoScanner.Bytes):
-                    instance = Door.Instance(Encoding.UTF8.GetString(scanner.ReadBytes()));
+                    instance = WireText.Read(scanner.ReadBytes());
                     break;
                 case (DigestField, ProtoScanner.Bytes):
                     var digest = scanner.ReadBytes();
@@ -147,41 +144,18 @@ internal sealed class DigestQuery : IDisposable
             }
         }
 
-        return (instance, count, function, sampleLength);
+        return (Door.Instance(instance), count, function, sampleLength);
     }
 
     private static int HashLength(ReadOnlySpan<byte> digest)
     {
-        var scanner = new ProtoScanner(digest);
-        while (scanner.MoveNext())
-        {
-            if (scanner is { Field: HashField, WireType: ProtoScanner.Bytes })
-            {
-                // Only the length matters, and no function's is near this: a hostile one must not become a string.
-                return Math.Min(scanner.ReadBytes().Length, 1024);
-            }
-
-            scanner.Skip();
-        }
-
-        return 0;
+        DigestFields.Read(digest, out var hash, out _);
+        return DigestFields.HashLength(hash);
     }
 
     private static Digest ReadDigest(ReadOnlySpan<byte> message, DigestFunction function, int index)
     {
-        ReadOnlySpan<byte> hash = default;
-        long sizeBytes = 0;
-        var scanner = new ProtoScanner(message);
-        while (scanner.MoveNext())
-        {
-            switch (scanner.Field, scanner.WireType)
-            {
-                case (HashField, ProtoScanner.Bytes): hash = scanner.ReadBytes(); break;
-                case (SizeField, ProtoScanner.Varint): sizeBytes = (long)scanner.ReadVarint(); break;
-                default: scanner.Skip(); break;
-            }
-        }
-
+        DigestFields.Read(message, out var hash, out long sizeBytes);
         return Digest.TryParse(function, hash, sizeBytes, out var digest, out string? error)
             ? digest
             : throw RpcErrors.InvalidField("blob_digests", $"blob_digests[{index}]: {error}");

@@ -83,7 +83,7 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
     }
 
     // What is no protobuf at all is INTERNAL in every gRPC implementation: the peers' code generators disagree.
-    private static RpcException Malformed() => new(new Status(StatusCode.Internal, "the message is not valid protobuf"));
+    public static RpcException Malformed() => new(new Status(StatusCode.Internal, "the message is not valid protobuf"));
 
     private void Advance(int bytes)
     {

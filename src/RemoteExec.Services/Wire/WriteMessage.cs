@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Google.Bytestream;
 using Grpc.Core;
 using RemoteExec.Rpc;
@@ -80,7 +79,7 @@ internal sealed class WriteMessage : IRpcMessage, IDisposable
     {
         var bytes = ReadBytes(ref reader);
         if (bytes.Length > NameBytesMax) throw Protocol.RpcErrors.InvalidField("resource_name", $"resource_name has {bytes.Length} bytes");
-        return Encoding.UTF8.GetString(bytes);
+        return WireText.Read(bytes);
     }
 
     private static ReadOnlySequence<byte> ReadBytes(ref SequenceReader<byte> reader)
@@ -108,6 +107,9 @@ internal sealed class WriteMessage : IRpcMessage, IDisposable
 
     private static void Skip(ulong tag, ref SequenceReader<byte> reader)
     {
+        // Field numbers have 29 bits, and there is no zero.
+        if (tag is < 1 << 3 or > uint.MaxValue) throw Malformed();
+
         long bytes = (tag & 7) switch
         {
             ProtoScanner.Varint => 0,
