@@ -128,7 +128,7 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
 
         // Who still waits for an end is told to come back for it, and so is who follows the output of what runs elsewhere.
         _scheduler?.EndFeeds();
-        _services?.LiveLogs?.Close();
+        _services?.CloseLogs();
         if (_ports is not null) await _ports.CloseAsync(ending.Token);
 
         // What the local worker had to stop is handed back before the journal and the store go. It was told in good time; what does

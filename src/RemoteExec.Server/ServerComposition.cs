@@ -171,6 +171,8 @@ internal static class ServerComposition
         UnnamedDigestFunction = options.UnnamedDigestFunction,
         Chunking = options.Chunking,
         Limits = Limits.Default with { Tree = Limits.Default.Tree with { AllowsAbsoluteSymlinks = options.AbsoluteSymlinks == AbsoluteSymlinks.Allowed } },
+        LogStreamBytesMax = (int)options.LogStreamBytesMax, // a rule of the options
+        LogStreamsBytesMax = options.LogStreamsBytesMax,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.

@@ -47,6 +47,9 @@ internal sealed class ServerOptions(OptionReader options)
 
     public AbsoluteSymlinks AbsoluteSymlinks { get; } = options.Choice("absolute-symlinks", AbsoluteSymlinks.Disallowed, "symbolic links to absolute paths, among inputs and outputs: refused, or kept as they are");
 
+    public long LogStreamBytesMax { get; } = options.Size("log-stream-size-max", "16MiB", "how much one log may have that a client writes (LogStream)");
+    public long LogStreamsBytesMax { get; } = options.Size("log-streams-size-max", "64MiB", "memory for all of these; a log is kept for a minute after its end");
+
     public DigestFunction UnnamedDigestFunction { get; } = options.DigestFunction("unnamed-digest-function", DigestFunction.Sha256, "the function of hashes whose client names none, where they have its length: blake3 for a Buck2 that hashes with it");
 
     public int Slots { get; } = options.Count("slots", Environment.ProcessorCount, "actions that the local worker runs at the same time", min: 1, max: Pools.SlotsMax, defaultWords: "the number of processors");
@@ -67,6 +70,8 @@ internal sealed class ServerOptions(OptionReader options)
 
     // What a timer is set for: it takes 49 at most.
     private const int TimerDaysMax = 30;
+
+    private const long LogStreamBytesMost = 1 << 30;
 
     // Clients upload blobs of megabytes at once; below this they would evict each other while a build runs.
     private const long CasSizeBytesMin = 64 << 20;
@@ -95,6 +100,10 @@ internal sealed class ServerOptions(OptionReader options)
             yield return $"--fetch-allow: {PrintableText.Quote(text, 128)} is neither a host nor an address; write mirror.example, 10.1.2.3 or 10.1.0.0/16";
         if (options.FetchBytesMax < 1)
             yield return "--fetch-size-max: is nothing; 8GiB suits most";
+        if (options.LogStreamBytesMax is < 1 or > LogStreamBytesMost)
+            yield return "--log-stream-size-max: is nothing, or more than 1GiB of memory for one log; 16MiB suits most";
+        if (options.LogStreamsBytesMax < options.LogStreamBytesMax)
+            yield return "--log-streams-size-max: is less than --log-stream-size-max, so that one log would not fit; raise the one or lower the other";
         if (options.Retention < RetentionMin)
             yield return "--retention: is shorter than 1m, so clients would miss blobs that they were just told of, and builds would fail; 6h suits most";
         if (options.Retention > RetentionMax)

@@ -8,7 +8,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>
-/// Big blobs (REAPI 1.5, 1.6), and what running actions write (REAPI T5). Reading and writing work on the bytes of their messages: of each message only the few fields
+/// Big blobs (REAPI 1.5, 1.6), what running actions write (REAPI T5), and logs that clients write (REAPI BW11). Reading and writing work on the bytes of their messages: of each message only the few fields
 /// before the data are parsed, and the data moves between the connection's buffers and the store.
 /// </summary>
 public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposable
@@ -28,15 +28,19 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
 
     private readonly IBlobStore _store;
     private readonly LiveLogs? _logs;
+    private readonly WrittenLogs _written;
+    private readonly LogWrites _logWrites;
     private readonly ServicesOptions _options;
     private readonly Uploads _uploads;
     private readonly OpenReads _reads;
 
     /// <param name="logs">Null on a server that runs nothing.</param>
-    public ByteStreamService(IBlobStore store, LiveLogs? logs, ServicesOptions options, TimeProvider clock)
+    internal ByteStreamService(IBlobStore store, LiveLogs? logs, WrittenLogs written, ServicesOptions options, TimeProvider clock)
     {
         _store = store;
         _logs = logs;
+        _written = written;
+        _logWrites = new LogWrites(written);
         _options = options;
         _uploads = new Uploads(options, clock);
         _reads = new OpenReads(options.OpenReadsMax, clock);
@@ -52,7 +56,9 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         var cancellationToken = context.CancellationToken;
         var sender = new BlobSender(responses, _options.Observer);
         CheckHeader(context, request.ResourceName);
-        if (LogStreamName.IsLogStream(request.ResourceName))
+        if (LogStreamNames.IsWrite(request.ResourceName))
+            throw RpcErrors.InvalidField("resource_name", "this is the name to write a log stream; the one to read it has no token behind it");
+        if (LogStreamNames.IsRead(request.ResourceName))
         {
             await FollowAsync(sender, request, cancellationToken);
             return;
@@ -83,7 +89,10 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         if (!await requests.MoveNext(context.CancellationToken)) throw RpcErrors.Invalid("the stream has no message");
 
         var message = requests.Current;
-        var name = ParseUpload(context, message.ResourceName);
+        CheckHeader(context, message.ResourceName);
+        if (LogStreamNames.IsWrite(message.ResourceName)) return await _logWrites.ReceiveAsync(requests, context.CancellationToken);
+
+        var name = ParseUpload(message.ResourceName);
         await using var hold = await _uploads.EnterAsync(name, context.CancellationToken);
         try
         {
@@ -98,7 +107,10 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     /// <summary>Bazel asks after every failed attempt and goes on from the answer (REAPI R14, BW9).</summary>
     public override async Task<QueryWriteStatusResponse> QueryWriteStatus(QueryWriteStatusRequest request, ServerCallContext context)
     {
-        var name = ParseUpload(context, request.ResourceName);
+        CheckHeader(context, request.ResourceName);
+        if (LogStreamNames.IsWrite(request.ResourceName)) return _logWrites.Query(request.ResourceName);
+
+        var name = ParseUpload(request.ResourceName);
         var digest = name.Blob.Digest;
         if ((await _store.FindMissingAsync([digest], context.CancellationToken)).Count == 0)
             return new QueryWriteStatusResponse { CommittedSize = digest.SizeBytes, Complete = true };
@@ -140,8 +152,8 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     {
         if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
         if (request.ReadOffset < 0) throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset is {request.ReadOffset}"));
-        if (!LogStreamName.TryParse(request.ResourceName, out var name) || _logs?.Open(name) is not { } log)
-            throw RpcErrors.NotFound("log stream", RequestOrigins.Clean(request.ResourceName));
+        var log = LogStreamName.TryParse(request.ResourceName, out var name) ? _logs?.Open(name) : _written.Open(request.ResourceName);
+        if (log is null) throw RpcErrors.NotFound("log stream", RequestOrigins.Clean(request.ResourceName));
 
         long position = request.ReadOffset;
         long left = request.ReadLimit > 0 ? request.ReadLimit : long.MaxValue;
@@ -166,11 +178,10 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             throw RpcErrors.InvalidField("resource_name", $"resource_name differs from the header {ResourceNameHeader}");
     }
 
-    private UploadResourceName ParseUpload(ServerCallContext context, string resourceName)
+    private UploadResourceName ParseUpload(string resourceName)
     {
-        CheckHeader(context, resourceName);
-        if (LogStreamName.IsLogStream(resourceName))
-            throw RpcErrors.InvalidField("resource_name", "a log stream is written by the worker that runs the action");
+        if (LogStreamNames.IsRead(resourceName))
+            throw RpcErrors.InvalidField("resource_name", "this is the name to read a log stream; it is written by who made it, or by the worker that runs its action");
         if (!UploadResourceName.TryParse(resourceName, _options.UnnamedDigestFunction, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);
 

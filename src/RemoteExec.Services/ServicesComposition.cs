@@ -1,5 +1,6 @@
 using Build.Bazel.Remote.Asset.v1;
 using Build.Bazel.Remote.Execution.V2;
+using Build.Bazel.Remote.LogStream.v1;
 using Google.Bytestream;
 using Google.LongRunning;
 using Google.Protobuf.Reflection;
@@ -38,6 +39,7 @@ public sealed class ServicesComposition : IAsyncDisposable
 
     private readonly HealthServiceImpl _health = new();
     private readonly List<string> _names = [""]; // the empty name is the server as a whole (health.proto)
+    private readonly WrittenLogs _writtenLogs;
     private readonly ByteStreamService _byteStream;
     private readonly AnswerBudget _unsent;
     private readonly BlobSplitter _splitter;
@@ -48,11 +50,12 @@ public sealed class ServicesComposition : IAsyncDisposable
     public ServicesComposition(ChunkedBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock, AssetFetcher? assets = null)
     {
         LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
-        _byteStream = new ByteStreamService(store, LiveLogs, options, clock);
+        _writtenLogs = new WrittenLogs(options, clock);
+        _byteStream = new ByteStreamService(store, LiveLogs, _writtenLogs, options, clock);
         _unsent = new AnswerBudget(options.UnsentAnswersBytesMax, clock);
         _splitter = new BlobSplitter(store, options.Chunking);
 
-        List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor];
+        List<ServiceDescriptor> offered = [Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, ActionCache.Descriptor, LogStreamService.Descriptor];
         Results = new ResultUploads(cache, store, options);
         AddStores(store, cache, options);
         if (assets is not null)
@@ -88,6 +91,9 @@ public sealed class ServicesComposition : IAsyncDisposable
     /// <summary>What running actions write; null on a server that only stores.</summary>
     public LiveLogs? LiveLogs { get; }
 
+    /// <summary>Logs that clients write.</summary>
+    internal WrittenLogs WrittenLogs => _writtenLogs;
+
     /// <summary>Uploads that wait for their clients, or have them.</summary>
     public int UnfinishedUploads => _byteStream.UnfinishedUploads;
 
@@ -104,9 +110,17 @@ public sealed class ServicesComposition : IAsyncDisposable
             _health.SetStatus(name, isServing ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing);
     }
 
+    /// <summary>The server leaves: who follows a log, or writes one, is told.</summary>
+    public void CloseLogs()
+    {
+        LiveLogs?.Close();
+        _writtenLogs.Close();
+    }
+
     public ValueTask DisposeAsync()
     {
         LiveLogs?.Dispose();
+        _writtenLogs.Dispose();
         _splitter.Dispose();
         return _byteStream.DisposeAsync();
     }
@@ -140,6 +154,7 @@ public sealed class ServicesComposition : IAsyncDisposable
             binder.AddMethod(ByteStreamService.ReadMethod, _byteStream.ReadAsync);
             ByteStream.BindService(binder, _byteStream);
         });
+        Methods.Add<LogStreamsService>(RpcLimits.Default, binder => LogStreamService.BindService(binder, new LogStreamsService(_writtenLogs)));
 
         Methods.Add<UpdateActionResultRequest>(
             new RpcLimits { ReceiveBytesMax = ResultBytesMax },

@@ -91,6 +91,18 @@ public sealed record ServicesOptions
     /// <summary>How long an action that is over can still be read that way: long enough for who was about to.</summary>
     public TimeSpan LiveLogKeep { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>How much one log may have that a client writes.</summary>
+    public int LogStreamBytesMax { get; init; } = 16 * 1024 * 1024;
+
+    /// <summary>How much memory all of those take.</summary>
+    public long LogStreamsBytesMax { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>How many of them there are.</summary>
+    public int LogStreamsMax { get; init; } = 1024;
+
+    /// <summary>After which silence of its writer such a log is final: more than a step of a build takes that says nothing.</summary>
+    public TimeSpan LogStreamSilenceMax { get; init; } = TimeSpan.FromMinutes(15);
+
     /// <summary>Where the web page is, for links in messages to people; null when there is none.</summary>
     public Uri? WebAddress { get; init; }
 

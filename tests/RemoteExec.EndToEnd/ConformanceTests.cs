@@ -5,9 +5,6 @@ namespace RemoteExec.EndToEnd;
 /// <summary>Every rule of the protocol that can be asked over the wire (tests/RemoteExec.Conformance), asked of a real server of ours.</summary>
 public sealed class ConformanceTests
 {
-    // Remote Asset, and logs that clients make: a server that does not have them says so.
-    private static readonly HashSet<string> s_optional = [.. AssetChecks.All.Concat(LogStreamChecks.All).Select(check => check.ToString())];
-
     // An action among other work, on a machine that is asked for much more than this.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(2);
 
@@ -40,8 +37,7 @@ public sealed class ConformanceTests
 
         var finding = await new CheckRunner(_connection!, AnswerWithin).RunAsync(check, CancellationToken.None);
 
-        var right = s_optional.Contains(check.ToString()) ? Is.EqualTo(Verdict.Passed).Or.EqualTo(Verdict.NotOffered) : Is.EqualTo(Verdict.Passed);
-        Assert.That(finding.Verdict, right, () => $"{check.Rule}: expected {check.Expected}, seen {finding.Seen} {finding.Detail}");
+        Assert.That(finding.Verdict, Is.EqualTo(Verdict.Passed), () => $"{check.Rule}: expected {check.Expected}, seen {finding.Seen} {finding.Detail}");
     }
 
     [Test]

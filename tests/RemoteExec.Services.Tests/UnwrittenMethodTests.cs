@@ -16,6 +16,7 @@ internal sealed class UnwrittenMethodTests : ServicesFixture
         [
             Capabilities.Descriptor, ContentAddressableStorage.Descriptor, ByteStream.Descriptor, Build.Bazel.Remote.Execution.V2.ActionCache.Descriptor,
             Build.Bazel.Remote.Execution.V2.Execution.Descriptor, Google.LongRunning.Operations.Descriptor, RemoteExec.Protocol.V1.WorkerPool.Descriptor,
+            Build.Bazel.Remote.LogStream.v1.LogStreamService.Descriptor,
         ]
         from method in service.Methods
         select method;

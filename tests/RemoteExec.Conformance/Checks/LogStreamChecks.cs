@@ -40,6 +40,15 @@ internal static class LogStreamChecks
             await peer.WriteAsync(Peer.Piece(log.WriteResourceName, "first"u8.ToArray()));
             return $"{await peer.WriteAsync(Peer.Piece(log.WriteResourceName, "other"u8.ToArray(), offset: 2))}";
         }),
+        new("BW11", "how far a log is written is told, and that it is final", "5, then 11 and complete", async peer =>
+        {
+            var log = await CreateAsync(peer);
+            await peer.WriteAsync(Peer.Piece(log.WriteResourceName, "first"u8.ToArray()));
+            var open = await peer.WriteStatusAsync(log.WriteResourceName);
+            await peer.WriteAsync(Peer.Piece(log.WriteResourceName, " second"u8.ToArray()[..6], offset: open.CommittedSize, finish: true));
+            var final = await peer.WriteStatusAsync(log.WriteResourceName);
+            return $"{open.CommittedSize}{(open.Complete ? " and complete" : "")}, then {final.CommittedSize}{(final.Complete ? " and complete" : "")}";
+        }),
         new("BW11", "nothing is written behind the end", "refused", async peer =>
         {
             var log = await CreateAsync(peer);

@@ -1,5 +1,6 @@
 using System.Text;
 using Build.Bazel.Remote.Execution.V2;
+using Build.Bazel.Remote.LogStream.v1;
 using Google.Bytestream;
 using Google.LongRunning;
 using Google.Protobuf;
@@ -72,6 +73,8 @@ internal abstract class ServicesFixture
     protected Execution.ExecutionClient Execution => new(Channel);
 
     protected Operations.OperationsClient Operations => new(Channel);
+
+    protected LogStreamService.LogStreamServiceClient Logs => new(Channel);
 
     protected WorkerPool.WorkerPoolClient WorkerPool => new(Channel);
 
