@@ -11,12 +11,12 @@ using RemoteExec.Rpc;
 namespace RemoteExec.Web;
 
 /// <summary>
-/// The methods of remote_execution.proto for who has only HTTP and JSON, by the routes of its annotations. Each is a call on this server's own gRPC
+/// The methods of REAPI, of operations and of Remote Asset for who has only HTTP and JSON, by the routes of their annotations. Each is a call on this server's own gRPC
 /// port: the same checks, limits, failures and numbers, and nothing that only one of the two knows.
 /// </summary>
 /// <remarks>
-/// Not the transcoding of ASP.NET Core: its routes have no place for an instance name of several parts in front of others, and it wants services
-/// by their types, where ours are put together of methods.
+/// Not the transcoding of ASP.NET Core: 10.0.15 does not start with these annotations, since an instance name of several parts stands in front of others
+/// ("A catch-all parameter can only appear as the last segment of the route template"), and it wants services by their types, where ours are put together of methods.
 /// </remarks>
 internal sealed class JsonGateway(Func<Uri> grpc, TimeProvider time) : IDisposable
 {

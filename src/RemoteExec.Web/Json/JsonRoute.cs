@@ -6,7 +6,8 @@ using Grpc.Core;
 namespace RemoteExec.Web;
 
 /// <summary>One annotation of google.api.http, behind the instance name that any of them begins with.</summary>
-/// <param name="HttpMethod">GET, PUT or POST.</param>
+/// <param name="HttpMethod">GET, PUT, POST or DELETE.</param>
+/// <param name="Root">What the path begins with: <c>/v2/</c>.</param>
 /// <param name="Template">What the path ends with: <c>blobs/{root_digest.hash}/{root_digest.size_bytes}:getTree</c>.</param>
 /// <param name="InstanceField">Takes what stands in front of that.</param>
 /// <param name="Body">The field that the body is; <c>*</c> for all of the message, null for none.</param>
@@ -14,11 +15,9 @@ namespace RemoteExec.Web;
 /// <param name="Call">Answers one message.</param>
 /// <param name="Stream">Or, where that is null, many.</param>
 internal sealed record JsonRoute(
-    string HttpMethod, string Template, string InstanceField, string? Body, MessageDescriptor Request,
+    string HttpMethod, string Root, string Template, string InstanceField, string? Body, MessageDescriptor Request,
     Func<IMessage, CallOptions, Task<IMessage>>? Call, Func<IMessage, CallOptions, IAsyncEnumerable<IMessage>>? Stream)
 {
-    private const string Root = "/v2/";
-
     /// <summary>Whether a path is this one's; then with what stands in it for fields.</summary>
     /// <remarks>From its end: the instance name in front may have any number of parts, none included (REAPI N4).</remarks>
     public bool TryMatch(string path, [NotNullWhen(true)] out List<(string Field, string Text)>? fields)

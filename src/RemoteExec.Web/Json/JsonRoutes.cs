@@ -1,17 +1,27 @@
 using System.Runtime.CompilerServices;
+using Build.Bazel.Remote.Asset.v1;
 using Build.Bazel.Remote.Execution.V2;
+using Google.LongRunning;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 
 namespace RemoteExec.Web;
 
-/// <summary>The annotations of remote_execution.proto; a test holds the list against them.</summary>
+/// <summary>The annotations of the protocols that we serve (google.api.http); a test holds the list against them.</summary>
 internal static class JsonRoutes
 {
-    private const string Instance = "instance_name";
+    private const string V1 = "/v1/";
+    private const string V2 = "/v2/";
 
-    public static IReadOnlyList<JsonRoute> Of(CallInvoker invoker)
+    private const string Instance = "instance_name";
+    private const string Name = "name";
+
+    public static IReadOnlyList<JsonRoute> Of(CallInvoker invoker) => [.. OfExecution(invoker), .. OfOperations(invoker), .. OfAssets(invoker)];
+
+    /// <summary>remote_execution.proto.</summary>
+    private static IEnumerable<JsonRoute> OfExecution(CallInvoker invoker)
     {
         var execution = new Execution.ExecutionClient(invoker);
         var results = new ActionCache.ActionCacheClient(invoker);
@@ -19,8 +29,8 @@ internal static class JsonRoutes
         var capabilities = new Capabilities.CapabilitiesClient(invoker);
         return
         [
-            Stream<ExecuteRequest, Google.LongRunning.Operation>("POST", "actions:execute", Instance, "*", ExecuteRequest.Descriptor, execution.Execute),
-            Stream<WaitExecutionRequest, Google.LongRunning.Operation>("POST", "operations/{id}:waitExecution", "name", "*", WaitExecutionRequest.Descriptor, execution.WaitExecution),
+            Stream<ExecuteRequest, Operation>("POST", "actions:execute", Instance, "*", ExecuteRequest.Descriptor, execution.Execute),
+            Stream<WaitExecutionRequest, Operation>("POST", "operations/{id}:waitExecution", Name, "*", WaitExecutionRequest.Descriptor, execution.WaitExecution),
             Unary<GetActionResultRequest, ActionResult>(
                 "GET", "actionResults/{action_digest.hash}/{action_digest.size_bytes}", null, GetActionResultRequest.Descriptor, results.GetActionResultAsync),
             Unary<UpdateActionResultRequest, ActionResult>(
@@ -37,10 +47,37 @@ internal static class JsonRoutes
         ];
     }
 
+    /// <summary>google/longrunning/operations.proto. WaitOperation has none there.</summary>
+    private static IEnumerable<JsonRoute> OfOperations(CallInvoker invoker)
+    {
+        var operations = new Operations.OperationsClient(invoker);
+        return
+        [
+            Unary<ListOperationsRequest, ListOperationsResponse>("GET", "operations", null, ListOperationsRequest.Descriptor, operations.ListOperationsAsync, V1, Name),
+            Unary<GetOperationRequest, Operation>("GET", "operations/{id}", null, GetOperationRequest.Descriptor, operations.GetOperationAsync, V1, Name),
+            Unary<DeleteOperationRequest, Empty>("DELETE", "operations/{id}", null, DeleteOperationRequest.Descriptor, operations.DeleteOperationAsync, V1, Name),
+            Unary<CancelOperationRequest, Empty>("POST", "operations/{id}:cancel", "*", CancelOperationRequest.Descriptor, operations.CancelOperationAsync, V1, Name),
+        ];
+    }
+
+    /// <summary>remote_asset.proto.</summary>
+    private static IEnumerable<JsonRoute> OfAssets(CallInvoker invoker)
+    {
+        var (fetch, push) = (new Fetch.FetchClient(invoker), new Push.PushClient(invoker));
+        return
+        [
+            Unary<FetchBlobRequest, FetchBlobResponse>("POST", "assets:fetchBlob", "*", FetchBlobRequest.Descriptor, fetch.FetchBlobAsync, V1),
+            Unary<FetchDirectoryRequest, FetchDirectoryResponse>("POST", "assets:fetchDirectory", "*", FetchDirectoryRequest.Descriptor, fetch.FetchDirectoryAsync, V1),
+            Unary<PushBlobRequest, PushBlobResponse>("POST", "assets:pushBlob", "*", PushBlobRequest.Descriptor, push.PushBlobAsync, V1),
+            Unary<PushDirectoryRequest, PushDirectoryResponse>("POST", "assets:pushDirectory", "*", PushDirectoryRequest.Descriptor, push.PushDirectoryAsync, V1),
+        ];
+    }
+
     private static JsonRoute Unary<TRequest, TResponse>(
-        string method, string template, string? body, MessageDescriptor request, Func<TRequest, CallOptions, AsyncUnaryCall<TResponse>> call)
+        string method, string template, string? body, MessageDescriptor request, Func<TRequest, CallOptions, AsyncUnaryCall<TResponse>> call,
+        string root = V2, string front = Instance)
         where TResponse : IMessage => new(
-            method, template, Instance, body, request,
+            method, root, template, front, body, request,
             async (message, options) =>
             {
                 using var running = call((TRequest)message, options);
@@ -51,7 +88,7 @@ internal static class JsonRoutes
     private static JsonRoute Stream<TRequest, TResponse>(
         string method, string template, string front, string? body, MessageDescriptor request, Func<TRequest, CallOptions, AsyncServerStreamingCall<TResponse>> call)
         where TResponse : IMessage => new(
-            method, template, front, body, request, Call: null, (message, options) => ReadAsync(call((TRequest)message, options), options.CancellationToken));
+            method, V2, template, front, body, request, Call: null, (message, options) => ReadAsync(call((TRequest)message, options), options.CancellationToken));
 
     private static async IAsyncEnumerable<IMessage> ReadAsync<TResponse>(AsyncServerStreamingCall<TResponse> call, [EnumeratorCancellation] CancellationToken cancellationToken)
         where TResponse : IMessage

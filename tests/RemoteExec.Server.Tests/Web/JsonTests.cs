@@ -34,13 +34,21 @@ public sealed class JsonTests
     [Test]
     public void Every_annotation_of_the_protocol_has_its_route() // REAPI R30
     {
-        var annotated = Capabilities.Descriptor.File.Services
-            .SelectMany(service => service.Methods)
-            .Select(method => method.GetOptions().GetExtension(AnnotationsExtensions.Http))
-            .Select(rule => $"{rule.PatternCase.ToString().ToUpperInvariant()} {(rule.Get + rule.Put + rule.Post)["/v2/".Length..].Replace("{instance_name=**}/", "").Replace("{name=operations/**}", "operations/{id}")} {rule.Body}");
+        FileDescriptor[] files =
+        [
+            Capabilities.Descriptor.File, Google.LongRunning.Operations.Descriptor.File, Build.Bazel.Remote.Asset.v1.Fetch.Descriptor.File,
+            Build.Bazel.Remote.LogStream.v1.LogStreamService.Descriptor.File, Google.Bytestream.ByteStream.Descriptor.File,
+        ];
+        var annotated = files.SelectMany(file => file.Services).SelectMany(service => service.Methods)
+            .Select(method => method.GetOptions()?.GetExtension(AnnotationsExtensions.Http))
+            .OfType<HttpRule>()
+            .Select(rule => $"{rule.PatternCase.ToString().ToUpperInvariant()} {TemplateOf(rule.Get + rule.Put + rule.Post + rule.Delete)} {rule.Body}");
 
         using var nowhere = RpcChannels.Create(new Uri("http://127.0.0.1:1"));
-        Assert.That(JsonRoutes.Of(nowhere.CreateCallInvoker()).Select(route => $"{route.HttpMethod} {route.Template} {route.Body}"), Is.EquivalentTo(annotated));
+        Assert.That(JsonRoutes.Of(nowhere.CreateCallInvoker()).Select(route => $"{route.HttpMethod} {route.Root}{route.Template} {route.Body}"), Is.EquivalentTo(annotated));
+
+        static string TemplateOf(string pattern) =>
+            pattern.Replace("{instance_name=**}/", "").Replace("{name=operations/**}", "operations/{id}").Replace("{name=operations}", "operations");
     }
 
     [TestCase("v2/capabilities")]
@@ -132,6 +140,52 @@ public sealed class JsonTests
     }
 
     [Test]
+    public async Task Operations_are_listed_looked_at_cancelled_and_forgotten() // REAPI E20, R30
+    {
+        var action = await Server.Client.UploadAsync("while :; do sleep 0.1; done");
+        using var execution = new HttpRequestMessage(HttpMethod.Post, "v2/listed/actions:execute")
+        {
+            Content = new StringContent($$"""{"actionDigest": {{Json(action.ToWire())}}}""", Encoding.UTF8, "application/json"),
+        };
+        using var running = await Server.Http.SendAsync(execution, HttpCompletionOption.ResponseHeadersRead);
+        using var lines = new StreamReader(await running.Content.ReadAsStreamAsync());
+        string name = JsonDocument.Parse((await lines.ReadLineAsync())!).RootElement.GetProperty("name").GetString()!;
+
+        using var listed = await GetAsync("v1/listed/operations?filter=" + Uri.EscapeDataString("stage != completed"));
+        using var none = await GetAsync("v1/operations?pageSize=5&filter=" + Uri.EscapeDataString("stage = executing"));
+        using var open = await GetAsync($"v1/{name}");
+        Assert.That(listed.RootElement.GetProperty("operations").EnumerateArray().Select(each => each.GetProperty("name").GetString()), Is.EqualTo(new[] { name }));
+        Assert.That(none.RootElement.TryGetProperty("operations", out _), Is.False, "of another instance");
+        Assert.That(open.RootElement.GetProperty("metadata").GetProperty("actionDigest").GetProperty("hash").GetString(), Is.EqualTo(action.Hash));
+
+        using var cancelled = await PostAsync($"v1/{name}:cancel", "{}");
+        string last = "";
+        while (await lines.ReadLineAsync() is { } line) last = line;
+        using var done = await GetAsync($"v1/{name}");
+        Assert.That(JsonDocument.Parse(last).RootElement.GetProperty("response").GetProperty("status").GetProperty("code").GetInt32(), Is.EqualTo(1), "CANCELLED");
+        Assert.That(done.RootElement.GetProperty("done").GetBoolean(), Is.True);
+
+        Assert.That(await SendAsync(HttpMethod.Delete, $"v1/{name}"), Is.EqualTo((HttpStatusCode.OK, "{ }\n")));
+        Assert.That((await SendAsync(HttpMethod.Get, $"v1/{name}")).Status, Is.EqualTo(HttpStatusCode.NotFound));
+    }
+
+    [Test]
+    public async Task Assets_are_pushed_and_fetched() // REAPI S1, S3, R30
+    {
+        var blob = await PutAsync("an asset by json");
+        var folder = await PutAsync(new Directory { Symlinks = { new SymlinkNode { Name = "l", Target = "asset" } } });
+        string uris = $"\"uris\": [\"https://assets.invalid/{Guid.NewGuid():N}\"]";
+
+        using var pushedBlob = await PostAsync("v1/some/where/assets:pushBlob", $$"""{ {{uris}}, "blobDigest": {{Json(blob.ToWire())}} }""");
+        using var pushedFolder = await PostAsync("v1/some/where/assets:pushDirectory", $$"""{ {{uris}}, "rootDirectoryDigest": {{Json(folder.ToWire())}} }""");
+        using var fetchedBlob = await PostAsync("v1/some/where/assets:fetchBlob", $$"""{ {{uris}} }""");
+        using var fetchedFolder = await PostAsync("v1/some/where/assets:fetchDirectory", $$"""{ {{uris}} }""");
+
+        Assert.That(fetchedBlob.RootElement.GetProperty("blobDigest").GetProperty("hash").GetString(), Is.EqualTo(blob.Hash));
+        Assert.That(fetchedFolder.RootElement.GetProperty("rootDirectoryDigest").GetProperty("hash").GetString(), Is.EqualTo(folder.Hash));
+    }
+
+    [Test]
     public async Task A_failure_is_a_status_with_its_details()
     {
         var (status, text) = await SendAsync(HttpMethod.Post, "v2/actions:execute", $$"""{"actionDigest": {"hash": "{{new string('a', 64)}}", "sizeBytes": "5"} }""");
@@ -152,6 +206,17 @@ public sealed class JsonTests
     [TestCase("POST", "v2/blobs:findMissing?digestFunction=SHA256", "{}", 400)]
     [TestCase("POST", "v2/actions:execute", "{}", 400)]
     [TestCase("POST", "v2/operations/unknown:waitExecution", "{}", 404)]
+    [TestCase("GET", "v1/operations/unknown", null, 404)]
+    [TestCase("DELETE", "v1/operations/unknown", null, 404)]
+    [TestCase("POST", "v1/operations/unknown:cancel", "{}", 404)]
+    [TestCase("PUT", "v1/operations/unknown", null, 405)]
+    [TestCase("GET", "v1/operations?pageSize=-1", null, 400)]
+    [TestCase("GET", "v1/operations?filter=colour", null, 400)]
+    [TestCase("GET", "v2/operations/unknown", null, 404, Description = "which v1 has")]
+    [TestCase("POST", "v1/assets:fetchBlob", "{}", 400)]
+    [TestCase("POST", "v1/blobs/assets:fetchBlob", "{}", 400)]
+    [TestCase("POST", "v1/assets:pushBlob", "{}", 400)]
+    [TestCase("GET", "v1/capabilities", null, 404)]
     [TestCase("DELETE", "v2/capabilities", null, 405)]
     [TestCase("GET", "v2/blobs:findMissing", null, 405)]
     [TestCase("GET", "v2/blobs:colour", null, 404)]
