@@ -188,6 +188,77 @@ internal sealed class LogStreamTests : ServicesFixture
         Assert.That(await ReadToEndAsync(stdout), Is.Empty);
     }
 
+    [Test] // REAPI E15, T5
+    public async Task The_first_update_that_says_EXECUTING_names_both_streams()
+    {
+        using var worker = await JoinAsync();
+        var action = await StoreActionAsync();
+        using var call = Execution.Execute(new ExecuteRequest { ActionDigest = action.ToWire() }, cancellationToken: Soon);
+        await worker.StartAsync(await worker.ReceiveLeaseAsync());
+        ExecuteOperationMetadata metadata;
+        do
+        {
+            Assert.That(await call.ResponseStream.MoveNext(Soon), "the stream has ended");
+            metadata = call.ResponseStream.Current.Metadata.Unpack<ExecuteOperationMetadata>();
+        }
+        while (metadata.Stage != Value.Executing);
+
+        Assert.That((metadata.StdoutStreamName, metadata.StderrStreamName), Is.Not.EqualTo(("", "")));
+        using var waiting = Execution.WaitExecution(new WaitExecutionRequest { Name = call.ResponseStream.Current.Name }, cancellationToken: Soon);
+        await waiting.ResponseStream.MoveNext(Soon);
+        var first = waiting.ResponseStream.Current.Metadata.Unpack<ExecuteOperationMetadata>();
+        Assert.That((first.StdoutStreamName, first.StderrStreamName), Is.EqualTo((metadata.StdoutStreamName, metadata.StderrStreamName)));
+    }
+
+    [TestCase("timeout")] // REAPI T4, T5
+    [TestCase("cancellation")]
+    [TestCase("kill")]
+    [TestCase("loss of its worker")]
+    public async Task Output_so_far_is_there_to_be_read_after_a(string end)
+    {
+        using var worker = await JoinAsync();
+        var (call, lease, metadata) = await RunAsync(worker);
+        using var _ = call;
+        string name = call.ResponseStream.Current.Name;
+        await SayAsync(worker, lease, 0, "so far");
+        await SayAsync(worker, lease, 0, "oh", LeaseOutput.Types.Stream.Stderr);
+
+        switch (end)
+        {
+            case "timeout":
+                await worker.FinishAsync(
+                    lease, new RpcStatus { Code = (int)StatusCode.DeadlineExceeded, Message = "ran out of time" }, Blame.Action, new ActionResult { StdoutRaw = ByteString.CopyFromUtf8("so far") });
+                break;
+            case "cancellation":
+                await Operations.CancelOperationAsync(new CancelOperationRequest { Name = name }, cancellationToken: Soon);
+                Time.Advance(TimeSpan.FromSeconds(1));
+                break;
+            case "kill":
+                await worker.FinishAsync(lease, new ActionResult { ExitCode = 137, StdoutRaw = ByteString.CopyFromUtf8("so far") });
+                break;
+            default:
+                Time.Advance(Scheduler.Options.WorkerSilenceMax);
+                await LostAsync(call);
+                Time.Advance(TimeSpan.FromSeconds(1));
+                break;
+        }
+
+        Assert.That((await ReadToEndAsync(Follow(metadata.StdoutStreamName)), await ReadToEndAsync(Follow(metadata.StderrStreamName))), Is.EqualTo(("so far", "oh")));
+        if (end is "loss of its worker") return;
+
+        Operation? last = call.ResponseStream.Current;
+        while (await call.ResponseStream.MoveNext(Soon)) last = call.ResponseStream.Current;
+        Assert.That(last.Metadata.Unpack<ExecuteOperationMetadata>().StdoutStreamName, Is.EqualTo(metadata.StdoutStreamName), "who comes late finds it by the last update");
+        if (end is "timeout" or "kill") Assert.That(last.Response.Unpack<ExecuteResponse>().Result.StdoutDigest, Is.EqualTo(DigestOf("so far").ToWire()));
+    }
+
+    /// <summary>The execution is back in the queue.</summary>
+    private async Task LostAsync(AsyncServerStreamingCall<Operation> call)
+    {
+        do Assert.That(await call.ResponseStream.MoveNext(Soon), "the stream has ended");
+        while (call.ResponseStream.Current.Metadata.Unpack<ExecuteOperationMetadata>().Stage != Value.Queued);
+    }
+
     [Test]
     public async Task Who_waits_for_more_is_told_that_the_coordinator_leaves()
     {

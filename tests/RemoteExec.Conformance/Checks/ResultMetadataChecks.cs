@@ -29,6 +29,27 @@ internal static class ResultMetadataChecks
             (await peer.RunOfferedAsync(new ActionDraft("exit 0"))).Result.ExecutionMetadata.AuxiliaryMetadata.Count > 0 ? "told" : throw new NotOfferedException("no auxiliary_metadata")),
         new("T3", "a response has a message for people", "a line", async peer =>
             (await peer.RunOfferedAsync(new ActionDraft("exit 1"))).Response.Message.Length > 0 ? "a line" : "nothing"),
+        new("T3", "so has that of a success, and of one that was cached", "a line, a line", async peer =>
+        {
+            var draft = new ActionDraft("exit 0");
+            var (ran, again) = (await peer.RunOfferedAsync(draft), await peer.RunOfferedAsync(draft));
+            return $"{LineOf(ran)}, {LineOf(again)}";
+        }),
+        new("T3", "so has that of a command that ran out of time, that is not there, or that was cancelled", "a line, a line, a line", async peer =>
+        {
+            var late = await peer.RunOfferedAsync(new ActionDraft("while :; do sleep 0.1; done").With(draft => draft.Action.Timeout = new Duration { Seconds = 1 }));
+            var absent = await peer.RunOfferedAsync(new ActionDraft("").With(draft => draft.Command.Arguments[0] = "/no/such/program"));
+            using var call = peer.Execute(await peer.StoreAsync(new ActionDraft("while :; do sleep 0.1; done")));
+            var running = await peer.UntilExecutingAsync(call);
+            await peer.Operations.CancelOperationAsync(new Google.LongRunning.CancelOperationRequest { Name = running!.Name });
+            var cancelled = await peer.UntilAsync(call, update => update.Done);
+            return $"{LineOf(late)}, {LineOf(absent)}, {(cancelled?.Response.Unpack<ExecuteResponse>().Message.Length > 0 ? "a line" : "nothing")}";
+        }),
+        new("T4", "what was written before a signal ended the command is kept", "OK 137, before", async peer =>
+        {
+            var ran = await peer.RunOfferedAsync(new ActionDraft("printf before; kill -9 $$").With(draft => draft.Request.InlineStdout = true));
+            return $"{ran.StatusName} {ran.Result?.ExitCode}, {(ran.Result is null ? "nothing" : await peer.StdoutAsync(ran.Result))}";
+        }),
         new("T4", "what was written before the timeout is kept", "DEADLINE_EXCEEDED, before", async peer =>
         {
             var ran = await peer.RunOfferedAsync(new ActionDraft("printf before; while :; do sleep 0.1; done").With(draft =>
@@ -51,6 +72,29 @@ internal static class ResultMetadataChecks
             await peer.Operations.CancelOperationAsync(new Google.LongRunning.CancelOperationRequest { Name = named.Name });
             return seen;
         }),
+        new("T5", "the first update that says EXECUTING names both streams", "both", async peer =>
+        {
+            await peer.RequireExecutionAsync();
+            using var call = peer.Execute(await peer.StoreAsync(new ActionDraft("sleep 1")));
+            var first = await peer.UntilAsync(call, operation => operation.Done || Run.MetadataOf(operation).Stage == ExecutionStage.Types.Value.Executing);
+            if (first is null or { Done: true }) throw new NotOfferedException("nothing says EXECUTING");
+            var metadata = Run.MetadataOf(first);
+            var last = Run.MetadataOf((await peer.UntilAsync(call, operation => operation.Done))!);
+            if (metadata.StdoutStreamName.Length + last.StdoutStreamName.Length == 0) throw new NotOfferedException("no stdout_stream_name");
+            return metadata.StdoutStreamName.Length > 0 && metadata.StderrStreamName.Length > 0 ? "both" : $"{metadata}";
+        }),
+        new("T5", "the stream of a command that was cancelled keeps what it had", "so far", async peer =>
+        {
+            await peer.RequireExecutionAsync();
+            using var call = peer.Execute(await peer.StoreAsync(new ActionDraft("printf 'so far'; while :; do sleep 0.1; done")));
+            var named = await peer.UntilAsync(call, operation => operation.Done || Run.MetadataOf(operation).StdoutStreamName.Length > 0);
+            if (named is null or { Done: true }) throw new NotOfferedException("no stdout_stream_name");
+
+            string name = Run.MetadataOf(named).StdoutStreamName;
+            using (var read = peer.Bytes.Read(new Google.Bytestream.ReadRequest { ResourceName = name })) await read.ResponseStream.MoveNext(peer.Deadline);
+            await peer.Operations.CancelOperationAsync(new Google.LongRunning.CancelOperationRequest { Name = named.Name });
+            return System.Text.Encoding.UTF8.GetString(await peer.ReadAsync(name));
+        }),
         new("T5", "the stream of a command that ended has all of it, and ends", "first last", async peer =>
         {
             await peer.RequireExecutionAsync();
@@ -60,4 +104,6 @@ internal static class ResultMetadataChecks
             return System.Text.Encoding.UTF8.GetString(await peer.ReadAsync(Run.MetadataOf(named).StdoutStreamName));
         }),
     ];
+
+    private static string LineOf(Run run) => run.Response.Message.Length > 0 ? "a line" : "nothing";
 }
