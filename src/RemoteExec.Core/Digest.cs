@@ -116,19 +116,23 @@ public readonly struct Digest : IEquatable<Digest>
     public static bool TryParse(
         DigestFunction function, ReadOnlySpan<byte> hashUtf8, long sizeBytes, out Digest digest, [NotNullWhen(false)] out string? error)
     {
-        Span<byte> hash = stackalloc byte[function.HashBytes()];
+        // Of a constant size, which the compiler can place.
+        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
+        hash = hash[..function.HashBytes()];
         if (hashUtf8.Length != hash.Length * 2)
             return Refuse(WrongLength(function, hashUtf8.Length), out digest, out error);
-        if (hashUtf8.ContainsAnyInRange((byte)'A', (byte)'F'))
-            return Refuse("the hash has upper-case letters, a digest is lower-case hexadecimal", out digest, out error);
-        if (Convert.FromHexString(hashUtf8, hash, out _, out _) != OperationStatus.Done)
-            return Refuse("the hash is not hexadecimal", out digest, out error);
+        if (!LowerHex.TryDecode(hashUtf8, hash))
+        {
+            bool isUpper = Convert.FromHexString(hashUtf8, hash, out _, out _) == OperationStatus.Done;
+            return Refuse(isUpper ? "the hash has upper-case letters, a digest is lower-case hexadecimal" : "the hash is not hexadecimal", out digest, out error);
+        }
+
         if (sizeBytes < 0)
             return Refuse($"size_bytes is {sizeBytes}, a size is not negative", out digest, out error);
 
         digest = new Digest(function, hash, sizeBytes);
         // Real clients have sent the empty blob's hash with a size (bazelbuild/bazel#15279). No blob can have that digest.
-        bool isEmptyHash = hash.SequenceEqual(Empty(function).HashSpan);
+        bool isEmptyHash = hash.SequenceEqual(Empties[(int)function].HashSpan);
         if (isEmptyHash != (sizeBytes == 0))
         {
             return Refuse(
@@ -156,6 +160,9 @@ public readonly struct Digest : IEquatable<Digest>
 
     /// <summary>Copies the raw hash to the start of <paramref name="destination"/>.</summary>
     public void CopyHashTo(Span<byte> destination) => HashSpan.CopyTo(destination);
+
+    /// <summary>Whether these are the first 32 bytes of the hash, zero padded.</summary>
+    public bool StartsWith(ReadOnlySpan<byte> head) => head.Length == InlineBytes && ((ReadOnlySpan<byte>)_inline).SequenceEqual(head[..InlineBytes]);
 
     public bool Equals(Digest other) =>
         SizeBytes == other.SizeBytes && Function == other.Function

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
+using RemoteExec.Core;
 using RemoteExec.Protocol;
 
 namespace RemoteExec.Services;
@@ -22,6 +24,8 @@ internal sealed class DigestQuery : IDisposable
     private const int InstanceField = 1;
     private const int DigestField = 2;
     private const int FunctionField = 3;
+
+    private const byte DigestTag = (DigestField << 3) | ProtoScanner.Bytes;
 
     // A million is 75 MB of message, which no limit of ours lets through; this bounds what we make of small ones.
     private const int DigestsMax = 1_000_000;
@@ -70,6 +74,13 @@ internal sealed class DigestQuery : IDisposable
         for (int i = 0; i < Digests.Count;)
         {
             int start = scanner.Position;
+            if (DigestFields.TryReadUsual(message[start..], DigestTag, function, out _digests[i], out int length))
+            {
+                scanner.Advance(length);
+                _fields[i++] = (start, start + length);
+                continue;
+            }
+
             scanner.MoveNext();
             if (scanner is not { Field: DigestField, WireType: ProtoScanner.Bytes })
             {
@@ -89,10 +100,12 @@ internal sealed class DigestQuery : IDisposable
     {
         // No larger than the question, of which it is a part.
         _answer = ArrayPool<byte>.Shared.Rent(message.Length);
+        var asked = Digests.AsSpan();
+        var wanted = missing is List<Digest> list ? CollectionsMarshal.AsSpan(list) : missing.ToArray();
         int length = 0, next = 0;
-        for (int i = 0; i < Digests.Count && next < missing.Count; i++)
+        for (int i = 0; i < asked.Length && next < wanted.Length; i++)
         {
-            if (_digests[i] != missing[next]) continue;
+            if (!asked[i].Equals(wanted[next])) continue;
 
             next++;
             var (start, end) = _fields[i];
@@ -134,6 +147,7 @@ internal sealed class DigestQuery : IDisposable
                 case (DigestField, ProtoScanner.Bytes):
                     var digest = scanner.ReadBytes();
                     if (count++ == 0) sampleLength = HashLength(digest);
+                    count += scanner.SkipRun(DigestTag);
                     break;
                 case (FunctionField, ProtoScanner.Varint):
                     function = (WireDigestFunction)(int)scanner.ReadVarint();

@@ -68,6 +68,29 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
         }
     }
 
+    /// <summary>Passes over the fields that come next for as long as they have this tag of one byte and a length of one byte; answers how many.</summary>
+    public int SkipRun(byte tag)
+    {
+        var message = _message;
+        int position = _position, count = 0;
+        while (position + 1 < message.Length && message[position] == tag)
+        {
+            int length = message[position + 1];
+            if (length >= 0x80 || length > message.Length - position - 2) break;
+            position += 2 + length;
+            count++;
+        }
+
+        _position = position;
+        return count;
+    }
+
+    public void Advance(int bytes)
+    {
+        if (bytes > _message.Length - _position) throw Malformed();
+        _position += bytes;
+    }
+
     private ulong ReadLongVarint()
     {
         ulong value = 0;
@@ -84,10 +107,4 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
 
     // What is no protobuf at all is INTERNAL in every gRPC implementation: the peers' code generators disagree.
     public static RpcException Malformed() => new(new Status(StatusCode.Internal, "the message is not valid protobuf"));
-
-    private void Advance(int bytes)
-    {
-        if (bytes > _message.Length - _position) throw Malformed();
-        _position += bytes;
-    }
 }

@@ -85,6 +85,22 @@ public sealed class FastCdc2020 : IChunker
     /// <summary>Looks on for a cut before <paramref name="end"/>; what was looked at ends at it.</summary>
     private bool Find(ReadOnlySpan<byte> window, int end, ulong mask)
     {
+        while (GearLanes.IsSupported && _scanned >= GearTable.WindowBytes && end - _scanned >= GearLanes.BlockBytes)
+        {
+            ulong before = _hash;
+            int lane = GearLanes.FindZero(_gear, window, _scanned, mask, ref _hash);
+            _scanned += lane * GearLanes.LaneBytes;
+            if (lane == GearLanes.Count) continue;
+
+            _hash = lane == 0 ? before : _gear.Hash(window[(_scanned - GearTable.WindowBytes).._scanned]);
+            return FindOneByOne(window, end, mask);
+        }
+
+        return FindOneByOne(window, end, mask);
+    }
+
+    private bool FindOneByOne(ReadOnlySpan<byte> window, int end, ulong mask)
+    {
         ref byte bytes = ref MemoryMarshal.GetReference(window);
         ref ulong gear = ref _gear.First;
         ulong hash = _hash;

@@ -28,6 +28,12 @@ public sealed class RepMaxCdc : IChunker
     private ulong _hash;
     private int _hashed;
 
+    // What is known of the block that is hashed: the greatest of each lane, and the hash behind it.
+    private readonly ulong[] _greatest = new ulong[GearLanes.Count];
+    private ulong _lanesHash;
+    private int _lanesFrom;
+    private int _lanesEnd;
+
     public RepMaxCdc(int chunkBytesMin = ChunkBytesMinDefault, int horizonBytes = ChunkBytesMinDefault * HorizonPerChunkDefault)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(chunkBytesMin, GearTable.WindowBytes);
@@ -74,6 +80,7 @@ public sealed class RepMaxCdc : IChunker
     {
         _hash = _peakHash = _gear.Hash(window[(_min - GearTable.WindowBytes).._min]);
         _hashed = _min;
+        _lanesEnd = 0;
         _peaks.Add(_min);
     }
 
@@ -102,6 +109,33 @@ public sealed class RepMaxCdc : IChunker
 
     /// <summary>Hashes on to the next peak, or to the end.</summary>
     private bool FindPeak(ReadOnlySpan<byte> window)
+    {
+        while (_hashed < _lanesEnd || TryHashLanes(window))
+        {
+            int lane = (_hashed - _lanesFrom) / GearLanes.LaneBytes;
+            if (_greatest[lane] > _peakHash) return FindPeakOneByOne(window[..(_lanesFrom + ((lane + 1) * GearLanes.LaneBytes))]);
+
+            do lane++;
+            while (lane < GearLanes.Count && _greatest[lane] <= _peakHash);
+            _hashed = _lanesFrom + (lane * GearLanes.LaneBytes);
+            _hash = _hashed == _lanesEnd ? _lanesHash : _gear.Hash(window[(_hashed - GearTable.WindowBytes).._hashed]);
+        }
+
+        return FindPeakOneByOne(window);
+    }
+
+    private bool TryHashLanes(ReadOnlySpan<byte> window)
+    {
+        if (!GearLanes.IsSupported || window.Length - _hashed < GearLanes.BlockBytes) return false;
+
+        _lanesHash = _hash;
+        GearLanes.FindGreatest(_gear, window, _hashed, _greatest, ref _lanesHash);
+        _lanesFrom = _hashed;
+        _lanesEnd = _hashed + GearLanes.BlockBytes;
+        return true;
+    }
+
+    private bool FindPeakOneByOne(ReadOnlySpan<byte> window)
     {
         ref byte bytes = ref MemoryMarshal.GetReference(window);
         ref ulong gear = ref _gear.First;

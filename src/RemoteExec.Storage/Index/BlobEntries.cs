@@ -8,6 +8,7 @@ internal sealed class BlobEntries
     private readonly UseOrder _whole;
     private readonly UseOrder _brief;
     private readonly long _granularityMs;
+    private long _stretchMs;
 
     public BlobEntries(TimeSpan useGranularity)
     {
@@ -72,9 +73,11 @@ internal sealed class BlobEntries
         ref var slot = ref _slots[number];
         // A brief promise takes nothing away from a longer one.
         if (isBrief ? useMs <= slot.UseMs : useMs < slot.UseMs) return;
+        // Those of the same time are in any order.
+        if (useMs == slot.UseMs && slot is { IsRecorded: true, IsExpired: false, IsBrief: false }) return;
 
         // Once in each stretch of the granularity: the log's use of a blob is never further from its last one than that.
-        if (!slot.IsRecorded || slot.UseMs / _granularityMs != useMs / _granularityMs)
+        if (!slot.IsRecorded || slot.UseMs < StretchStart(useMs))
         {
             Recorder?.Record(_slots.DigestOf(number), useMs); // first: should it fail, nothing has happened
             slot.IsRecorded = true;
@@ -187,6 +190,13 @@ internal sealed class BlobEntries
         int number = _slots.Take(blob);
         _table.Add(number, blob.Digest);
         return number;
+    }
+
+    /// <summary>When the stretch of the granularity began that this time is in. Most uses are of the time that was asked for last.</summary>
+    private long StretchStart(long useMs)
+    {
+        if (useMs < _stretchMs || useMs - _stretchMs >= _granularityMs) _stretchMs = useMs / _granularityMs * _granularityMs;
+        return _stretchMs;
     }
 
     private UseOrder OrderOf(int number) => _slots[number].IsBrief ? _brief : _whole;

@@ -20,6 +20,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>So many are evicted, at most, before the lock is free: each costs the file system a rename or two, some ten microseconds.</summary>
     internal const int EvictionsPerHold = 128;
 
+    // Builds ask for the same inputs with every action.
+    private const long UseStepMs = 1000;
+
     private readonly BlobEntries _entries = new(useGranularity) { Recorder = recorder };
     private readonly RetentionRule _rule = new(retention, limitBytes);
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
@@ -54,7 +57,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         {
             int slot = _entries.Find(digest);
             if (slot < 0) return false;
-            _entries.Use(slot, Clock(now));
+            _entries.Use(slot, UseClock(now));
             return true;
         }
     }
@@ -67,7 +70,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
             int slot = _entries.Find(digest);
             blob = default;
             if (slot < 0) return false;
-            _entries.Use(slot, Clock(now));
+            _entries.Use(slot, UseClock(now));
             blob = _entries.BlobOf(slot);
             return true;
         }
@@ -80,7 +83,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         Span<int> slots = stackalloc int[BlobTable.TogetherMax];
         lock (Gate)
         {
-            long nowMs = Clock(now);
+            long nowMs = UseClock(now);
             for (int start = 0; start < digests.Length; start += BlobTable.TogetherMax)
             {
                 var together = digests.Slice(start, Math.Min(BlobTable.TogetherMax, digests.Length - start));
@@ -105,7 +108,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         Span<int> slots = stackalloc int[BlobTable.TogetherMax];
         lock (Gate)
         {
-            long nowMs = Clock(now);
+            long nowMs = UseClock(now);
             long useMs = nowMs - _retentionMs + (long)_rule.For(kind, _entries.PromisedBytes).TotalMilliseconds;
             while (asked.Length > 0)
             {
@@ -154,7 +157,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// <summary>Turns a reservation into a blob; a failure leaves all as it was.</summary>
     public AddResult Add(in Digest digest, BlobPlace place, BlobFileKinds files, long reservedBytes, DateTimeOffset now)
     {
-        lock (Gate) return Add(new StoredBlob(digest, place, files), reservedBytes, Clock(now));
+        lock (Gate) return Add(new StoredBlob(digest, place, files), reservedBytes, UseClock(now));
     }
 
     /// <summary>
@@ -167,7 +170,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         results[..blobs.Length].Clear();
         lock (Gate)
         {
-            long nowMs = Clock(now);
+            long nowMs = UseClock(now);
             for (int i = 0; i < blobs.Length; i++) results[i] = Add(blobs[i], blobs[i].AccountedBytes, nowMs);
         }
     }
@@ -383,4 +386,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
     // A wall clock may step back; the list must stay sorted by use, and a promise must not shrink.
     private long Clock(DateTimeOffset now) => _clockMs = Math.Max(_clockMs, now.ToUnixTimeMilliseconds());
+
+    /// <summary>The time of a use: rounded up, so that it promises no less. Whoever is used again in the same second is where it belongs already.</summary>
+    private long UseClock(DateTimeOffset now) => (Clock(now) + UseStepMs - 1) / UseStepMs * UseStepMs;
 }

@@ -97,14 +97,20 @@ internal sealed class BlobSlots
         return SizeOf(number) * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files));
     }
 
-    /// <param name="hash">The digest's, zero padded to <see cref="DigestFunctions.HashBytesMax"/>.</param>
-    public bool Is(int number, in Digest digest, ReadOnlySpan<byte> hash)
+    public bool Is(int number, in Digest digest)
     {
         ref var slot = ref this[number];
-        return hash[..InlineHashBytes].SequenceEqual(slot.Hash)
+        return digest.StartsWith(slot.Hash)
             && slot.Function == digest.Function
             && SizeOf(number) == digest.SizeBytes
-            && (digest.HashBytes <= InlineHashBytes || hash[InlineHashBytes..digest.HashBytes].SequenceEqual(_hashRests[number]));
+            && (digest.HashBytes <= InlineHashBytes || HasRest(number, digest));
+    }
+
+    private bool HasRest(int number, in Digest digest)
+    {
+        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
+        digest.CopyHashTo(hash);
+        return hash[InlineHashBytes..digest.HashBytes].SequenceEqual(_hashRests[number]);
     }
 
     private long SizeOf(int number)

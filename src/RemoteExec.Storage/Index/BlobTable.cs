@@ -25,11 +25,7 @@ internal sealed class BlobTable(BlobSlots slots)
     private int _buckets = 16;
     private int _mask = 15; // of the buckets that were there before this doubling began
 
-    public int Find(in Digest digest)
-    {
-        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
-        return FindFrom(Head(BucketOf(digest)) - 1, digest, hash);
-    }
+    public int Find(in Digest digest) => FindFrom(Head(BucketOf(digest)) - 1, digest);
 
     /// <summary>The slot of each digest, or none. At most <see cref="TogetherMax"/>.</summary>
     /// <remarks>
@@ -50,10 +46,9 @@ internal sealed class BlobTable(BlobSlots slots)
             if (found[i] >= 0) Fetch(found[i]);
         }
 
-        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
         for (int i = 0; i < digests.Length; i++)
         {
-            found[i] = FindFrom(found[i], digests[i], hash);
+            found[i] = FindFrom(found[i], digests[i]);
             if (found[i] < 0) continue;
 
             // Who was used gets new neighbours.
@@ -91,13 +86,9 @@ internal sealed class BlobTable(BlobSlots slots)
         for (int chunk = 0; chunk <= (_buckets - 1) >> ChunkBits; chunk++) AddChunk(chunk);
     }
 
-    private int FindFrom(int number, in Digest digest, Span<byte> hash)
+    private int FindFrom(int number, in Digest digest)
     {
-        if (number < 0) return BlobSlot.None;
-
-        if (digest.HashBytes < BlobSlots.InlineHashBytes) hash.Clear();
-        digest.CopyHashTo(hash);
-        while (number >= 0 && !slots.Is(number, digest, hash)) number = slots[number].Next;
+        while (number >= 0 && !slots.Is(number, digest)) number = slots[number].Next;
         return number;
     }
 

@@ -13,7 +13,9 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
 {
     private const int Digests = 10_000;
     private const int Present = Digests / 2;
+    private const int Many = 1_000_000;
     private const int BlobsPerBatch = 1000;
+    private const int Callers = 8;
     // Until the runtime has compiled anew what is used often: after some thirty calls it counts for a while what they do, which is slow,
     // and compiles behind them.
     private const int WarmUp = 400;
@@ -27,17 +29,10 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
         await using var baseline = await bench.StartBaselineAsync();
         using var caller = new GrpcCaller(server.GrpcAddress);
         using var baselineCaller = new GrpcCaller(baseline.GrpcAddress);
-        await UploadAsync(caller, cancellationToken);
-        await UploadAsync(baselineCaller, cancellationToken);
+        await UploadAsync(caller, 0, Present, cancellationToken);
+        await UploadAsync(baselineCaller, 0, Present, cancellationToken);
 
-        // Present and absent ones take turns, as in the inputs of a build after an edit.
-        var question = new FindMissingBlobsRequest();
-        for (int i = 0; i < Present; i++)
-        {
-            question.BlobDigests.Add(Digest.Of(DigestFunction.Sha256, Blob(i)).ToWire());
-            question.BlobDigests.Add(Digest.Of(DigestFunction.Sha256, Blob(Present + i)).ToWire());
-        }
-
+        var question = Question(i => i, i => Present + i);
         var answer = await caller.UnaryAsync(Methods.FindMissingBlobs, question, FindMissingBlobsResponse.Parser, cancellationToken);
         if (answer.MissingBlobDigests.Count != Digests - Present)
             throw new InvalidDataException($"{answer.MissingBlobDigests.Count} of {Digests} missing, expected {Digests - Present}");
@@ -50,14 +45,44 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
             ours.Add(await MillisecondsAsync(caller, frame, cancellationToken));
         }
 
-        await server.StopAsync();
         await baseline.StopAsync();
         double median = Statistics.Median(ours.Skip(WarmUp));
+        double amongMany = await AmongManyAsync(caller, cancellationToken);
+        await server.StopAsync();
         return
         [
-            Measurement.Absolute("FindMissingBlobs: p50", median, "ms", Target.AtMost(5)),
+            Measurement.Absolute($"FindMissingBlobs: p50, {Many} in the index", amongMany, "ms", Target.AtMost(3)),
             Measurement.Relative("FindMissingBlobs: p50", median, "ms", Baseline.Name, Statistics.Median(before.Skip(WarmUp)), Target.AtMost(1.0)),
         ];
+    }
+
+    /// <summary>Other ones each time: those of the last question are still in the caches of the processor.</summary>
+    private static async Task<double> AmongManyAsync(GrpcCaller caller, CancellationToken cancellationToken)
+    {
+        await Parallel.ForAsync(0, Callers, cancellationToken, async (part, token) =>
+            await UploadAsync(caller, Math.Max(Present, part * (Many / Callers)), (part + 1) * (Many / Callers), token));
+        var random = new Random(1);
+        var times = new List<double>();
+        for (int round = 0; round < Rounds; round++)
+        {
+            byte[] frame = GrpcCaller.Frame(Question(_ => random.Next(Many), i => Many + i));
+            times.Add(await MillisecondsAsync(caller, frame, cancellationToken));
+        }
+
+        return Statistics.Median(times);
+    }
+
+    /// <summary>Present and absent ones take turns, as in the inputs of a build after an edit.</summary>
+    private static FindMissingBlobsRequest Question(Func<int, int> present, Func<int, int> absent)
+    {
+        var question = new FindMissingBlobsRequest();
+        for (int i = 0; i < Present; i++)
+        {
+            question.BlobDigests.Add(Digest.Of(DigestFunction.Sha256, Blob(present(i))).ToWire());
+            question.BlobDigests.Add(Digest.Of(DigestFunction.Sha256, Blob(absent(i))).ToWire());
+        }
+
+        return question;
     }
 
     private static async Task<double> MillisecondsAsync(GrpcCaller caller, byte[] frame, CancellationToken cancellationToken)
@@ -67,12 +92,12 @@ internal sealed class FindMissingBlobsBenchmark : IBenchmark
         return TimeProvider.System.GetElapsedTime(start).TotalMilliseconds;
     }
 
-    private static async Task UploadAsync(GrpcCaller caller, CancellationToken cancellationToken)
+    private static async Task UploadAsync(GrpcCaller caller, int start, int end, CancellationToken cancellationToken)
     {
-        for (int first = 0; first < Present; first += BlobsPerBatch)
+        for (int first = start; first < end; first += BlobsPerBatch)
         {
             var batch = new BatchUpdateBlobsRequest();
-            for (int i = first; i < first + BlobsPerBatch; i++)
+            for (int i = first; i < Math.Min(end, first + BlobsPerBatch); i++)
             {
                 batch.Requests.Add(new BatchUpdateBlobsRequest.Types.Request
                 {

@@ -70,6 +70,22 @@ public sealed class FastCdc2020Tests
         }
     }
 
+    [Test] // long enough for many bytes to be hashed at a time
+    public void Long_chunks_are_cut_where_the_definition_has_them()
+    {
+        int seed = Random.Shared.Next();
+        TestContext.Out.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        for (int round = 0; round < 10; round++)
+        {
+            int average = 1 << random.Next(13, 18);
+            byte[] data = SomeBytes(random, random.Next(0, 10 * average));
+            int[] pieces = [.. Enumerable.Range(0, 20).Select(_ => random.Next(1, average))];
+
+            Assert.That(Cuts.Of(new FastCdc2020(average), data, pieces), Is.EqualTo(Definition(data, average)), $"round {round}, {data.Length} bytes, average {average}");
+        }
+    }
+
     [Test] // REAPI C8: outside of them clients ignore what is announced
     public void The_average_is_a_power_of_two_from_1_KiB_to_1_MiB()
     {
@@ -153,6 +169,10 @@ public sealed class FastCdc2020Tests
         13 => 0x0000d90303530000,
         14 => 0x0000d90313530000,
         15 => 0x0000d90f03530000,
+        16 => 0x0000d90303537000,
+        17 => 0x0000d90703537000,
+        18 => 0x0000d90707537000,
+        19 => 0x0000d91707537000,
         _ => throw new ArgumentOutOfRangeException(nameof(bits)),
     };
 }

@@ -44,6 +44,27 @@ public sealed class RepMaxCdcTests
         }
     }
 
+    [Test] // long enough for many bytes to be hashed at a time
+    public void Long_chunks_are_cut_where_the_definition_has_them()
+    {
+        int seed = Random.Shared.Next();
+        TestContext.Out.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        for (int round = 0; round < 10; round++)
+        {
+            int min = random.Next(GearLanes.BlockBytes, 5 * GearLanes.BlockBytes);
+            int horizon = random.Next(0, 8 * min);
+            int length = random.Next(0, 12 * min);
+            // Where hashes rise every now and then, one lane has several peaks.
+            byte[] data = random.Next(3) == 0 ? Rising(random, length) : FastCdc2020Tests.SomeBytes(random, length);
+            int[] pieces = [.. Enumerable.Range(0, 20).Select(_ => random.Next(1, 2 * min))];
+
+            Assert.That(
+                Cuts.Of(new RepMaxCdc(min, horizon), data, pieces), Is.EqualTo(Definition(data, min, horizon)),
+                $"round {round}, {data.Length} bytes, minimum {min}, horizon {horizon}");
+        }
+    }
+
     [Test] // where hashes rise for long, no cut is settled within the horizon, and the search has to begin again
     public void A_long_rise_is_cut_as_the_definition_says()
     {
