@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using RemoteExec.Files;
 
 namespace RemoteExec.Storage.Tests;
 
@@ -22,6 +23,24 @@ public sealed class BulkThreadsTests
         await threads.RunAsync(() => there = Niceness());
 
         Assert.That(there, Is.GreaterThan(here).Or.EqualTo(19), "19 is as nice as can be");
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void Work_of_a_process_that_is_nice_gives_way_all_the_more()
+    {
+        int here = 0, there = 0;
+        var nice = new Thread(() =>
+        {
+            _ = Posix.GiveWay(8);
+            here = Niceness();
+            _ = Posix.GiveWay(6);
+            there = Niceness();
+        });
+        nice.Start();
+        nice.Join();
+
+        Assert.That(there, Is.EqualTo(Math.Min(19, here + 6)));
     }
 
     [Test]

@@ -28,7 +28,6 @@ internal static unsafe partial class LibC
     public const int F_UNLCK = 2;
     public const int SIGURG = 23;
 
-    public const int PRIO_PROCESS = 0;
 
     public const nint SYS_openat2 = 437; // one number everywhere: younger than the unified table
 
@@ -50,7 +49,7 @@ internal static unsafe partial class LibC
     public static partial nint getdents64(nint number, SafeFileHandle directory, byte* records, nint recordsBytes);
 
     [LibraryImport(Library, SetLastError = true)]
-    public static partial int setpriority(int which, int who, int niceness);
+    public static partial int nice(int increment);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial long lseek(SafeFileHandle file, long offset, int whence);

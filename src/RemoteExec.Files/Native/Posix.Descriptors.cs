@@ -5,9 +5,12 @@ namespace RemoteExec.Files;
 /// <summary>Those on open files and directories.</summary>
 public static partial class Posix
 {
-    /// <summary>The calling thread takes a processor only after those that are less nice (setpriority(2); on Linux each thread has its own).</summary>
-    /// <param name="niceness">1 to 19. What was given away is not taken back.</param>
-    public static int GiveWay(int niceness) => Errno.OfLastCall(LibC.setpriority(LibC.PRIO_PROCESS, who: 0, niceness));
+    /// <summary>
+    /// The calling thread takes a processor only after those that are less nice, also where the process is nice itself. On Linux, where each thread has a
+    /// niceness of its own (nice(2), "C library/kernel differences"); elsewhere it is that of the whole process, and nothing changes.
+    /// </summary>
+    /// <param name="steps">1 to 19, on top of what the thread has; beyond 19 is 19. What was given away is not taken back.</param>
+    public static int GiveWay(int steps) => OperatingSystem.IsLinux() ? Errno.OfLastCall(LibC.nice(steps)) : 0;
 
     public static uint EffectiveUser => LibC.geteuid();
 
