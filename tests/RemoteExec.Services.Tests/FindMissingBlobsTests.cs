@@ -145,6 +145,39 @@ internal sealed class FindMissingBlobsTests : ServicesFixture
         Assert.That(await CodeOf(() => RawAsync([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), Is.EqualTo(StatusCode.Internal));
     }
 
+    [Test] // the usual way has a way of its own, which ends at each of these sizes or begins
+    public async Task Digests_of_every_size_are_read()
+    {
+        long[] sizes = [1, 127, 128, 16_383, 16_384, (1L << 49) - 1, 1L << 49, (1L << 56) - 1, 1L << 56, (1L << 62) + 1, long.MaxValue];
+        var asked = sizes.Select(size => new WireDigest { Hash = DigestOf($"{size}").Hash, SizeBytes = size }).ToArray();
+
+        Assert.That(await AskAsync(asked), Is.EqualTo(asked));
+        Assert.That(await CodeOf(() => AskAsync(new WireDigest { Hash = asked[0].Hash, SizeBytes = -1 })), Is.EqualTo(StatusCode.InvalidArgument));
+    }
+
+    [Test]
+    public async Task A_digest_is_read_however_it_is_written()
+    {
+        var digest = DigestOf("absent");
+        byte[] hash = [0x0a, 0x40, .. Utf8(digest.Hash)];
+        byte[][] ways =
+        [
+            [.. hash, 0x10, 0x06],
+            [0x10, 0x06, .. hash],                          // the size first
+            [.. hash, 0x10, 0x86, 0x00],                    // a size with a byte more than it takes
+            [.. hash, 0x10, 0x05, 0x10, 0x06],              // twice: the last counts
+            [.. hash, .. hash, 0x10, 0x06],
+            [0x8a, 0x00, 0x40, .. Utf8(digest.Hash), 0x10, 0x06], // a tag with a byte more
+            [0x0a, 0xc0, 0x00, .. Utf8(digest.Hash), 0x10, 0x06], // a length with a byte more
+        ];
+
+        foreach (byte[] way in ways)
+        {
+            byte[] length = way.Length < 0x80 ? [(byte)way.Length] : [(byte)(way.Length | 0x80), (byte)(way.Length >> 7)];
+            Assert.That(await RawAsync([0x12, .. length, .. way]), Is.EqualTo(new[] { digest.ToWire() }), Convert.ToHexString(way));
+        }
+    }
+
     private async Task<IReadOnlyList<WireDigest>> RawAsync(byte[] request)
     {
         var method = new Method<byte[], FindMissingBlobsResponse>(
