@@ -27,8 +27,11 @@ internal static class StorageErrors
             ? Create(StatusCode.ResourceExhausted, $"a blob of {bytes} bytes cannot fit, the store holds {limitBytes} bytes; --max-cas-size allows more")
             : Retriable(
                 StatusCode.ResourceExhausted,
-                $"the blob store is full: no room for {bytes} bytes, because everything in its {limitBytes} bytes is still promised to builds; a larger --max-cas-size gives it more, a shorter --retention (at present {Text(retention)}) frees some earlier",
+                $"the blob store is full: no room for {Wanted(reservation, bytes)}, because everything in its {limitBytes} bytes is still promised to builds; a larger --max-cas-size gives it more, a shorter --retention (at present {Text(retention)}) frees some earlier",
                 reservation.RetryAfter);
+
+    private static string Wanted(Reservation reservation, long bytes) =>
+        reservation.BlobsMax > 0 ? $"more than {reservation.BlobsMax} blobs" : $"{bytes} bytes";
 
     private static string Text(TimeSpan time) => time.TotalHours >= 1 ? FormattableString.Invariant($"{time.TotalHours:0.#} h") : FormattableString.Invariant($"{time.TotalSeconds:0.#} s");
 

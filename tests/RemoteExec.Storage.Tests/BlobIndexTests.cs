@@ -61,6 +61,39 @@ public sealed class BlobIndexTests
     }
 
     [Test]
+    public void Tiny_blobs_find_room_up_to_a_number_and_then_push_out_the_oldest_as_others_do()
+    {
+        const int blobsMax = 10;
+        var retention = TimeSpan.FromHours(4);
+        var index = new BlobIndex(limitBytes: 1 << 20, retention, Granularity) { BlobsMax = blobsMax };
+        for (int i = 0; i < blobsMax; i++) Store(i, ReservationResult.Granted);
+
+        var refused = Store(blobsMax, ReservationResult.Refused);
+        Assert.That((refused.BlobsMax, refused.RetryAfter), Is.EqualTo(((long)blobsMax, retention)));
+        Assert.That(index.Usage(isSuspect: false, _time.GetUtcNow()).UsedBytes, Is.EqualTo(blobsMax * DigestOf(0).SizeBytes), "their bytes and nothing else");
+        Assert.That(index.Reserve(1, _time.GetUtcNow(), _ => { }, blobs: 0).Result, Is.EqualTo(ReservationResult.Granted), "one more file of one that is there");
+        index.Release(1);
+
+        _time.Advance(retention);
+        var evicted = new List<Digest>();
+        Assert.That(index.Reserve(3, _time.GetUtcNow(), blob => evicted.Add(blob.Digest), blobs: 3).Result, Is.EqualTo(ReservationResult.Granted));
+        Assert.That(evicted, Is.EqualTo(new[] { DigestOf(0), DigestOf(1), DigestOf(2) }));
+
+        Reservation Store(int number, ReservationResult expected)
+        {
+            var digest = DigestOf(number);
+            var reservation = index.Reserve(digest.SizeBytes, _time.GetUtcNow(), _ => { });
+            Assert.That(reservation.Result, Is.EqualTo(expected));
+            if (expected == ReservationResult.Granted) index.Add(digest, default, BlobFileKinds.Executable, digest.SizeBytes, _time.GetUtcNow());
+            return reservation;
+        }
+    }
+
+    [Test]
+    public void A_store_holds_so_many_blobs_as_its_limit_has_room_for_what_they_cost_beside_their_bytes() =>
+        Assert.That(new BlobIndex(limitBytes: 100L << 30, TimeSpan.Zero, Granularity).BlobsMax, Is.EqualTo((100L << 30) / 512));
+
+    [Test]
     public void Who_is_used_during_the_walk_is_told_or_recorded_with_that_use()
     {
         var recorder = new Recorder();

@@ -32,7 +32,7 @@ internal sealed class BlobRoom(BlobIndex index, BlobFiles files, SegmentSet segm
 
     public void Reserve(long bytes)
     {
-        var reservation = ReserveOrRefuse(bytes);
+        var reservation = ReserveOrRefuse(bytes, blobs: 1);
         if (reservation.Result == ReservationResult.Granted) return;
 
         observer.Refused();
@@ -40,16 +40,17 @@ internal sealed class BlobRoom(BlobIndex index, BlobFiles files, SegmentSet segm
     }
 
     /// <summary>For what is only a convenience: no room is no failure.</summary>
-    public bool TryReserve(long bytes) => ReserveOrRefuse(bytes).Result == ReservationResult.Granted;
+    /// <param name="blobs">So many new ones it is for.</param>
+    public bool TryReserve(long bytes, int blobs) => ReserveOrRefuse(bytes, blobs).Result == ReservationResult.Granted;
 
-    private Reservation ReserveOrRefuse(long bytes)
+    private Reservation ReserveOrRefuse(long bytes, int blobs)
     {
         var hidden = new List<string>();
         long evictedBytes = 0;
         bool hasDied = false;
         try
         {
-            return index.Reserve(bytes, time.GetUtcNow(), Evict, DeleteHidden);
+            return index.Reserve(bytes, time.GetUtcNow(), Evict, DeleteHidden, blobs);
         }
         finally
         {

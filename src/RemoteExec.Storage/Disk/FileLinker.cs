@@ -109,7 +109,7 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     private bool TryMakeVariant(in Digest digest, BlobFileKinds kind)
     {
-        if (!store.Room.TryReserve(digest.SizeBytes)) return false;
+        if (!store.Room.TryReserve(digest.SizeBytes, blobs: 0)) return false;
 
         bool isSpent = false;
         string? tempName = null;

@@ -23,6 +23,13 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     // Builds ask for the same inputs with every action.
     private const long UseStepMs = 1000;
 
+    // What a blob costs beside its bytes: as a record and in a footer, twice as long as its segment is half dead, and in memory. In a store of
+    // tiny ones that is all of it: so many bytes of the limit for each blob bound that.
+    private const int BytesPerBlobMin = 512;
+
+    // In a store with a small limit they cost next to nothing.
+    private const int FewBlobs = 1 << 16;
+
     private readonly BlobEntries _entries = new(useGranularity) { Recorder = recorder };
     private readonly RetentionRule _rule = new(retention, limitBytes);
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
@@ -35,6 +42,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     public Lock Gate { get; } = new();
 
     public long LimitBytes => limitBytes;
+
+    /// <summary>More than so many blobs it does not hold, however small they are; what is being stored at the same time may come on top.</summary>
+    public long BlobsMax { get; init; } = Math.Max(FewBlobs, limitBytes / BytesPerBlobMin);
 
     public TimeSpan Retention => retention;
 
@@ -135,11 +145,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     /// under the lock and takes the blob's name away: from then on nobody can find it. <paramref name="pause"/> runs without the lock,
     /// which others may have between two slices; they may also take the room that was made.
     /// </summary>
-    public Reservation Reserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict, Action? pause = null)
+    /// <param name="blobs">So many new ones the room is for.</param>
+    public Reservation Reserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict, Action? pause = null, int blobs = 1)
     {
         while (true)
         {
-            if (TryReserve(bytes, now, evict) is { } answer) return answer;
+            if (TryReserve(bytes, blobs, now, evict) is { } answer) return answer;
             pause?.Invoke();
         }
     }
@@ -332,14 +343,14 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     }
 
     /// <summary>Null: there is more to evict.</summary>
-    private Reservation? TryReserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict)
+    private Reservation? TryReserve(long bytes, int blobs, DateTimeOffset now, Action<StoredBlob> evict)
     {
         lock (Gate)
         {
             if (bytes > limitBytes) return Reservation.NeverFits;
 
             long nowMs = Clock(now);
-            for (int evictions = 0; _entries.UsedBytes + _reservedBytes > limitBytes - bytes; evictions++)
+            for (int evictions = 0; _entries.UsedBytes + _reservedBytes > limitBytes - bytes || _entries.Count > BlobsMax - blobs; evictions++)
             {
                 if (evictions == EvictionsPerHold) return null;
                 int victim = _entries.Oldest;
@@ -347,7 +358,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
                 long useMs = _entries.UseMsOf(victim);
                 long promisedMs = useMs + _retentionMs - nowMs;
-                if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs));
+                if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs)) with { BlobsMax = _entries.Count > BlobsMax - blobs ? BlobsMax : 0 };
 
                 var blob = _entries.BlobOf(victim);
                 evict(blob);

@@ -98,7 +98,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
     private int Encode(List<int> unit, byte[] records, List<Digest> digests, List<int> places, ref long heldBytes)
     {
         long wantedBytes = unit.Sum(i => blobs[i].Digest.SizeBytes);
-        bool isRoomForAll = store.Room.TryReserve(wantedBytes);
+        bool isRoomForAll = store.Room.TryReserve(wantedBytes, unit.Count);
         if (isRoomForAll) heldBytes = wantedBytes;
         int length = 0;
         foreach (int i in unit)
