@@ -56,6 +56,22 @@ public sealed class RedoLogTests : DiskFixture
     }
 
     [Test]
+    public async Task Without_that_flush_records_go_whose_blobs_were_evicted()
+    {
+        await using var store = await OpenAsync(limitBytes: 1 << 20, segmentBytes: SmallSegment, disk: new CountingDisk { Fault = Errno.EIO });
+        await FillSegmentAsync(store);
+        Assert.That(Segments.NumbersIn(StoreDirectory), Does.Contain(1));
+        Time.Advance(Retention);
+        for (int i = 100; i < 111; i++) await store.PutAsync(Blobs.Of(i, 95_000)); // files, for whose room all others go
+
+        store.Keeper.Wake();
+        await store.Keeper.IdleAsync();
+
+        Assert.That(Segments.NumbersIn(StoreDirectory), Does.Not.Contain(1));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
     public async Task While_no_flush_lets_records_go_blobs_are_files_from_the_start()
     {
         await using var store = await OpenAsync(segmentBytes: SmallSegment, disk: new CountingDisk { Fault = Errno.EIO });

@@ -11,7 +11,8 @@ public sealed class SegmentFaultTests : DiskFixture
     public async Task Flushes_that_fail_again_and_again_leave_no_segments_behind()
     {
         bool isFailing = false;
-        await using var store = await OpenAsync(disk: new FaultyDisk { Flushes = _ => !isFailing });
+        int failures = 0;
+        await using var store = await OpenAsync(disk: new FaultyDisk { Flushes = _ => !isFailing || ++failures < 0 });
         await store.PutAsync(Blobs.Of(1000, 100));
 
         isFailing = true;
@@ -19,10 +20,54 @@ public sealed class SegmentFaultTests : DiskFixture
 
         Assert.That(Segments.NumbersIn(StoreDirectory), Is.EqualTo(new[] { 1 }));
         Assert.That(store.Segments.All.Count(), Is.EqualTo(1));
+        Assert.That(failures, Is.EqualTo(2), "then the disk has a pause");
         isFailing = false;
+        Assert.That(async () => await store.PutAsync(Blobs.Of(1, 100)), Throws.InstanceOf<Grpc.Core.RpcException>());
+        Time.Advance(TimeSpan.FromSeconds(1));
         await store.PutAsync(Blobs.Of(1, 100));
         Assert.That(store.Usage.Blobs, Is.EqualTo(2));
         await AssertConsistentAsync(store);
+    }
+
+    [Test]
+    public async Task A_segment_that_could_not_be_copied_is_left_alone_for_a_while()
+    {
+        bool isFailing = false;
+        int reads = 0;
+        var disk = new FaultyDisk
+        {
+            Flushes = _ => !isFailing,
+            Gives = (path, _, _) =>
+            {
+                if (path.EndsWith("segments/1", StringComparison.Ordinal)) reads++;
+                return true;
+            },
+        };
+        await using var store = await OpenAsync(segmentBytes: 16 << 10, disk: disk);
+        var digests = new List<Digest>();
+        for (int i = 0; i < 40; i++) digests.Add(await store.PutAsync(Blobs.Of(i, 1000)));
+        await store.Keeper.IdleAsync();
+        isFailing = true;
+        foreach (var digest in digests.Take(12)) store.PutAside(digest);
+
+        await KeepAsync();
+        Assert.That(reads, Is.Positive, "what counts of it was to be copied");
+        int before = reads;
+        await KeepAsync();
+        Assert.That(reads, Is.EqualTo(before));
+
+        isFailing = false;
+        Time.Advance(TimeSpan.FromSeconds(30));
+        await KeepAsync();
+        Assert.That(Segments.NumbersIn(StoreDirectory), Does.Not.Contain(1));
+        for (int i = 12; i < 40; i++) Assert.That(await store.GetAsync(digests[i]), Is.EqualTo(Blobs.Of(i, 1000)));
+        await AssertConsistentAsync(store);
+
+        async Task KeepAsync()
+        {
+            store.Keeper.Wake();
+            await store.Keeper.IdleAsync();
+        }
     }
 
     [Test]

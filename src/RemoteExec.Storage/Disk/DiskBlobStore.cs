@@ -67,6 +67,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     internal IDisk Disk { get; }
 
+    internal TimeProvider Time => _time;
+
     internal BlobFiles Files { get; }
 
     internal SegmentSet Segments { get; }

@@ -122,6 +122,11 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
         }
     }
 
+    public List<SegmentRecord> Moved
+    {
+        get { lock (_gate) return [.. _moved]; }
+    }
+
     public int MovedCount
     {
         get { lock (_gate) return _moved.Count; }
@@ -139,6 +144,22 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
             }
 
             _moved.RemoveRange(0, count);
+        }
+    }
+
+    /// <summary>Those that moved, and that nobody stands in for any more. False when there are none.</summary>
+    public bool ForgetMoved(Predicate<SegmentRecord> isOver)
+    {
+        lock (_gate)
+        {
+            int forgotten = _moved.RemoveAll(record =>
+            {
+                if (!isOver(record)) return false;
+                _livingBytes -= record.LengthBytes;
+                _unnoted.Add(record.Offset);
+                return true;
+            });
+            return forgotten > 0;
         }
     }
 

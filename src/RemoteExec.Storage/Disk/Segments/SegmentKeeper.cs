@@ -18,7 +18,10 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
     private const int CopiedRecordsMax = 64;
     private const int CopiedBytesMax = 512 << 10;
 
+    private static readonly TimeSpan CopyRetryInterval = TimeSpan.FromSeconds(30);
+
     private readonly Lock _gate = new();
+    private readonly Dictionary<int, long> _uncopied = []; // when; of the pass alone
     private Task _pass = Task.CompletedTask;
     private bool _isRunning;
     private bool _isWanted;
@@ -167,12 +170,30 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
             ServingLoop.Serve(() => TryMakeFile(segment, record), static _ => { }); // it lives on in the segment, and is copied with it
 
         if (_isStopping) return;
+        if (segment.WantsFlush && _isSuspect) ForgetOver(segment);
         if (segment.WantsFlush) FlushMoved(isWanted: false);
-        if (!segment.IsSparse) return;
+        if (!segment.IsSparse || IsLeftAlone(segment)) return;
 
-        await CopyLivingAsync(segment);
-        if (segment.LivingBytes == 0) segments.Delete(segment);
+        bool isCopied = false;
+        try
+        {
+            await CopyLivingAsync(segment);
+            isCopied = true;
+        }
+        finally
+        {
+            if (!isCopied) _uncopied[segment.Number] = store.Time.GetTimestamp();
+        }
+
+        if (segment.LivingBytes > 0) return;
+
+        segments.Delete(segment);
+        _uncopied.Clear(); // there is room again
     }
+
+    /// <summary>The disk had no room for what is to be copied of it, and has hardly got some: to read all of it again takes a while.</summary>
+    private bool IsLeftAlone(Segment segment) =>
+        segment.LivingBytes > 0 && _uncopied.TryGetValue(segment.Number, out long since) && store.Time.GetElapsedTime(since) < CopyRetryInterval;
 
     /// <summary>One flush for all that has become a file so far.</summary>
     /// <param name="isWanted">Also when no record waits for it.</param>
@@ -194,8 +215,21 @@ internal sealed class SegmentKeeper(DiskBlobStore store, SegmentSet segments, Se
         foreach (var (segment, count) in moved)
         {
             segment.ForgetMoved(count);
-            segment.NoteDead();
+            segments.NoteDeadOf(segment);
         }
+
+        segments.NoteDead(); // what the disk does not take now it gets with the next
+    }
+
+    /// <summary>No flush lets records go any more; but one whose blob was evicted, or is in a segment again, stands in for nothing.</summary>
+    private void ForgetOver(Segment segment)
+    {
+        // A copy: the index's lock comes before that of a segment.
+        var over = segment.Moved.Where(record => store.Index.Find(record.Digest) is not { Place.IsNone: true }).ToHashSet();
+        if (over.Count == 0 || !segment.ForgetMoved(over.Contains)) return;
+
+        segments.NoteDeadOf(segment);
+        segments.NoteDead();
     }
 
     private async ValueTask CopyLivingAsync(Segment segment)

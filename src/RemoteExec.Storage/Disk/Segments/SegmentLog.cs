@@ -1,3 +1,4 @@
+using Grpc.Core;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
@@ -18,12 +19,19 @@ internal sealed class SegmentLog(
     // Ahead of the records, so that a segment lies in one piece; in steps, because an idle store should not take a whole one.
     private const int PreallocateBytes = 4 << 20;
 
+    // A disk that fails one flush after the other is given a pause: each attempt costs it a file, and nobody is served sooner by more of them.
+    private const int FailuresMax = 2;
+    private static readonly TimeSpan FlushRetryInterval = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly Queue<PendingRecords> _waiting = new();
     private TaskCompletionSource? _idle;
     private Segment? _current;
     private int _preallocatedBytes;
     private volatile bool _isSuspect;
+    private int _failures; // of flushes, one after the other; with the next two of whoever publishes
+    private long _failedAt;
+    private RpcException? _failure;
 
     /// <summary>The disk has failed a flush. It may have dropped what it was given, so this never heals by itself.</summary>
     public bool IsSuspect => _isSuspect;
@@ -124,6 +132,8 @@ internal sealed class SegmentLog(
 
     private void PublishPart(List<PendingRecords> part, long bytes)
     {
+        if (_failures >= FailuresMax && time.GetElapsedTime(_failedAt) < FlushRetryInterval) throw new RpcException(_failure!.Status);
+
         var segment = Open(bytes);
         bool isWritten = ServingLoop.Serve(() => Write(segment, part), failure =>
         {
@@ -201,7 +211,13 @@ internal sealed class SegmentLog(
         long start = time.GetTimestamp();
         int errno = disk.FlushData(segment.File);
         observer.Flushed(time.GetElapsedTime(start));
-        if (errno == 0) return;
+        if (errno == 0)
+        {
+            _failures = 0;
+            return;
+        }
+
+        (_failures, _failedAt) = (_failures + 1, time.GetTimestamp());
 
         // fsync reports an error once and may then call the lost pages clean (fsync(2)): trying again, or going on in this file, would lie.
         _isSuspect = true;
@@ -211,7 +227,7 @@ internal sealed class SegmentLog(
         segment.Fill();
         // As often as somebody tries on such a disk: none may be left behind.
         if (segment.End == SegmentFormat.HeaderBytes) ServingLoop.Serve(() => segments.Delete(segment), static _ => { });
-        throw health.Failed(StorageErrors.FromErrno(errno, "flushing a segment", segments.Path));
+        throw _failure = health.Failed(StorageErrors.FromErrno(errno, "flushing a segment", segments.Path));
     }
 
     private void AddToIndex(Segment segment, List<PendingRecords> part)

@@ -176,6 +176,12 @@ internal sealed class SegmentSet : IDisposable
         return true;
     }
 
+    /// <summary>Of records that nobody needs any more, whose blobs are files.</summary>
+    public void NoteDeadOf(Segment segment)
+    {
+        lock (_gate) _withDead.Add(segment);
+    }
+
     public void NoteDead()
     {
         Segment[] segments;
