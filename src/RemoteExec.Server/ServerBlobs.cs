@@ -57,7 +57,8 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
         var behind = running.Own(WriteBehind.Start(new WriteBehindOptions { Directory = paths.WriteBehind, Time = time }, disk, far));
         var tiers = running.Own(new TieredBlobStore(disk, far, behind, time));
         metrics.WatchTiers(tiers, behind);
-        return new ServerBlobs(tiers, tiers, IsElsewhere: false, () => disk.Usage);
+        // What is only in the bucket has been used by nobody for a while, and is there.
+        return new ServerBlobs(tiers, tiers, IsElsewhere: false, () => disk.Usage) { UnusedFor = digest => disk.UnusedFor(digest) ?? options.Retention };
     }
 
     private static async Task<ServerBlobs> OnOthersAsync(

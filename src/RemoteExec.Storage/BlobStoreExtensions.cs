@@ -95,6 +95,38 @@ public static class BlobStoreExtensions
         }
     }
 
+    /// <summary>The same of a store on another machine: several at once, which may share a call there, and given out in the order asked.</summary>
+    internal static async ValueTask ReadTogetherAsync(
+        this IBlobStore store, IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken)
+    {
+        for (int start = 0; start < digests.Count; start += WritesAtOnce)
+        {
+            var reads = digests.Skip(start).Take(WritesAtOnce).Select(digest => store.TryReadAsync(digest, cancellationToken)).ToArray();
+            await Task.WhenAll(reads);
+            for (int i = 0; i < reads.Length; i++)
+            {
+                var (data, failure) = await reads[i];
+                if (failure is not null) receiver.Failed(start + i, failure);
+                else if (data is { } found) receiver.Found(start + i, found.Span);
+                else receiver.Missing(start + i);
+            }
+        }
+    }
+
+    private static async Task<(ReadOnlyMemory<byte>? Data, Exception? Failure)> TryReadAsync(
+        this IBlobStore store, Digest digest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await store.ReadAllAsync(digest, int.MaxValue, cancellationToken), null);
+        }
+        catch (Exception failed) when (failed is RpcException || !cancellationToken.IsCancellationRequested)
+        {
+            // Whatever it is, it is the failure of one blob.
+            return (null, failed);
+        }
+    }
+
     private static async Task<Status> TryWriteAsync(
         this IBlobStore store, Digest digest, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {

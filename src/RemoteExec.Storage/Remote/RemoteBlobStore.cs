@@ -62,6 +62,9 @@ public sealed class RemoteBlobStore : IBlobStore
         return missing;
     }
 
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        this.ReadTogetherAsync(digests, receiver, cancellationToken);
+
     public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
     {
         StorageErrors.CheckOffset(digest, offset);

@@ -18,6 +18,12 @@ public sealed class CircuitBlobStore(string name, IBlobStore inner, CircuitOptio
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         EnterAsync(limited => inner.FindMissingAsync(digests, limited), cancellationToken);
 
+    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        EnterAsync(limited => inner.FindMissingOfHitAsync(digests, limited), cancellationToken);
+
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        this.ReadTogetherAsync(digests, receiver, cancellationToken);
+
     public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
         await EnterAsync(limited => inner.OpenReadAsync(digest, offset, limited), cancellationToken) is { } reader ? new Reader(this, reader) : null;
 

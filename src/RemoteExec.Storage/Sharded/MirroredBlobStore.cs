@@ -14,11 +14,18 @@ namespace RemoteExec.Storage;
 /// </remarks>
 public sealed class MirroredBlobStore(BlobNode first, BlobNode second, BlobRepairs repairs) : IBlobStore
 {
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        FindMissingAsync(store => store.FindMissingAsync(digests, cancellationToken), cancellationToken);
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        FindMissingAsync(store => store.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
+
+    private async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        Func<IBlobStore, ValueTask<IReadOnlyList<Digest>>> ask, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var one = AskAsync(first.Store.FindMissingAsync(digests, cancellationToken));
-        var other = AskAsync(second.Store.FindMissingAsync(digests, cancellationToken));
+        var one = AskAsync(ask(first.Store));
+        var other = AskAsync(ask(second.Store));
         await Task.WhenAll(one, other);
 
         var (missingOfOne, failureOfOne) = await one;
@@ -82,6 +89,9 @@ public sealed class MirroredBlobStore(BlobNode first, BlobNode second, BlobRepai
             ? throw failureOfOne!
             : new MirroredBlobWriter(digest, new(first, writerOfOne, failureOfOne), new(second, writerOfOther, failureOfOther), repairs);
     }
+
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        this.ReadTogetherAsync(digests, receiver, cancellationToken);
 
     /// <summary>Whether it says something of the store, so that the other may do better; otherwise it is the caller's own fault.</summary>
     internal static bool IsOfStore(RpcException failure) => failure.StatusCode is not (StatusCode.InvalidArgument or StatusCode.OutOfRange);

@@ -30,7 +30,14 @@ public sealed class ShardedBlobStore : IBlobStore
 
     private bool IsMirrored { get; }
 
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        AskAsync(digests, (place, its) => place.FindMissingAsync(its, cancellationToken), cancellationToken);
+
+    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        AskAsync(digests, (place, its) => place.FindMissingOfHitAsync(its, cancellationToken), cancellationToken);
+
+    private async ValueTask<IReadOnlyList<Digest>> AskAsync(
+        IReadOnlyList<Digest> digests, Func<IBlobStore, IReadOnlyList<Digest>, ValueTask<IReadOnlyList<Digest>>> ask, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var asked = new Dictionary<IBlobStore, List<Digest>>(ReferenceEqualityComparer.Instance);
@@ -42,10 +49,10 @@ public sealed class ShardedBlobStore : IBlobStore
             its.Add(digest);
         }
 
-        if (asked.Count == 1) return await asked.First().Key.FindMissingAsync(digests, cancellationToken);
+        if (asked.Count == 1) return await ask(asked.First().Key, digests);
 
         // All at once: there are no more than places, and the answer comes with the slowest.
-        var answers = await Task.WhenAll(asked.Select(one => one.Key.FindMissingAsync(one.Value, cancellationToken).AsTask()));
+        var answers = await Task.WhenAll(asked.Select(one => ask(one.Key, one.Value).AsTask()));
         var missing = answers.SelectMany(answer => answer).ToHashSet();
         return missing.Count == 0 ? [] : [.. digests.Where(missing.Remove)]; // once each, in the order asked
     }
@@ -55,6 +62,9 @@ public sealed class ShardedBlobStore : IBlobStore
 
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
         PlaceOf(digest).CreateWriterAsync(digest, cancellationToken);
+
+    public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
+        this.ReadTogetherAsync(digests, receiver, cancellationToken);
 
     private IBlobStore PlaceOf(in Digest digest)
     {

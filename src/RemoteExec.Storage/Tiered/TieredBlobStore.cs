@@ -53,9 +53,47 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
     /// <summary>Questions and reads that the store behind did not answer, or with something else than was asked for.</summary>
     public long Failures => Volatile.Read(ref _failed);
 
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        await NowhereAsync(await local.FindMissingAsync(digests, cancellationToken), cancellationToken);
+
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+        await NowhereAsync(await local.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
+
+    /// <summary>Shares the disk's flushes. What is stored is in the queue before it is on the disk, as when it comes alone.</summary>
+    public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        // Of what is here, whoever stored it has seen to that.
+        var fresh = (await local.FindMissingAsync([.. blobs.Select(blob => blob.Digest)], cancellationToken)).ToHashSet();
+        foreach (var digest in fresh) behind.Announce(digest);
+        var stored = new HashSet<Digest>();
+        try
+        {
+            var statuses = await local.WriteManyAsync(blobs, cancellationToken);
+            for (int i = 0; i < statuses.Length; i++)
+                if (statuses[i].StatusCode == StatusCode.OK && fresh.Contains(blobs[i].Digest)) stored.Add(blobs[i].Digest);
+            return statuses;
+        }
+        finally
+        {
+            foreach (var digest in fresh)
+            {
+                if (stored.Contains(digest)) behind.Stored(digest);
+                else behind.Abandon(digest);
+            }
+        }
+    }
+
+    /// <summary>What is only behind is brought here first, side by side; then all are read together.</summary>
+    public async ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken)
     {
         var missing = await local.FindMissingAsync(digests, cancellationToken);
+        var fetched = missing.Count == 0 ? [] : await Task.WhenAll(missing.Select(digest => FetchAsync(digest, cancellationToken).AsTask()));
+        if (fetched.Contains(Fetched.NoRoom)) await this.ReadEachAsync(digests, receiver, cancellationToken);
+        else await local.ReadManyAsync(digests, receiver, cancellationToken);
+    }
+
+    private async ValueTask<IReadOnlyList<Digest>> NowhereAsync(IReadOnlyList<Digest> missing, CancellationToken cancellationToken)
+    {
         if (missing.Count == 0) return missing;
         try
         {

@@ -49,6 +49,48 @@ public sealed class TieredBlobStoreTests
     }
 
     [Test]
+    public async Task A_batch_is_stored_here_and_brought_behind()
+    {
+        byte[] known = Blobs.Of(1, 100), fresh = Blobs.Of(2, 100), bad = Blobs.Of(3, 100);
+        await _tiers.Store.PutAsync(known);
+        await BroughtAsync();
+        var badDigest = Blobs.DigestOf(bad);
+        bad[0] ^= 1;
+
+        var statuses = await _tiers.Store.WriteManyAsync([(Blobs.DigestOf(known), known), (badDigest, bad), (Blobs.DigestOf(fresh), fresh)], default);
+        await BroughtAsync();
+
+        Assert.That(statuses.Select(status => status.StatusCode), Is.EqualTo(new[] { StatusCode.OK, StatusCode.InvalidArgument, StatusCode.OK }));
+        Assert.That(await _tiers.Memory.GetAsync(Blobs.DigestOf(fresh)), Is.EqualTo(fresh));
+        Assert.That(_tiers.Behind.Brought, Is.EqualTo(2), "each once, and the bad one never");
+        Assert.That(_tiers.Behind.Waiting, Is.Zero);
+    }
+
+    [Test]
+    public async Task A_batch_is_read_in_the_order_asked_wherever_its_blobs_are()
+    {
+        byte[] here = Blobs.Of(1, 100), behind = Blobs.Of(2, 100);
+        await _tiers.Memory.PutAsync(behind);
+        await _tiers.Store.PutAsync(here);
+        var absent = Blobs.DigestOf(Blobs.Of(3, 100));
+        var told = new List<(int, byte[]?)>();
+
+        await _tiers.Store.ReadManyAsync([Blobs.DigestOf(behind), absent, Blobs.DigestOf(here)], new Told(told), default);
+
+        Assert.That(told, Is.EqualTo(new[] { (0, (byte[]?)behind), (1, null), (2, here) }));
+        Assert.That(await _tiers.Disk.HasAsync(Blobs.DigestOf(behind)), Is.True);
+    }
+
+    [Test]
+    public async Task A_hit_is_told_of_what_is_only_behind_as_present()
+    {
+        var digest = await _tiers.Memory.PutAsync(Blobs.Of(1, 100));
+        var absent = Blobs.DigestOf(Blobs.Of(2, 100));
+
+        Assert.That(await _tiers.Store.FindMissingOfHitAsync([digest, absent], default), Is.EqualTo(new[] { absent }));
+    }
+
+    [Test]
     public async Task What_is_only_behind_is_present_and_is_here_again_when_it_is_read()
     {
         byte[] data = Blobs.Of(1, 3 * MebiByte);
@@ -212,5 +254,14 @@ public sealed class TieredBlobStoreTests
 
         public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
             ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
+    }
+
+    private sealed class Told(List<(int Index, byte[]? Data)> told) : IBlobReceiver
+    {
+        public void Found(int index, ReadOnlySpan<byte> data) => told.Add((index, data.ToArray()));
+
+        public void Missing(int index) => told.Add((index, null));
+
+        public void Failed(int index, Exception failure) => throw failure;
     }
 }
