@@ -25,7 +25,7 @@ internal sealed class ServerOptions(OptionReader options)
     public SizeOrShare? MaxCasSize { get; } = options.OptionalSizeOrShare("max-cas-size", "disk space for blobs, or its share of the disk, such as 60%; half of what is free, at most 50GB, when left out");
     public TimeSpan Retention { get; } = options.Duration("retention", "6h", "how long a blob is kept after a client was told of it; at least 3h after a cache hit while more than half of --max-cas-size is promised");
     public long? ChunkUploadsFromBytes { get; } = options.OptionalSize("chunk-uploads-from", "uploads of this size or more are stored by their chunks, so that what large blobs share is stored once, and an action on this machine costs a copy of such an input; never when 0 or left out");
-    public long ChunkBytes { get; } = options.Size("chunk-size", "512KiB", "how large chunks are on average (FastCDC), for clients that ask too; a power of two from 1KiB to 1MiB");
+    public long ChunkBytes { get; } = options.Size("chunk-size", "256KiB", "how large chunks are on average (FastCDC), for clients that ask too; a power of two from 1KiB to 1MiB");
     public long ScrubBytesPerSecond { get; } = options.Size("scrub-rate", "4MB", "how much of the stored blobs is read again each second, all of them once a day at most, to find what the disk has altered; nothing when 0");
     public bool ReadOnlyActionCache { get; } = options.Flag("read-only-action-cache", "refuse UpdateActionResult; keeps out mistakes, not those who join as a worker, which whoever reaches the port can");
 
@@ -109,7 +109,7 @@ internal sealed class ServerOptions(OptionReader options)
         if (options.Retention > RetentionMax)
             yield return "--retention: is longer than 366d, so the store would fill and then refuse all uploads; 6h suits most, some days suit a farm with much room";
         if (!BitOperations.IsPow2(options.ChunkBytes) || options.ChunkBytes is < FastCdc2020.AverageBytesMin or > FastCdc2020.AverageBytesMax)
-            yield return "--chunk-size: is no power of two from 1KiB to 1MiB, and clients would ignore it (REAPI, FastCdc2020Params); 512KiB is what most expect";
+            yield return "--chunk-size: is no power of two from 1KiB to 1MiB, and clients would ignore it (REAPI, FastCdc2020Params); 256KiB is usual";
         if (ActionBounds.Problem("--action-memory", options.ActionMemoryBytesMax) is { } tooLittle)
             yield return tooLittle;
         if (options.ActionTimeout > options.ActionTimeoutMax)

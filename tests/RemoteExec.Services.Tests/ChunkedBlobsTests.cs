@@ -80,6 +80,18 @@ internal sealed class ChunkedBlobsTests : ServicesFixture
     }
 
     [Test]
+    public async Task What_was_cut_larger_than_is_announced_now_is_cut_again() // REAPI C6, C8
+    {
+        var blob = await StoreBytesAsync(SomeBytes(1, 50_000));
+        await RestartAsync(Options with { Chunking = Small with { FastCdcAverageBytes = 4 << 10 } });
+        Assert.That((await SplitAsync(blob)).ChunkDigests.Max(chunk => chunk.SizeBytes), Is.GreaterThan(4096));
+
+        await RestartAsync(Options with { Chunking = Small });
+
+        Assert.That((await SplitAsync(blob)).ChunkDigests.Max(chunk => chunk.SizeBytes), Is.LessThanOrEqualTo(4096));
+    }
+
+    [Test]
     public async Task The_chunks_are_of_the_hash_function_of_the_blob() // REAPI C6, D5
     {
         var blob = await StoreBytesAsync(SomeBytes(2, 20_000), DigestFunction.Blake3);

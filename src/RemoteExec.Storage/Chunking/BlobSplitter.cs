@@ -24,7 +24,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
     public async ValueTask<ChunkList?> SplitAsync(Digest blob, ChunkingAlgorithm wanted, int chunksMax, CancellationToken cancellationToken)
     {
         if ((await store.FindMissingAsync([blob], cancellationToken)).Count > 0) return null;
-        if (await store.FindChunksAsync(blob, wanted == ChunkingAlgorithm.Unknown ? null : wanted, cancellationToken) is { } known && known.Chunks.Count <= chunksMax)
+        if (await store.FindChunksAsync(blob, wanted == ChunkingAlgorithm.Unknown ? null : wanted, cancellationToken) is { } known && IsUseful(known))
             return known;
 
         var algorithm = wanted == ChunkingAlgorithm.Unknown ? ChunkingAlgorithm.FastCdc2020 : wanted;
@@ -36,7 +36,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         try
         {
             // While this waited, somebody may have done it.
-            if (await store.FindChunksAsync(blob, algorithm, cancellationToken) is { } done) return done.Chunks.Count <= chunksMax ? done : null;
+            if (await store.FindChunksAsync(blob, algorithm, cancellationToken) is { } done && IsUseful(done)) return done;
 
             // Parts of a file are chunks as they are; of chunks that were cut otherwise, new ones have to be made.
             bool isOfWhole = await store.IsInnerAsync(blob, cancellationToken);
@@ -54,6 +54,9 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
         {
             _places.Release();
         }
+
+        // An earlier run may have cut it in other sizes than are announced now, which Bazel takes for an error.
+        bool IsUseful(ChunkList list) => list.Chunks.Count <= chunksMax && AlgorithmOf(list) == list.Algorithm;
     }
 
     /// <summary>Makes a blob of chunks, whose sizes add up to its own; nothing is written but their list, and what was only a part of another blob.</summary>

@@ -17,7 +17,7 @@ public sealed record ChunkListsOptions
     /// </summary>
     public Func<Digest, TimeSpan?>? UnusedFor { get; init; }
 
-    /// <summary>Of all lists together. Half a million chunks are some 300 GB of blobs, and 80 MB of memory.</summary>
+    /// <summary>Of all lists together. Half a million chunks are some 150 GB of blobs, and 80 MB of memory.</summary>
     public int ChunksMax { get; init; } = 500_000;
 
     /// <summary>Replaced by tests that let it fail.</summary>

@@ -3,17 +3,20 @@ using Google.Protobuf;
 using RemoteExec.Core;
 using RemoteExec.EndToEnd;
 using RemoteExec.Protocol;
+using RemoteExec.Rpc;
 using RemoteExec.Storage;
 using Digest = RemoteExec.Core.Digest;
 using DigestFunction = RemoteExec.Core.DigestFunction;
 
 namespace RemoteExec.Benchmarks;
 
-/// <summary>What a change in the midst of a large blob costs a client that uploads by chunks, and the store.</summary>
+/// <summary>What a change in the midst of a large blob costs a client that uploads by chunks, the store, and a worker that has the version before.</summary>
 internal sealed class IncrementalBenchmark : IBenchmark
 {
     private const int BlobBytes = 200 << 20;
     private const int InsertedBytes = 1 << 10;
+    private const int OverwrittenBytes = BlobBytes / 100;
+    private const int ChunkBytes = 256 << 10; // the server's
     private const double SharedTarget = 0.01;
 
     public string Name => "incremental";
@@ -23,7 +26,7 @@ internal sealed class IncrementalBenchmark : IBenchmark
         await using var server = await bench.StartServerAsync();
         using var caller = new GrpcCaller(server.GrpcAddress);
         var rows = new List<Measurement>();
-        foreach (var (name, chunker) in ((string, IChunker)[])[("FastCDC 2020", new FastCdc2020()), ("RepMaxCDC", new RepMaxCdc())])
+        foreach (var (name, chunker) in ((string, IChunker)[])[("FastCDC 2020", new FastCdc2020(ChunkBytes)), ("RepMaxCDC", new RepMaxCdc())])
         {
             // Of its own for each: what is here already is not spliced.
             byte[] blob = Random(rows.Count, BlobBytes);
@@ -36,10 +39,37 @@ internal sealed class IncrementalBenchmark : IBenchmark
 
             rows.Add(Measurement.Absolute($"1 KiB inserted into 200 MiB, {name}: sent", sent / (double)BlobBytes * 100, "%", Target.AtMost(SharedTarget * 100)));
             rows.Add(Measurement.Absolute($"1 KiB inserted into 200 MiB, {name}: stored", stored / BlobBytes * 100, "%", Target.AtMost(SharedTarget * 100)));
+            rows.Add(Measurement.Absolute($"1 KiB inserted into 200 MiB, {name}: fetched by a worker", await FetchAsync(bench, server, blob, changed, rows.Count, cancellationToken) / (double)BlobBytes * 100, "%", Target.AtMost(SharedTarget * 100)));
+
+            byte[] overwritten = [.. changed];
+            Random(rows.Count + 2, OverwrittenBytes).CopyTo(overwritten, BlobBytes / 2);
+            sent = await UploadAsync(caller, overwritten, chunker, cancellationToken);
+            rows.Add(Measurement.Absolute($"1 % of 200 MiB overwritten, {name}: sent", sent / (double)BlobBytes * 100, "%", Target.AtMost(1.5)));
         }
 
         await server.StopAsync();
         return rows;
+    }
+
+    /// <summary>As rexec-worker does it: by the chunks that it has not. Answers their bytes, for the second of two blobs.</summary>
+    private static async Task<long> FetchAsync(Bench bench, ServerProcess server, byte[] blob, byte[] changed, int number, CancellationToken cancellationToken)
+    {
+        var time = TimeProvider.System;
+        string folder = bench.NewFolder($"worker{number}");
+        await using var disk = await DiskBlobStore.OpenAsync(
+            new DiskBlobStoreOptions { Directory = Path.Combine(folder, "cas"), LimitBytes = 4L * BlobBytes, Retention = TimeSpan.Zero }, time, cancellationToken);
+        using var lists = ChunkLists.Open(new ChunkListsOptions { Directory = Path.Combine(folder, "chunks"), Retention = TimeSpan.Zero }, time);
+        using var parts = new ChunkedBlobStore(disk, lists);
+        using var channel = RpcChannels.Create(new Uri($"http://{server.GrpcAddress}"));
+        var inputs = new ChunkFetchingBlobStore(new RemoteBlobStore(channel, InstanceName.Empty), parts, new ChunkFetchOptions());
+        long before = 0;
+        foreach (byte[] wanted in new[] { blob, changed })
+        {
+            before = inputs.FetchedBytes;
+            await inputs.CopyAsync(Digest.Of(DigestFunction.Sha256, wanted), disk, cancellationToken);
+        }
+
+        return inputs.FetchedBytes - before;
     }
 
     private static byte[] Random(int seed, int bytes)
