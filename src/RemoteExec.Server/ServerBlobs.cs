@@ -97,6 +97,7 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
                 Directory = paths.Blobs,
                 LimitBytes = DataDirectory.LimitBytes(options.MaxCasSize, paths.DataDirectory, paths.Blobs),
                 Retention = retention,
+                CompressesAtRest = options.CompressesAtRest,
                 WriteFaultChanged = running.StoreFaultChanged,
                 Observer = metrics.Blobs,
             },

@@ -30,6 +30,7 @@ IBenchmark[] all =
     new WriteBenchmark(),
     new ReadBenchmark(),
     new CompressedReadBenchmark(),
+    new CompressedRestBenchmark(),
     new TailBenchmark(),
     new MemoryBenchmark(),
     new Blake3Benchmark(),

@@ -33,7 +33,7 @@ public abstract class DiskFixture
     [TearDown]
     public void DeleteScratch() => Scratch.Dispose();
 
-    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null, TimeProvider? time = null, int segmentBytes = 64 << 20, long readTwiceBytesMax = 64 << 20) =>
+    private protected Task<DiskBlobStore> OpenAsync(long limitBytes = 64 << 20, IDisk? disk = null, string? directory = null, Action<string?>? writeFaultChanged = null, IBlobStoreObserver? observer = null, TimeProvider? time = null, int segmentBytes = 64 << 20, long readTwiceBytesMax = 64 << 20, bool compressesAtRest = false) =>
         DiskBlobStore.OpenAsync(
             new DiskBlobStoreOptions
             {
@@ -47,6 +47,7 @@ public abstract class DiskFixture
                 LoggedBytesMax = IsPacked ? LoggedBytesMax : 0,
                 SegmentBytes = segmentBytes,
                 ReadTwiceBytesMax = readTwiceBytesMax,
+                CompressesAtRest = compressesAtRest,
             },
             time ?? Time,
             default);
@@ -57,7 +58,7 @@ public abstract class DiskFixture
         await store.Keeper.IdleAsync();
         var files = BlobFilesIn(store.Files.Root);
         var records = Segments.LivingIn(store);
-        var names = files.Select(file => file.Name.Replace(".data", "", StringComparison.Ordinal)).Concat(records.Select(record => BlobFiles.NameOf(record.Digest)));
+        var names = files.Select(file => file.Name.Split('.')[0]).Concat(records.Select(record => BlobFiles.NameOf(record.Digest)));
         Assert.That(store.Segments.LivingDataBytes, Is.EqualTo(records.Sum(record => record.Digest.SizeBytes)));
         Assert.That(store.Usage.UsedBytes, Is.EqualTo(files.Sum(file => file.Length) + records.Sum(record => record.Digest.SizeBytes)));
         Assert.That(store.Usage.Blobs, Is.EqualTo(names.Distinct().Count()));

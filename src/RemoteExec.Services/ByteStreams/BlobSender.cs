@@ -24,13 +24,18 @@ internal sealed class BlobSender(IServerStreamWriter<ReadChunk> responses, IServ
             return;
         }
 
+        await SendAsync(file, bytes, isCompressed: false, cancellationToken);
+    }
+
+    private async ValueTask SendAsync(ISynchronousBlobReader file, long bytes, bool isCompressed, CancellationToken cancellationToken)
+    {
         int pieceMax = Interlocked.Increment(ref _sending) <= LargePiecesMax ? LargePieceBytes : PieceBytes;
         try
         {
             for (int piece; bytes > 0; bytes -= piece)
             {
                 piece = (int)Math.Min(bytes, pieceMax);
-                await SendAsync(new ReadChunk(file, piece), isCompressed: false, cancellationToken);
+                await SendAsync(new ReadChunk(file, piece), isCompressed, cancellationToken);
             }
         }
         finally
@@ -39,9 +44,15 @@ internal sealed class BlobSender(IServerStreamWriter<ReadChunk> responses, IServ
         }
     }
 
-    /// <summary>One zstd frame. How long a piece becomes is only known when it is there.</summary>
+    /// <summary>One zstd frame, the stored one if there is one. How long a piece becomes is only known when it is there.</summary>
     public async ValueTask SendCompressedAsync(IBlobReader reader, CancellationToken cancellationToken)
     {
+        if (reader is IStoredFrame { Frame: { } frame })
+        {
+            await SendAsync(frame, frame.RemainingBytes, isCompressed: true, cancellationToken);
+            return;
+        }
+
         await using var compressed = new ZstdBlobReader(reader);
         await SendGatheredAsync(compressed.ReadAsync, long.MaxValue, isCompressed: true, cancellationToken);
     }

@@ -70,17 +70,9 @@ internal sealed class BatchReader(DiskBlobStore store, IReadOnlyList<Digest> dig
         if (!blob.Place.IsNone && store.Opener.TryRead(blob, data)) return sizeBytes;
 
         // A file; or a record that has moved, or is no good, meanwhile.
-        if (!store.Opener.TryOpen(blob.Digest, out byte[]? moved, out var file)) return -1;
-        if (file is null)
+        if (store.Opener.TryBegin(blob.Digest, offset: 0, isCheckedWhileRead: false, CancellationToken.None) is not { } reader) return -1;
+        using (reader as IDisposable)
         {
-            moved.CopyTo(data);
-            return sizeBytes;
-        }
-
-        using (file)
-        {
-            var reader = new DiskBlobReader(store, file, blob.Digest, offset: 0);
-            if (!reader.CanBegin()) return -1;
             for (int filled = 0; filled < sizeBytes;)
             {
                 int count = reader.Read(data[filled..]);

@@ -13,6 +13,7 @@ namespace RemoteExec.Storage;
 /// unsure                       <see cref="LossNote"/>
 /// blobs/0 … blobs/f            sha256-HASH-SIZE       mode 0555
 ///                              sha256-HASH-SIZE.data  mode 0444, made on demand
+///                              sha256-HASH-SIZE.BYTES.zst  mode 0555: the same as one zstd frame of so many bytes
 /// segments/N, N.dead           many small blobs in one file (<see cref="SegmentFormat"/>)
 /// temp/                        uploads under way and blobs being deleted; emptied at start
 /// quarantine/                  files that were not what their name says
@@ -24,8 +25,7 @@ internal sealed class BlobFiles : IDisposable
     public const uint ExecutableMode = Permissions.Octal0555;
     public const uint DataMode = Permissions.Octal0444;
 
-    private const int ShardCount = 16;
-    private const string VariantSuffix = ".data";
+    public const int ShardCount = 16;
 
     // Enough to study a fault, too few to fill a disk.
     private const int QuarantinedFilesMax = 32;
@@ -119,7 +119,15 @@ internal sealed class BlobFiles : IDisposable
     /// <summary>Opens a blob's file; null when there is none, or none that the disk gives back.</summary>
     public SafeFileHandle? TryOpen(in Digest digest, bool isVariant = false)
     {
-        int errno = Posix.OpenAt(ShardOf(digest), FileName(digest, isVariant), OpenFlags.Read, 0, out var file);
+        return TryOpen(ShardOf(digest), BlobFileName.Of(digest, isVariant));
+    }
+
+    /// <summary>The same of the file that is a frame.</summary>
+    public SafeFileHandle? TryOpenFrame(in Digest digest, long frameBytes) => TryOpen(ShardOf(digest), BlobFileName.OfFrame(digest, frameBytes));
+
+    private SafeFileHandle? TryOpen(SafeFileHandle shard, string name)
+    {
+        int errno = Posix.OpenAt(shard, name, OpenFlags.Read, 0, out var file);
         return errno switch
         {
             0 => file,
@@ -132,7 +140,7 @@ internal sealed class BlobFiles : IDisposable
     /// <summary>Whether a blob has this file; one that cannot be opened is one.</summary>
     public bool Has(in Digest digest, bool isVariant)
     {
-        int errno = Posix.OpenAt(ShardOf(digest), FileName(digest, isVariant), OpenFlags.Read, 0, out var file);
+        int errno = Posix.OpenAt(ShardOf(digest), BlobFileName.Of(digest, isVariant), OpenFlags.Read, 0, out var file);
         file.Dispose();
         return errno != Errno.ENOENT;
     }
@@ -148,23 +156,30 @@ internal sealed class BlobFiles : IDisposable
 
     /// <summary>Gives a finished temp its name, unless the name is taken; 0 or the errno.</summary>
     public int PublishTemp(string name, in Digest digest, bool isVariant = false) =>
-        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), FileName(digest, isVariant));
+        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), BlobFileName.Of(digest, isVariant));
+
+    /// <summary>The same of a file that is a frame.</summary>
+    public int PublishFrame(string name, in Digest digest, long frameBytes) =>
+        Posix.RenameWithoutReplace(_temp, name, ShardOf(digest), BlobFileName.OfFrame(digest, frameBytes));
+
+    public void UnpublishFrame(in Digest digest, long frameBytes) => _ = Posix.Unlink(ShardOf(digest), BlobFileName.OfFrame(digest, frameBytes));
 
     /// <summary>Gives an open file a blob's name, unless the name is taken; 0 or the errno.</summary>
     public int PublishDescriptor(SafeFileHandle file, in Digest digest) =>
         Posix.LinkDescriptor(file, ShardOf(digest), NameOf(digest));
 
     /// <summary>Takes a blob that was never indexed back.</summary>
-    public void Unpublish(in Digest digest, bool isVariant = false) => _ = Posix.Unlink(ShardOf(digest), FileName(digest, isVariant));
+    public void Unpublish(in Digest digest, bool isVariant = false) => _ = Posix.Unlink(ShardOf(digest), BlobFileName.Of(digest, isVariant));
 
     public int LinkTo(in Digest digest, bool executable, SafeFileHandle directory, string name) =>
-        Posix.Link(ShardOf(digest), FileName(digest, isVariant: !executable), directory, name);
+        Posix.Link(ShardOf(digest), BlobFileName.Of(digest, isVariant: !executable), directory, name);
 
     /// <summary>Moves a blob's files out of sight; the names are free at once, <see cref="DeleteTemp"/> frees the bytes.</summary>
     public void Hide(StoredBlob blob, List<string> hidden)
     {
-        if (blob.Files.HasFlag(BlobFileKinds.Executable)) Hide(blob.Digest, isVariant: false, hidden);
-        if (blob.Files.HasFlag(BlobFileKinds.Data)) Hide(blob.Digest, isVariant: true, hidden);
+        if (blob.Files.HasFlag(BlobFileKinds.Executable)) Hide(blob.Digest, NameOf(blob.Digest), hidden);
+        if (blob.Files.HasFlag(BlobFileKinds.Data)) Hide(blob.Digest, BlobFileName.Of(blob.Digest, isVariant: true), hidden);
+        if (blob.FrameBytes > 0) Hide(blob.Digest, BlobFileName.OfFrame(blob.Digest, blob.FrameBytes), hidden);
     }
 
     /// <summary>Keeps a bad blob's files as evidence, a bounded number of them.</summary>
@@ -172,25 +187,7 @@ internal sealed class BlobFiles : IDisposable
     {
         if (blob.Files.HasFlag(BlobFileKinds.Data)) Unpublish(blob.Digest, isVariant: true);
         if (blob.Files.HasFlag(BlobFileKinds.Executable)) MoveToQuarantine(ShardOf(blob.Digest), NameOf(blob.Digest));
-    }
-
-    /// <summary>
-    /// Finds every blob, shard by shard at once; puts aside what is no blob, and removes what no run will finish.
-    /// Who is not vouched for is asked for its size, which for a million files takes a second or, from a disk, a minute.
-    /// After a loss of power nobody is, and variants are not kept: they are not flushed, and easily made again.
-    /// </summary>
-    public async Task<List<StoredBlob>> ScanAsync(Func<Digest, bool>? isVouchedFor, CancellationToken cancellationToken)
-    {
-        foreach (string abandoned in Directory.EnumerateFiles(Path.Combine(Root, "temp")))
-            File.Delete(abandoned);
-
-        var found = new List<StoredBlob>[ShardCount];
-        await Parallel.ForAsync(0, ShardCount, cancellationToken, (shard, _) =>
-        {
-            found[shard] = ScanShard(shard, isVouchedFor);
-            return ValueTask.CompletedTask;
-        });
-        return [.. found.SelectMany(blobs => blobs)];
+        if (blob.FrameBytes > 0) MoveToQuarantine(ShardOf(blob.Digest), BlobFileName.OfFrame(blob.Digest, blob.FrameBytes));
     }
 
     public void Dispose()
@@ -216,8 +213,6 @@ internal sealed class BlobFiles : IDisposable
         }
     }
 
-    private static string FileName(in Digest digest, bool isVariant) => isVariant ? NameOf(digest) + VariantSuffix : NameOf(digest);
-
     private static string ShardName(int shard) => shard.ToString("x", CultureInfo.InvariantCulture);
 
     private static SafeFileHandle OpenDirectory(string path)
@@ -226,19 +221,19 @@ internal sealed class BlobFiles : IDisposable
         return errno == 0 ? directory : throw new FileSystemException($"opening {path}", errno);
     }
 
-    private string ShardPath(int shard) => Path.Combine(Root, "blobs", ShardName(shard));
+    public string ShardPath(int shard) => Path.Combine(Root, "blobs", ShardName(shard));
 
     private string NextTempName() => Interlocked.Increment(ref _lastTemp).ToString("x", CultureInfo.InvariantCulture);
 
-    private void Hide(in Digest digest, bool isVariant, List<string> hidden)
+    private void Hide(in Digest digest, string name, List<string> hidden)
     {
         string temp = NextTempName();
-        int errno = Posix.Rename(ShardOf(digest), FileName(digest, isVariant), _temp, temp);
+        int errno = Posix.Rename(ShardOf(digest), name, _temp, temp);
         if (errno == 0) hidden.Add(temp);
         else if (errno != Errno.ENOENT) throw StorageErrors.FromErrno(errno, "evicting a blob", Root);
     }
 
-    private void MoveToQuarantine(SafeFileHandle shard, string name)
+    public void MoveToQuarantine(SafeFileHandle shard, string name)
     {
         if (!IsRoomInQuarantine() || Posix.Rename(shard, name, _quarantine, name) != 0) _ = Posix.Unlink(shard, name);
     }
@@ -253,39 +248,5 @@ internal sealed class BlobFiles : IDisposable
         {
             return false; // whatever else is wrong with this disk: the bad blob goes
         }
-    }
-
-    private List<StoredBlob> ScanShard(int shard, Func<Digest, bool>? isVouchedFor)
-    {
-        var blobs = new Dictionary<Digest, StoredBlob>();
-        var variants = new List<Digest>();
-        var strangers = new List<string>();
-        // Names are read while the directory is not changed; moving files comes after.
-        var files = new FileSystemEnumerable<(string? Stranger, Digest Digest, bool IsVariant)>(
-            ShardPath(shard),
-            (ref FileSystemEntry file) =>
-            {
-                var name = file.FileName;
-                bool isVariant = name.EndsWith(VariantSuffix);
-                bool isBlob = BlobFileName.TryParse(isVariant ? name[..^VariantSuffix.Length] : name, out var digest)
-                    && (isVouchedFor?.Invoke(digest) == true || digest.SizeBytes == file.Length);
-                return (isBlob ? null : name.ToString(), digest, isVariant);
-            });
-        foreach (var (stranger, digest, isVariant) in files)
-        {
-            if (stranger is not null) strangers.Add(stranger);
-            else if (isVariant) variants.Add(digest);
-            else blobs.Add(digest, new StoredBlob(digest, default, BlobFileKinds.Executable));
-        }
-
-        foreach (string stranger in strangers) MoveToQuarantine(_shards[shard], stranger);
-        foreach (var variant in variants)
-        {
-            // Of a blob in a segment there may be this one alone.
-            if (isVouchedFor is not null) blobs[variant] = new StoredBlob(variant, default, BlobFileKinds.Data | (blobs.ContainsKey(variant) ? BlobFileKinds.Executable : BlobFileKinds.None));
-            else Unpublish(variant, isVariant: true);
-        }
-
-        return [.. blobs.Values];
     }
 }

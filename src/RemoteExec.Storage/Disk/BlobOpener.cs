@@ -2,57 +2,61 @@ using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Where a blob's bytes are at the moment: in a segment, or in a file.</summary>
+/// <summary>Where a blob's bytes are at the moment: in a segment, in a file, or in one that is compressed.</summary>
 internal sealed class BlobOpener(DiskBlobStore store)
 {
     // A blob that is moved between being looked up and read is looked up again; nobody moves one that often.
     private const int LookupsMax = 8;
 
-    /// <summary>Null is a miss. What a loss of power may have taken is looked at first, or while it is read.</summary>
-    public async ValueTask<IBlobReader?> OpenUnsureAsync(Digest digest, long offset, CancellationToken cancellationToken)
+    // What is decompressed for nothing to come to an offset: a few milliseconds' worth.
+    private const long SkippedBytesMax = 4 << 20;
+
+    /// <summary>Null is a miss. What takes a while before the first byte can be given out: a look at the whole, or the making of a file.</summary>
+    public async ValueTask<IBlobReader?> OpenSlowlyAsync(Digest digest, long offset, CancellationToken cancellationToken)
     {
         bool isWhileRead = store.FirstUses.IsWhileRead(digest, offset);
-        return isWhileRead || await store.FirstUses.CheckAsync(digest, cancellationToken) ? TryBegin(digest, offset, isWhileRead) : null;
+        if (!isWhileRead && !await store.FirstUses.CheckAsync(digest, cancellationToken)) return null;
+        // Who reads from the middle of a compressed blob, comes again for other parts of it.
+        if (IsPlainWanted(digest, offset)) await store.Bulk.RunAsync(() => store.Linker.TryMakePlain(digest)).WaitAsync(cancellationToken);
+        return TryBegin(digest, offset, isWhileRead, cancellationToken);
     }
 
-    public ISynchronousBlobReader? TryBegin(in Digest digest, long offset, bool isCheckedWhileRead = false)
-    {
-        if (!TryOpen(digest, out byte[]? data, out var file)) return null;
-        if (file is null) return new MemoryBlobReader(data.AsMemory((int)offset));
+    public bool IsSlow(in Digest digest, long offset) => store.Index.IsUnsure(digest) || IsPlainWanted(digest, offset);
 
-        var reader = new DiskBlobReader(store, file, digest, offset, isCheckedWhileRead);
+    public ISynchronousBlobReader? TryBegin(in Digest digest, long offset, bool isCheckedWhileRead, CancellationToken cancellationToken)
+    {
+        if (TryOpen(digest) is not { } opened) return null;
+        if (opened.Data is { } data) return new MemoryBlobReader(data.AsMemory((int)offset));
+
+        var plain = opened.File is { } file ? new DiskBlobReader(store, file, digest, digest.SizeBytes, offset, isCheckedWhileRead) : null;
+        var frame = opened.Frame is { } compressed ? new FrameBlobReader(store, compressed, digest, opened.FrameBytes, plain) : null;
         bool canBegin = false;
         try
         {
-            canBegin = reader.CanBegin();
-            return canBegin ? reader : null;
+            canBegin = frame is null ? plain!.CanBegin() : frame.CanBegin() && (plain is not null || frame.TrySkip(offset, cancellationToken));
+            if (!canBegin) return null;
+            // From an offset there is no frame to give out.
+            return frame is not null && (plain is null || offset == 0) ? frame : plain;
         }
         finally
         {
-            if (!canBegin) reader.Dispose();
+            if (!canBegin) opened.Dispose();
+            else if (plain is not null && offset > 0) opened.Frame?.Dispose();
         }
     }
 
-    /// <summary>
-    /// Finds a blob that the index knows and promises it: its bytes, when it is in a segment, else its file, the size checked. False is a miss.
-    /// </summary>
-    public bool TryOpen(in Digest digest, out byte[]? data, out SafeFileHandle? file)
+    /// <summary>Finds a blob that the index knows and promises it; the size of its file is checked. Null is a miss.</summary>
+    public OpenedBlob? TryOpen(in Digest digest)
     {
-        (data, file) = (null, null);
         for (int lookups = 0; lookups < LookupsMax && store.Promises.TryUse(digest, out var blob); lookups++)
         {
-            if (blob.Place.IsNone)
-            {
-                file = TryOpenFile(digest);
-                return file is not null;
-            }
+            if (blob.Place.IsNone) return TryOpenFiles(blob);
 
-            data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);
-            if (TryRead(blob, data)) return true;
-            data = null;
+            byte[] data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);
+            if (TryRead(blob, data)) return new OpenedBlob(data, null, null, 0);
         }
 
-        return false;
+        return null;
     }
 
     /// <summary>Reads a blob from its place. False when it is not there any more; one that the disk does not give back is a miss from now on.</summary>
@@ -76,13 +80,22 @@ internal sealed class BlobOpener(DiskBlobStore store)
         }
     }
 
-    private SafeFileHandle? TryOpenFile(in Digest digest)
+    private bool IsPlainWanted(in Digest digest, long offset) =>
+        offset > SkippedBytesMax && store.Index.Find(digest) is { FrameBytes: > 0 } blob && !blob.Files.HasFlag(BlobFileKinds.Executable);
+
+    private OpenedBlob? TryOpenFiles(in StoredBlob blob)
     {
-        var file = store.Files.TryOpen(digest);
-        if (file is not null && RandomAccess.GetLength(file) == digest.SizeBytes) return file;
+        var (frame, file) = ((SafeFileHandle?)null, (SafeFileHandle?)null);
+        bool isPlain = blob.FrameBytes == 0 || blob.Files.HasFlag(BlobFileKinds.Executable);
+        bool isWhole = (blob.FrameBytes == 0 || TryOpenFile(frame = store.Files.TryOpenFrame(blob.Digest, blob.FrameBytes), blob.FrameBytes))
+            && (!isPlain || TryOpenFile(file = store.Files.TryOpen(blob.Digest), blob.Digest.SizeBytes));
+        if (isWhole) return new OpenedBlob(null, file, frame, blob.FrameBytes);
 
         file?.Dispose();
-        store.Bad.Quarantine(digest);
+        frame?.Dispose();
+        store.Bad.Quarantine(blob.Digest);
         return null;
     }
+
+    private static bool TryOpenFile(SafeFileHandle? file, long sizeBytes) => file is not null && RandomAccess.GetLength(file) == sizeBytes;
 }

@@ -32,6 +32,14 @@ internal sealed class BulkThreads : IDisposable
         return item.Done.Task;
     }
 
+    /// <summary>The same of work that has a result.</summary>
+    public async Task<T> RunAsync<T>(Func<T> work)
+    {
+        T? result = default;
+        await RunAsync(() => { result = work(); });
+        return result!;
+    }
+
     /// <summary>What waits is done first.</summary>
     public void Dispose()
     {

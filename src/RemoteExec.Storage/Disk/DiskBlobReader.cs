@@ -9,13 +9,14 @@ namespace RemoteExec.Storage;
 /// the page cache and takes less time than handing it to another thread.
 /// </summary>
 /// <param name="isChecked">Hashes what it reads, from the beginning on; the last piece is given out only when the whole is the blob.</param>
-internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long offset, bool isChecked = false)
+/// <param name="sizeBytes">The blob's, or of the frame that is stored instead.</param>
+internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long sizeBytes, long offset, bool isChecked = false)
     : ISynchronousBlobReader, IDisposable
 {
     private readonly DigestHasher? _hasher = isChecked ? DigestHasher.Create(digest.Function, digest.SizeBytes) : null;
     private long _offset = offset;
 
-    public long RemainingBytes => digest.SizeBytes - _offset;
+    public long RemainingBytes => sizeBytes - _offset;
 
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {

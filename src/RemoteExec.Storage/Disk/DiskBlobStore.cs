@@ -24,7 +24,6 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     private readonly SteadyTime _time;
     private readonly FileImporter _importer;
-    private readonly FileLinker _linker;
     private readonly DiskBlobStoreOptions _options;
     private readonly SegmentLog _survivors;
     private readonly SegmentKeeper _keeper;
@@ -52,7 +51,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Log.Advanced = _survivors.Advanced = _keeper.Wake;
         Room.HasDied = _keeper.WakeIfWorthIt;
         _importer = new FileImporter(this);
-        _linker = new FileLinker(this);
+        Linker = new FileLinker(this);
         ContinueSegments();
     }
 
@@ -91,6 +90,11 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     internal FirstUses FirstUses { get; }
 
+    internal FileLinker Linker { get; }
+
+    /// <summary>Whether a blob is stored as a zstd frame, if it becomes smaller.</summary>
+    internal bool IsCompressed(long sizeBytes) => _options.CompressesAtRest && sizeBytes > _options.LoggedBytesMax;
+
     internal UseLog Uses { get; }
 
     internal GroupCommit Commits { get; }
@@ -121,7 +125,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
             var health = new DiskWriteHealth(options.WriteFaultChanged, time);
             bool areFilesSure = history.Ending != UseLogEnding.Unknown;
             segments = SegmentSet.Open(files.SegmentsPath, options.Disk, out var inSegments);
-            var inFiles = await files.ScanAsync(isVouchedFor: areFilesSure ? restart.Remembers : null, cancellationToken);
+            var inFiles = await new BlobFileScan(files, isVouchedFor: areFilesSure ? restart.Remembers : null).ReadAsync(cancellationToken);
             var found = new SegmentRestart(segments, files, options.PackedBytesMax, options.Disk, isLossNew: !areFilesSure, LossNote.IsThere(files.LossNotePath))
                 .Merge(inSegments, inFiles);
             // Before the log says that it is of this boot.
@@ -167,8 +171,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         StorageErrors.CheckOffset(digest, offset);
         if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(new MemoryBlobReader(default));
 
-        if (!FirstUses.AreOver && Index.IsUnsure(digest)) return TellAsync(digest, Opener.OpenUnsureAsync(digest, offset, cancellationToken));
-        var reader = Opener.TryBegin(digest, offset);
+        if ((offset > 0 || !FirstUses.AreOver) && Opener.IsSlow(digest, offset)) return TellAsync(digest, Opener.OpenSlowlyAsync(digest, offset, cancellationToken));
+        var reader = Opener.TryBegin(digest, offset, isCheckedWhileRead: false, cancellationToken);
         Observer.Opened(reader is null ? null : digest.SizeBytes);
         return ValueTask.FromResult<IBlobReader?>(reader);
     }
@@ -199,7 +203,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public async ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
     {
         await FirstUses.CheckManyAsync(links.Select(link => link.Digest), cancellationToken);
-        return _linker.Link(links, cancellationToken);
+        return Linker.Link(links, cancellationToken);
     }
 
     public ValueTask<Digest> ImportFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>

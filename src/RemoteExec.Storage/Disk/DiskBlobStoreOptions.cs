@@ -22,6 +22,12 @@ public sealed record DiskBlobStoreOptions
     public TimeSpan UseGranularity { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
+    /// Blobs that are too large for segments, and become smaller, are stored as one zstd frame each, which compressed reads are answered with as it is. What
+    /// actions of this machine link, and what is read from the middle, is plain besides. Blobs that are here already stay what they are.
+    /// </summary>
+    public bool CompressesAtRest { get; init; }
+
+    /// <summary>
     /// Told each change: why nothing can be stored, in the words that clients read, and null when blobs have been stored again for a while.
     /// Returns at once.
     /// </summary>

@@ -23,10 +23,14 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     // What an upload has set aside before its first byte; after that, at most twice what has come.
     private const long FirstReservationBytes = 256 << 10;
 
+    // A blob is compressed when its beginning becomes smaller than four fifths, and stays so if the whole has.
+    private const int SampleBytes = 64 << 10;
+
     private readonly DigestCheck _check = new(digest);
     private long _reservedBytes;
     private SafeFileHandle? _file;
     private string? _tempName;
+    private FrameSink? _frame; // what is written is compressed
     private long _writebackStart;
     private bool _isPresent;
     private bool _isCommitted;
@@ -57,7 +61,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
         }
 
         MakeRoom(WrittenBytes + data.Length);
-        var file = _file ??= store.Files.CreateTemp(out _tempName);
+        var file = _file ??= Create(data.Span);
         if (data.Length >= ParallelBytesMin) return TakeLargeAsync(file, data, WrittenBytes);
 
         _check.Hash(data.Span);
@@ -70,8 +74,10 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
         _check.Finish();
         Debug.Assert(_file is not null, "only the empty blob has no bytes, and it is not written");
 
+        long frameBytes = _frame is null ? 0 : await store.Bulk.RunAsync(FinishFrame);
         store.Protect(_file);
-        var pending = new PendingCommit(Digest, _file, _tempName, IsFlushed: await store.FlushAheadAsync(_file, Digest.SizeBytes));
+        long fileBytes = frameBytes > 0 ? frameBytes : Digest.SizeBytes;
+        var pending = new PendingCommit(Digest, _file, _tempName, IsFlushed: await store.FlushAheadAsync(_file, fileBytes), frameBytes);
         // From here on the outcome belongs to the group: a cancelled caller must not delete a file that is being named.
         var result = await store.Commits.CommitAsync(pending);
         _isPresent = true;
@@ -99,7 +105,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
 
         store.Room.Reserve(wanted - _reservedBytes);
         _reservedBytes = wanted;
-        if (_file is null || wanted < PreallocateBytesMin) return;
+        if (_file is null || _frame is not null || wanted < PreallocateBytesMin) return;
 
         int errno = Posix.Preallocate(_file, wanted);
         if (errno != 0) throw Broken(errno, "reserving room");
@@ -108,6 +114,8 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     /// <summary>Returns what was taken; after a commit there is nothing to return.</summary>
     private void GiveUp()
     {
+        _frame?.Dispose();
+        _frame = null;
         _file?.Dispose();
         _file = null;
         if (_isCommitted) return;
@@ -116,6 +124,45 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
         _tempName = null;
         store.Index.Release(_reservedBytes);
         _reservedBytes = 0;
+    }
+
+    private SafeFileHandle Create(ReadOnlySpan<byte> beginning)
+    {
+        var file = store.Files.CreateTemp(out _tempName);
+        var sample = beginning[..Math.Min(SampleBytes, beginning.Length)];
+        if (store.IsCompressed(Digest.SizeBytes) && IsWorthIt(Zstd.Compress(sample).Length, sample.Length)) _frame = new FrameSink(file);
+        return file;
+    }
+
+    private static bool IsWorthIt(long frameBytes, long bytes) => frameBytes < bytes / 5 * 4;
+
+    /// <summary>The frame's size; 0 when it was not worth it, and the file is the blob.</summary>
+    private long FinishFrame()
+    {
+        var frame = _frame!;
+        try
+        {
+            frame.Finish();
+            long frameBytes = frame.WrittenBytes;
+            _frame = null;
+            if (IsWorthIt(frameBytes, Digest.SizeBytes)) return frameBytes;
+
+            var inflated = store.Files.CreateTemp(out string name);
+            var (file, tempName) = (_file!, _tempName!);
+            (_file, _tempName) = (inflated, name);
+            using (file)
+            {
+                bool isWhole = FrameFile.TryInflate(file, Digest, frameBytes, store.Disk, inflated);
+                store.Files.DeleteTemp(tempName);
+                if (!isWhole) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {Digest} could not be read back from disk while it was being stored");
+            }
+
+            return 0;
+        }
+        catch (IOException failed)
+        {
+            throw Broken(failed.HResult, "writing a blob");
+        }
     }
 
     private RpcException Broken(int errno, string step) => store.WriteHealth.Failed(StorageErrors.FromErrno(errno, step, store.Files.Root));
@@ -130,14 +177,15 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     {
         try
         {
-            RandomAccess.Write(file, data, offset);
+            if (_frame is null) RandomAccess.Write(file, data, offset);
+            else _frame.Write(data);
         }
         catch (IOException failed)
         {
             throw Broken(failed.HResult, "writing a blob");
         }
 
-        long end = offset + data.Length;
+        long end = _frame?.WrittenBytes ?? offset + data.Length;
         if (end - _writebackStart < WritebackBytes) return;
 
         Posix.StartWriteback(file, _writebackStart, end - _writebackStart);

@@ -75,12 +75,11 @@ internal sealed class FileLinker(DiskBlobStore store)
 
     private bool TryCopy(in BlobLink link, SafeFileHandle directory, string name)
     {
-        if (!store.Opener.TryOpen(link.Digest, out byte[]? data, out var from)) return false;
-
-        using (from)
+        using (var from = store.Opener.TryOpen(link.Digest))
         {
+            if (from is null) return false;
             using var to = CreateFile(directory, name, link.Executable);
-            if (TryFill(to, data, from, link.Digest.SizeBytes)) return true;
+            if (TryFill(to, from, link.Digest)) return true;
         }
 
         store.Bad.Quarantine(link.Digest);
@@ -107,6 +106,9 @@ internal sealed class FileLinker(DiskBlobStore store)
         }
     }
 
+    /// <summary>Makes a compressed blob a file besides. False when it has none afterwards.</summary>
+    public bool TryMakePlain(in Digest digest) => TryEnsureFile(digest, BlobFileKinds.Executable);
+
     private bool TryMakeVariant(in Digest digest, BlobFileKinds kind)
     {
         if (!store.Room.TryReserve(digest.SizeBytes, blobs: 0)) return false;
@@ -115,12 +117,11 @@ internal sealed class FileLinker(DiskBlobStore store)
         string? tempName = null;
         try
         {
-            if (!store.Opener.TryOpen(digest, out byte[]? data, out var from)) return false;
-
-            using (from)
+            using (var from = store.Opener.TryOpen(digest))
             {
+                if (from is null) return false;
                 using var to = store.Files.CreateTemp(out tempName);
-                if (!TryFill(to, data, from, digest.SizeBytes))
+                if (!TryFill(to, from, digest))
                 {
                     store.Bad.Quarantine(digest);
                     return false;
@@ -154,13 +155,14 @@ internal sealed class FileLinker(DiskBlobStore store)
     }
 
     /// <summary>From memory or from a file; false when the disk does not give the blob back.</summary>
-    private bool TryFill(SafeFileHandle to, byte[]? data, SafeFileHandle? from, long sizeBytes)
+    private bool TryFill(SafeFileHandle to, OpenedBlob from, in Digest digest)
     {
-        if (from is not null) return TryCopy(from, to, sizeBytes);
+        if (from.File is { } file) return TryCopy(file, to, digest.SizeBytes);
 
         try
         {
-            RandomAccess.Write(to, data, 0);
+            if (from.Frame is { } frame) return FrameFile.TryInflate(frame, digest, from.FrameBytes, store.Disk, to);
+            RandomAccess.Write(to, from.Data, 0);
             return true;
         }
         catch (IOException failed)

@@ -23,7 +23,8 @@ internal sealed class FirstUses(DiskBlobStore store, long readTwiceBytesMax)
     public bool AreOver => store.Index.UnsureCount == 0;
 
     /// <summary>A large one that is read from the beginning is hashed on the way: the disk would have to give it back twice.</summary>
-    public bool IsWhileRead(in Digest digest, long offset) => offset == 0 && digest.SizeBytes > readTwiceBytesMax && store.Index.IsUnsure(digest);
+    public bool IsWhileRead(in Digest digest, long offset) =>
+        offset == 0 && digest.SizeBytes > readTwiceBytesMax && store.Index.Find(digest) is { IsUnsure: true, FrameBytes: 0 };
 
     /// <summary>Whether a blob may be used; if it may not, it is a miss from now on. Once for all who ask at the same time; who leaves takes nobody along.</summary>
     public async ValueTask<bool> CheckAsync(Digest digest, CancellationToken cancellationToken)
@@ -87,8 +88,12 @@ internal sealed class FirstUses(DiskBlobStore store, long readTwiceBytesMax)
     {
         try
         {
-            using var file = store.Files.TryOpen(digest);
-            return file is not null && FileContent.Is(file, digest, store.Disk);
+            // Not there any more, and so no news to anybody.
+            if (store.Index.Find(digest) is not { } blob) return false;
+
+            using var file = blob.FrameBytes > 0 ? store.Files.TryOpenFrame(digest, blob.FrameBytes) : store.Files.TryOpen(digest);
+            return file is not null
+                && (blob.FrameBytes > 0 ? FrameFile.IsGood(file, digest, blob.FrameBytes, store.Disk) : FileContent.Is(file, digest, store.Disk));
         }
         catch (IOException refused)
         {

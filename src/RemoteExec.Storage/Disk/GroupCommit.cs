@@ -167,6 +167,9 @@ internal sealed class GroupCommit(
     /// <summary>False when the blob is there already.</summary>
     private bool TryName(PendingCommit commit)
     {
+        // The name of a frame says its size: one that is there already may have another.
+        if (commit.FrameBytes > 0 && index.Touch(commit.Digest, time.GetUtcNow())) return false;
+
         int errno = TryNameOnce(commit);
         if (errno == Errno.EEXIST)
         {
@@ -174,7 +177,7 @@ internal sealed class GroupCommit(
             if (index.Touch(commit.Digest, time.GetUtcNow())) return false;
 
             // Evicted in this instant, or a leftover that no index knows and nobody vouches for.
-            files.Unpublish(commit.Digest);
+            Unpublish(commit);
             errno = TryNameOnce(commit);
         }
 
@@ -184,9 +187,18 @@ internal sealed class GroupCommit(
         return true;
     }
 
-    private int TryNameOnce(PendingCommit commit) => commit.TempName is { } temp
-        ? files.PublishTemp(temp, commit.Digest)
-        : files.PublishDescriptor(commit.File, commit.Digest);
+    private int TryNameOnce(PendingCommit commit) => commit switch
+    {
+        { TempName: { } temp, FrameBytes: > 0 } => files.PublishFrame(temp, commit.Digest, commit.FrameBytes),
+        { TempName: { } temp } => files.PublishTemp(temp, commit.Digest),
+        _ => files.PublishDescriptor(commit.File, commit.Digest),
+    };
+
+    private void Unpublish(PendingCommit commit)
+    {
+        if (commit.FrameBytes > 0) files.UnpublishFrame(commit.Digest, commit.FrameBytes);
+        else files.Unpublish(commit.Digest);
+    }
 
     private void FlushDirectories(List<PendingCommit> named, List<PendingCommit> batch)
     {
@@ -204,12 +216,19 @@ internal sealed class GroupCommit(
     {
         var now = time.GetUtcNow();
         named.RemoveAll(commit => !ServingLoop.Serve(
-            () => Add(commit.Digest, now),
+            () => Add(commit, now),
             failure => TakeBack(commit, batch, failure)));
     }
 
-    private void Add(in Digest digest, DateTimeOffset now)
+    private void Add(PendingCommit commit, DateTimeOffset now)
     {
+        var digest = commit.Digest;
+        if (commit.FrameBytes > 0)
+        {
+            index.Add(new StoredBlob(digest, default, BlobFileKinds.None) { FrameBytes = commit.FrameBytes }, digest.SizeBytes, now);
+            return;
+        }
+
         lock (index.Gate)
         {
             // Somebody else's upload is in a segment since a moment: then this is a file of it.
@@ -221,7 +240,7 @@ internal sealed class GroupCommit(
     /// <summary>A blob that got its name and cannot keep it: its upload fails, and so do those that counted on it.</summary>
     private void TakeBack(PendingCommit commit, List<PendingCommit> batch, Exception failure)
     {
-        files.Unpublish(commit.Digest);
+        Unpublish(commit);
         commit.Fail(failure);
         foreach (var loser in batch.FindAll(other => other.Digest == commit.Digest)) loser.Fail(failure);
     }

@@ -7,7 +7,8 @@ namespace RemoteExec.Storage;
 /// <param name="File">Open, mode and owner final.</param>
 /// <param name="TempName">Its name to rename; null for a file that was given to us, which is linked.</param>
 /// <param name="IsFlushed">Its bytes are on disk already.</param>
-internal sealed record PendingCommit(Digest Digest, SafeFileHandle File, string? TempName, bool IsFlushed)
+/// <param name="FrameBytes">The size of a file that is a zstd frame; 0 for one that is the blob.</param>
+internal sealed record PendingCommit(Digest Digest, SafeFileHandle File, string? TempName, bool IsFlushed, long FrameBytes = 0)
 {
     private readonly TaskCompletionSource<PublishResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -62,6 +62,7 @@ public sealed class Scrubber : IAsyncDisposable
     private async ValueTask CheckAsync(StoredBlob blob)
     {
         if (!blob.Place.IsNone) await CheckRecordAsync(blob);
+        if (blob.FrameBytes > 0) await CheckFrameAsync(blob);
         await CheckFileAsync(blob.Digest, BlobFileKinds.Executable);
         await CheckFileAsync(blob.Digest, BlobFileKinds.Data);
     }
@@ -79,6 +80,30 @@ public sealed class Scrubber : IAsyncDisposable
         }
     }
 
+    private async ValueTask CheckFrameAsync(StoredBlob blob)
+    {
+        if (_store.Index.Find(blob.Digest)?.FrameBytes != blob.FrameBytes) return;
+
+        using var file = _store.Files.TryOpenFrame(blob.Digest, blob.FrameBytes);
+        bool? isGood = file is null ? false : await IsGoodFrameAsync(file, blob);
+        if (isGood == false) _store.Bad.Quarantine(blob.Digest);
+        else if (isGood == true) _store.Index.Trust(blob.Digest);
+    }
+
+    private async ValueTask<bool?> IsGoodFrameAsync(SafeFileHandle file, StoredBlob blob)
+    {
+        using var frame = new FrameFile(file, blob.Digest, blob.FrameBytes, _store.Disk);
+        using var hasher = DigestHasher.Create(blob.Digest.Function, blob.Digest.SizeBytes);
+        for (long paidBytes = 0; ; paidBytes = frame.ReadBytes)
+        {
+            if (_ending.IsCancellationRequested) return null;
+            if (frame.Read(_piece) is not { } read) return false;
+            if (read == 0) return hasher.Finish() == blob.Digest;
+            hasher.Append(_piece.AsSpan(0, read));
+            await PayAsync((int)(frame.ReadBytes - paidBytes));
+        }
+    }
+
     private async ValueTask CheckFileAsync(Digest digest, BlobFileKinds kind)
     {
         // Looked up now: since the walk came to it, it may have been evicted.
@@ -88,7 +113,7 @@ public sealed class Scrubber : IAsyncDisposable
         bool? isGood = file is null ? false : await IsGoodAsync(file, digest);
         // What vanished may have been evicted, and is then no news to anybody.
         if (isGood == false) _store.Bad.LoseFile(digest, kind);
-        else if (isGood == true && kind == BlobFileKinds.Executable) _store.Index.Trust(digest);
+        else if (isGood == true && kind == BlobFileKinds.Executable && _store.Index.Find(digest) is { FrameBytes: 0 }) _store.Index.Trust(digest);
     }
 
     /// <summary>Null when the server ends first.</summary>

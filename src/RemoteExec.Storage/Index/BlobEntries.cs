@@ -162,7 +162,7 @@ internal sealed class BlobEntries
         {
             ref var slot = ref _slots[number];
             if (slot.IsFree) continue;
-            if (slot is { Files: BlobFileKinds.None, HasPlace: false })
+            if (slot is { Files: BlobFileKinds.None, HasPlace: false, HasFrame: false })
             {
                 _table.Remove(number, _slots.DigestOf(number));
                 _slots.GiveBack(number);

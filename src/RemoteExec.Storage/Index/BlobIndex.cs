@@ -134,6 +134,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         }
     }
 
+    /// <summary>Where a blob is, which this is no use of; null is a miss.</summary>
+    public StoredBlob? Find(in Digest digest)
+    {
+        lock (Gate) return _entries.Find(digest) is var slot and >= 0 ? _entries.BlobOf(slot) : null;
+    }
+
     /// <summary>When a blob was used last, which this is no use of; null is a miss.</summary>
     public DateTimeOffset? LastUse(in Digest digest)
     {
@@ -169,6 +175,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     public AddResult Add(in Digest digest, BlobPlace place, BlobFileKinds files, long reservedBytes, DateTimeOffset now)
     {
         lock (Gate) return Add(new StoredBlob(digest, place, files), reservedBytes, UseClock(now));
+    }
+
+    /// <inheritdoc cref="Add(in Digest, BlobPlace, BlobFileKinds, long, DateTimeOffset)"/>
+    public AddResult Add(in StoredBlob blob, long reservedBytes, DateTimeOffset now)
+    {
+        lock (Gate) return Add(blob, reservedBytes, Clock(now));
     }
 
     /// <summary>
@@ -229,7 +241,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
             if (slot < 0) return false;
             var blob = _entries.BlobOf(slot);
             var left = blob.Files & ~kind;
-            if (left == blob.Files || (blob.Place.IsNone && !left.HasFlag(BlobFileKinds.Executable))) return false;
+            if (left == blob.Files || (blob is { Place.IsNone: true, FrameBytes: 0 } && !left.HasFlag(BlobFileKinds.Executable))) return false;
             _entries.Change(slot, blob, blob with { Files = left });
             return true;
         }

@@ -10,7 +10,7 @@ namespace RemoteExec.Storage;
 /// <code>
 /// hash     32  zero padded; what is longer has its rest in a side table (BlobSlots)
 /// facts     8  last use, Unix ms (44 bits) | flags (12) | size, low bits (8)
-/// place     8  in a segment: segment (24) | offset (28) | size, high bits (12); else the size
+/// place     8  in a segment: segment (24) | offset (28) | size, high bits (12); else there is a frame (1) | the size (63)
 /// links    12  neighbours in the order of uses, next in the same bucket of the table
 /// </code>
 /// </summary>
@@ -33,6 +33,8 @@ internal struct BlobSlot
     private const ulong IsRecordedFlag = HasPlaceFlag << 3;
     private const ulong IsBriefFlag = HasPlaceFlag << 4;
     private const ulong IsUnsureFlag = HasPlaceFlag << 5; // the last one that is free
+
+    private const ulong HasFrameBit = 1UL << 63;
 
     private HashHead _hash;
     private ulong _facts;
@@ -103,7 +105,18 @@ internal struct BlobSlot
     /// <summary>Not of one that <see cref="IsElsewhere"/>.</summary>
     public readonly long SizeBytes => HasPlace
         ? (long)((_facts & ((1UL << SizeLowBits) - 1)) | ((_place & ((1UL << SizeHighBits) - 1)) << SizeLowBits))
-        : (long)_place;
+        : (long)(_place & ~HasFrameBit);
+
+    /// <summary>Of one without a place: it has a file that is compressed, whose size is in a side table.</summary>
+    public bool HasFrame
+    {
+        readonly get => !HasPlace && (_place & HasFrameBit) != 0;
+        set
+        {
+            Debug.Assert(!HasPlace);
+            _place = value ? _place | HasFrameBit : _place & ~HasFrameBit;
+        }
+    }
 
     /// <summary>Not of one that <see cref="IsElsewhere"/>.</summary>
     public readonly BlobPlace Place => HasPlace

@@ -15,6 +15,7 @@ internal sealed class BlobSlots
 
     private readonly Dictionary<int, byte[]> _hashRests = [];
     private readonly Dictionary<int, (long SizeBytes, BlobPlace Place)> _elsewhere = [];
+    private readonly Dictionary<int, long> _frameBytes = [];
     private BlobSlot[][] _chunks = [];
     private int _free = BlobSlot.None;
 
@@ -58,6 +59,7 @@ internal sealed class BlobSlots
     {
         ref var slot = ref this[number];
         if (slot.IsElsewhere) _elsewhere.Remove(number);
+        if (slot.HasFrame) _frameBytes.Remove(number);
         if (slot.IsUnsure) UnsureCount--;
         if (slot.Function.HashBytes() > InlineHashBytes) _hashRests.Remove(number);
         slot = new BlobSlot { Next = _free };
@@ -70,16 +72,25 @@ internal sealed class BlobSlots
     {
         ref var slot = ref this[number];
         if (slot.IsElsewhere) _elsewhere.Remove(number);
+        if (slot.HasFrame) _frameBytes.Remove(number);
         slot.Files = blob.Files;
         UnsureCount += (blob.IsUnsure ? 1 : 0) - (slot.IsUnsure ? 1 : 0);
         slot.IsUnsure = blob.IsUnsure;
         if (!slot.TryPut(blob.Digest.SizeBytes, blob.Place)) _elsewhere[number] = (blob.Digest.SizeBytes, blob.Place);
+        if (blob.FrameBytes == 0) return;
+
+        slot.HasFrame = true;
+        _frameBytes[number] = blob.FrameBytes;
     }
 
     public StoredBlob BlobOf(int number)
     {
         ref var slot = ref this[number];
-        return new StoredBlob(DigestOf(number), slot.IsElsewhere ? _elsewhere[number].Place : slot.Place, slot.Files) { IsUnsure = slot.IsUnsure };
+        return new StoredBlob(DigestOf(number), slot.IsElsewhere ? _elsewhere[number].Place : slot.Place, slot.Files)
+        {
+            IsUnsure = slot.IsUnsure,
+            FrameBytes = FrameBytesOf(number),
+        };
     }
 
     public Digest DigestOf(int number)
@@ -94,7 +105,7 @@ internal sealed class BlobSlots
     public long AccountedBytesOf(int number)
     {
         ref var slot = ref this[number];
-        return SizeOf(number) * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files));
+        return (SizeOf(number) * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files))) + FrameBytesOf(number);
     }
 
     public bool Is(int number, in Digest digest)
@@ -112,6 +123,8 @@ internal sealed class BlobSlots
         digest.CopyHashTo(hash);
         return hash[InlineHashBytes..digest.HashBytes].SequenceEqual(_hashRests[number]);
     }
+
+    private long FrameBytesOf(int number) => this[number].HasFrame ? _frameBytes[number] : 0;
 
     private long SizeOf(int number)
     {

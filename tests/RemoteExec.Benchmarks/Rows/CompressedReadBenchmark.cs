@@ -15,7 +15,7 @@ internal sealed class CompressedReadBenchmark : IBenchmark
 
     public async Task<IReadOnlyList<Measurement>> RunAsync(Bench bench, CancellationToken cancellationToken)
     {
-        byte[] blob = SomeText();
+        byte[] blob = TextBlob.Make(BlobBytes);
         var digest = Digest.Of(DigestFunction.Sha256, blob);
         await using var server = await bench.StartServerAsync();
         using var caller = new GrpcCaller(server.GrpcAddress);
@@ -50,22 +50,5 @@ internal sealed class CompressedReadBenchmark : IBenchmark
             Measurement.Relative("compressed read", Statistics.Median(ours), "MB/s", "libzstd alone", Statistics.Median(alone), Target.AtLeast(0.8)),
             Measurement.Absolute("compressed read: bytes on the wire", Statistics.Median(shares) * 100, "%", Target.None),
         ];
-    }
-
-    /// <summary>Words out of a few thousand: compresses about as well as sources do.</summary>
-    private static byte[] SomeText()
-    {
-        var random = new Random(300);
-        byte[][] words = [.. Enumerable.Range(0, 4096).Select(_ => Enumerable.Range(0, random.Next(3, 12)).Select(_ => (byte)random.Next('a', 'z')).ToArray())];
-        byte[] text = new byte[BlobBytes];
-        for (int at = 0; at < text.Length; at++)
-        {
-            var word = words[random.Next(words.Length)].AsSpan();
-            word[..Math.Min(word.Length, text.Length - at)].CopyTo(text.AsSpan(at));
-            at += word.Length;
-            if (at < text.Length) text[at] = (byte)' ';
-        }
-
-        return text;
     }
 }

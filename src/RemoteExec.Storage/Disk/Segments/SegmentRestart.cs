@@ -49,11 +49,12 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
         if (!_places.TryGetValue(file.Digest, out var place))
         {
             // A file without the executable bit was made of something, which is gone.
-            if (file.Files.HasFlag(BlobFileKinds.Executable)) return file with { IsUnsure = isLossNew || isLossKnown };
+            if (file.Files.HasFlag(BlobFileKinds.Executable) || file.FrameBytes > 0) return file with { IsUnsure = isLossNew || isLossKnown };
             Unpublish(file);
             return null;
         }
 
+        if (file.FrameBytes > 0) return JudgeBeside(file);
         var segment = segments.Find(place.Segment)!; // it was just read
         if (isLossNew)
         {
@@ -80,6 +81,14 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
 
         segment.Move(new SegmentRecord(file.Digest, place.Offset));
         return file with { IsUnsure = isLossKnown };
+    }
+
+    /// <summary>With a frame no record is wanted: a run with other sizes wrote it.</summary>
+    private StoredBlob JudgeBeside(in StoredBlob file)
+    {
+        _places.Remove(file.Digest, out var place);
+        segments.Die(file.Digest, place);
+        return file with { IsUnsure = isLossNew || isLossKnown };
     }
 
     private void Unpublish(in StoredBlob file)
