@@ -61,7 +61,7 @@ internal sealed class IncrementalBenchmark : IBenchmark
         using var lists = ChunkLists.Open(new ChunkListsOptions { Directory = Path.Combine(folder, "chunks"), Retention = TimeSpan.Zero }, time);
         using var parts = new ChunkedBlobStore(disk, lists);
         using var channel = RpcChannels.Create(new Uri($"http://{server.GrpcAddress}"));
-        var inputs = new ChunkFetchingBlobStore(new RemoteBlobStore(channel, InstanceName.Empty), parts, new ChunkFetchOptions());
+        var inputs = new ChunkFetchingBlobStore(new RemoteBlobStore(channel, InstanceName.Empty, new RemoteBlobStoreOptions()), parts, new ChunkFetchOptions());
         long before = 0;
         foreach (byte[] wanted in new[] { blob, changed })
         {
