@@ -6,7 +6,8 @@ internal sealed class SmallBlobsOutBenchmark : IBenchmark
     private const int Blobs = 100;
     private const int SizeBytes = 1024;
     private const int Batches = 20;
-    private const int WarmUp = 400;
+    // Until the runtime has compiled anew what is used often: see FindMissingBlobsBenchmark.
+    private const int WarmUp = 2000;
     private const int Rounds = 1000;
 
     public string Name => "smallout";
