@@ -63,6 +63,12 @@ public sealed class Scheduler : IAsyncDisposable
 
     public SchedulerOptions Options { get; }
 
+    /// <summary>Tells each execution that is over, before its waiters know. Be quick, never wait; what it throws changes nothing.</summary>
+    public event Action<ExecutionId>? Ended;
+
+    /// <summary>Feeds have ended, or the journal has failed: what goes on from here goes on in the next process.</summary>
+    public bool IsLeaving => _state.IsLeaving;
+
     /// <summary>Why nothing is accepted, for now or until a restart; null while all is well. For readiness.</summary>
     public string? Fault => _state.Fault;
 
@@ -90,17 +96,23 @@ public sealed class Scheduler : IAsyncDisposable
         await durable.WaitAsync(cancellationToken);
     }
 
-    /// <inheritdoc cref="SubmitAsync(ExecutionRequest, Func{bool}, CancellationToken)"/>
+    /// <inheritdoc cref="SubmitAsync(ExecutionRequest, InputHold?, Func{bool}, CancellationToken)"/>
     public ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, CancellationToken cancellationToken) =>
         SubmitAsync(request, NeverCancelled, cancellationToken);
 
+    /// <inheritdoc cref="SubmitAsync(ExecutionRequest, InputHold?, Func{bool}, CancellationToken)"/>
+    public ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, Func<bool> hasCancelled, CancellationToken cancellationToken) =>
+        SubmitAsync(request, hold: null, hasCancelled, cancellationToken);
+
     /// <summary>Joins or creates an execution. Returns when that is durable; the feed counts as a watcher until it is disposed.</summary>
+    /// <param name="hold">What is created waits for inputs. What is joined has a way of its own.</param>
     /// <param name="hasCancelled">
     /// Asked when the feed is disposed, or does not come about: the client said that it does not want this any more. Otherwise it may come
     /// back, and is waited for.
     /// </param>
     /// <exception cref="SchedulingException">RESOURCE_EXHAUSTED when too much waits, UNAVAILABLE once feeds have ended or without a journal.</exception>
-    public async ValueTask<OperationFeed> SubmitAsync(ExecutionRequest request, Func<bool> hasCancelled, CancellationToken cancellationToken)
+    public async ValueTask<OperationFeed> SubmitAsync(
+        ExecutionRequest request, InputHold? hold, Func<bool> hasCancelled, CancellationToken cancellationToken)
     {
         string name;
         int watch;
@@ -108,7 +120,7 @@ public sealed class Scheduler : IAsyncDisposable
         lock (_gate)
         {
             _state.MustTakeMore();
-            var operation = _queue.Submit(request, Now);
+            var operation = _queue.Submit(request, Now, hold);
             (name, watch) = (operation.Name, operation.Watches);
             if (operation.IsMerged) _observer.Merged();
             durable = Commit();
@@ -126,6 +138,14 @@ public sealed class Scheduler : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The inputs of a held execution are there: it goes on. False when it is not held any more.</summary>
+    /// <exception cref="SchedulingException">UNAVAILABLE: no longer, or without a journal.</exception>
+    public bool Release(ExecutionId execution) => Change(queue => queue.Release(execution, Now));
+
+    /// <summary>The inputs of a held execution cannot be made: this is its end. False when it is not held any more.</summary>
+    /// <exception cref="SchedulingException">UNAVAILABLE: no longer, or without a journal.</exception>
+    public bool Refuse(ExecutionId execution, ExecutionOutcome outcome) => Change(queue => queue.Refuse(execution, outcome, Now));
 
     /// <inheritdoc cref="Watch(string, Func{bool})"/>
     public OperationFeed? Watch(string operationName) => Watch(operationName, NeverCancelled);
@@ -316,10 +336,22 @@ public sealed class Scheduler : IAsyncDisposable
 
     private void Publish(ExecutionId execution)
     {
+        Observers.Tell(Ended, execution, static (tell, over) => tell(over));
         lock (_gate)
         {
             _queue.Publish(execution, Now);
             _ = Commit();
+        }
+    }
+
+    private TAnswer Change<TAnswer>(Func<BuildQueue, TAnswer> change)
+    {
+        lock (_gate)
+        {
+            _state.MustServe();
+            var answer = change(_queue);
+            _ = Commit();
+            return answer;
         }
     }
 

@@ -7,10 +7,10 @@ internal sealed class ServingState
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     private readonly SchedulingException _feedsEnd = new(OutcomeCode.Unavailable, "the coordinator is shutting down", RetryAfter);
-    private SchedulingException? _fault;
+    private volatile SchedulingException? _fault;
     private volatile string? _stall;
     private Phase _phase = Phase.Created;
-    private bool _haveFeedsEnded;
+    private volatile bool _haveFeedsEnded;
 
     private enum Phase
     {
@@ -29,6 +29,9 @@ internal sealed class ServingState
     public bool IsDraining => _phase is Phase.Draining or Phase.Stopped;
 
     public bool IsStopped => _phase == Phase.Stopped;
+
+    /// <summary>Nobody is told of an end here any more. May be read at any time.</summary>
+    public bool IsLeaving => _haveFeedsEnded || _fault is not null;
 
     /// <summary>Nothing happens yet, or any more.</summary>
     public bool IsStill => _phase is Phase.Created or Phase.Stopped;

@@ -9,13 +9,13 @@ internal sealed class BlameRulesTests : QueueFixture
 {
     // attempt: it costs one. marked, cleared: what it does to the worker's record. Then who tries again, and whether that waits.
     private const string Table = """
-                      Reported                          ReportedLeaving                   Lost                         HandedBack        HandedBackLeaving
-        None          cleared,nobody                    cleared,nobody                    -                            scheduler,waits   scheduler
-        Client        client                            client                            -                            -                 -
-        Action        cleared,nobody                    cleared,nobody                    -                            -                 -
-        Worker        attempt,marked,scheduler,waits    attempt,scheduler,waits           attempt,scheduler,waits      -                 -
-        Coordinator   attempt,scheduler,waits           attempt,scheduler,waits           attempt,scheduler            -                 -
-        Store         attempt,scheduler,waits           attempt,scheduler,waits           -                            -                 -
+                      Reported                          ReportedLeaving                   Lost                         HandedBack        HandedBackLeaving   ReportedToHold
+        None          cleared,nobody                    cleared,nobody                    -                            scheduler,waits   scheduler           -
+        Client        client                            client                            -                            -                 -                   scheduler
+        Action        cleared,nobody                    cleared,nobody                    -                            -                 -                   -
+        Worker        attempt,marked,scheduler,waits    attempt,scheduler,waits           attempt,scheduler,waits      -                 -                   -
+        Coordinator   attempt,scheduler,waits           attempt,scheduler,waits           attempt,scheduler            -                 -                   -
+        Store         attempt,scheduler,waits           attempt,scheduler,waits           -                            -                 -                   -
         """;
 
     [TestCaseSource(nameof(Cells))]
@@ -49,7 +49,8 @@ internal sealed class BlameRulesTests : QueueFixture
         bool isTriedAgain = words.Contains("scheduler");
         Assert.That(execution.Losses, Is.EqualTo(words.Contains("attempt") ? 1 : 0));
         Assert.That(execution.State, Is.EqualTo(isTriedAgain ? ExecutionState.Queued : ExecutionState.Completed));
-        Assert.That(execution.NotBefore is not null, Is.EqualTo(words.Contains("waits")));
+        Assert.That(execution.NotBefore is not null && !execution.IsHeld, Is.EqualTo(words.Contains("waits")));
+        Assert.That(execution.IsHeld, Is.EqualTo(situation == AttemptEnd.ReportedToHold));
         if (situation != AttemptEnd.Reported) return;
 
         bool isMarked = words.Contains("marked");
@@ -71,6 +72,9 @@ internal sealed class BlameRulesTests : QueueFixture
         {
             case AttemptEnd.Reported or AttemptEnd.ReportedLeaving:
                 Queue.Report(worker, lease, Build.Of(blame), Now);
+                break;
+            case AttemptEnd.ReportedToHold:
+                Queue.Report(worker, lease, Build.Of(blame) with { Hold = new InputHold(_ => { }) }, Now);
                 break;
             case AttemptEnd.HandedBack or AttemptEnd.HandedBackLeaving:
                 // Nobody else is there, so that it stays where it is put.

@@ -28,15 +28,18 @@ internal static class BlameRules
 
     private static readonly BlameRule GivenBackLeaving = GivenBack with { Waits = false };
 
+    // What it lacks is made first; it waits for that, and not for a time.
+    private static readonly BlameRule Held = GivenBackLeaving;
+
     private static readonly BlameRule?[,] Cells =
     {
-        //                  Reported         ReportedLeaving  Lost        HandedBack  HandedBackLeaving
-        /* None        */ { Ran,             Ran,             null,       GivenBack,  GivenBackLeaving },
-        /* Client      */ { Refused,         Refused,         null,       null,       null },
-        /* Action      */ { Ran,             Ran,             null,       null,       null },
-        /* Worker      */ { Failed,          FailedElsewhere, FailedElsewhere, null,  null },
-        /* Coordinator */ { FailedElsewhere, FailedElsewhere, TakenAlong, null,       null },
-        /* Store       */ { FailedElsewhere, FailedElsewhere, null,       null,       null },
+        //                  Reported         ReportedLeaving  Lost        HandedBack  HandedBackLeaving  ReportedToHold
+        /* None        */ { Ran,             Ran,             null,       GivenBack,  GivenBackLeaving,  null },
+        /* Client      */ { Refused,         Refused,         null,       null,       null,              Held },
+        /* Action      */ { Ran,             Ran,             null,       null,       null,              null },
+        /* Worker      */ { Failed,          FailedElsewhere, FailedElsewhere, null,  null,              null },
+        /* Coordinator */ { FailedElsewhere, FailedElsewhere, TakenAlong, null,       null,              null },
+        /* Store       */ { FailedElsewhere, FailedElsewhere, null,       null,       null,              null },
     };
 
     public static BlameRule? Find(Blame blame, AttemptEnd end) => Cells[(int)blame, (int)end];
@@ -94,4 +97,7 @@ internal enum AttemptEnd
 
     /// <summary>Given back unfinished by a worker that leaves, or because it was called back.</summary>
     HandedBackLeaving,
+
+    /// <summary>Its worker reported that inputs are gone, and somebody makes them again.</summary>
+    ReportedToHold,
 }

@@ -27,6 +27,12 @@ public sealed record ExecutionOutcome
     /// <summary>The worker has said what is not so. Not journalled.</summary>
     public bool IsFalse { get; init; }
 
+    /// <summary>
+    /// The client's inputs are gone and will be made again: the attempt costs nothing, and the execution waits for them. Only where
+    /// <see cref="Blame"/> is the client's. Not journalled.
+    /// </summary>
+    public InputHold? Hold { get; init; }
+
     /// <summary>The command's exit code, where there was a command.</summary>
     public int? ExitCode { get; init; }
 

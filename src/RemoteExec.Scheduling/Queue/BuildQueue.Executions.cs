@@ -131,7 +131,8 @@ internal sealed partial class BuildQueue
     }
 
     /// <summary>The current attempt came to nothing. The holder's slot, and who is served next, are the caller's business.</summary>
-    private void Lose(Execution execution, string reason, Blame blame, AttemptEnd end, Instant now)
+    /// <param name="hold">It waits for inputs from now on.</param>
+    private void Lose(Execution execution, string reason, Blame blame, AttemptEnd end, Instant now, InputHold? hold = null)
     {
         var rule = BlameRules.Of(blame, end);
         var lost = new LostAttempt(
@@ -143,9 +144,10 @@ internal sealed partial class BuildQueue
             return;
         }
 
-        TimeSpan? notBefore = rule.Waits ? now.Monotonic + WaitAfter(lost.Losses) : null;
+        TimeSpan? notBefore = hold is not null ? Execution.HeldUntil : rule.Waits ? now.Monotonic + WaitAfter(lost.Losses) : null;
         using (_filing.TakeOut(execution)) execution.Requeue(lost, notBefore, now);
-        if (notBefore is { } at) At(at, new Due.WaitOver(execution));
+        if (hold is not null) hold.Begin(execution.Id);
+        else if (notBefore is { } at) At(at, new Due.WaitOver(execution));
         WatchSatisfiable(execution.Queue, now.Monotonic + options.UnsatisfiableMax);
         Record(new JournalRecord.ExecutionRequeued(execution.Id, lost.Attempt, lost.Losses, reason, now.Wall));
         if (rule.CostsAttempt) _transitions.Effects.Add(new Effect.AttemptLost());

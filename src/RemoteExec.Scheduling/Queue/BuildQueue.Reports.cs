@@ -115,7 +115,9 @@ internal sealed partial class BuildQueue
     /// <summary>By the table of blame.</summary>
     private void Settle(Worker worker, Execution execution, ExecutionOutcome outcome, Instant now)
     {
-        var end = worker.State == WorkerState.Draining ? AttemptEnd.ReportedLeaving : AttemptEnd.Reported;
+        var end = outcome.Hold is not null ? AttemptEnd.ReportedToHold
+            : worker.State == WorkerState.Draining ? AttemptEnd.ReportedLeaving
+            : AttemptEnd.Reported;
         var rule = BlameRules.Of(outcome.Blame, end);
         if (rule.Record == WorkerRecord.Cleared) Clear(worker);
         // Who says what is not so gets nothing more as long as somebody else can have it: it would be the first to be free for it again.
@@ -123,7 +125,7 @@ internal sealed partial class BuildQueue
 
         if (rule.Retrier == Retrier.Scheduler)
         {
-            Lose(execution, outcome.Message, outcome.Blame, end, now);
+            Lose(execution, outcome.Message, outcome.Blame, end, now, outcome.Hold);
             Serve(execution.Queue, now);
         }
         else

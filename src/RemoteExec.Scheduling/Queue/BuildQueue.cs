@@ -57,7 +57,8 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     }
 
     /// <summary>A client asks. It counts as watching from here on.</summary>
-    public Operation Submit(ExecutionRequest request, Instant now)
+    /// <param name="hold">What it creates waits for inputs. What it joins has a way of its own.</param>
+    public Operation Submit(ExecutionRequest request, Instant now, InputHold? hold = null)
     {
         // Here rather than when something ends: the records ride along with the new one's, and who waits for an end
         // does not wait for them.
@@ -66,6 +67,11 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         var key = new MergeKey(request.Instance, request.Action);
         var joined = request.DoNotCache ? null : FindJoinable(key, request.SkipCacheLookup);
         var execution = joined ?? Create(request, now);
+        if (joined is null && hold is not null)
+        {
+            using (_filing.TakeOut(execution)) execution.Hold();
+            hold.Begin(execution.Id);
+        }
 
         // Random, not derived from the execution: a name is the right to watch and to cancel.
         var operation = Attach(Operation.NamePrefix + new ExecutionId(random()), execution, request, joined is not null, now.Wall);
@@ -86,6 +92,25 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         }
 
         return operation;
+    }
+
+    /// <summary>The inputs of a held execution are there: it may be given out. False when it is not held any more.</summary>
+    public bool Release(ExecutionId id, Instant now)
+    {
+        if (FindHeld(id) is not { } execution) return false;
+
+        using (_filing.TakeOut(execution)) execution.BeReady();
+        Serve(execution.Queue, now);
+        return true;
+    }
+
+    /// <summary>The inputs of a held execution cannot be made: it ends. False when it is not held any more.</summary>
+    public bool Refuse(ExecutionId id, ExecutionOutcome outcome, Instant now)
+    {
+        if (FindHeld(id) is not { } execution) return false;
+
+        Complete(execution, ExecutionEvent.Refuse, outcome, now);
+        return true;
     }
 
     /// <summary>Nothing is leased from here on, and nobody is refused for want of workers; all else goes on.</summary>
@@ -218,6 +243,9 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
     {
         for (var node = _finished.Last; node is not null; node = node.Previous) yield return node.Value;
     }
+
+    private Execution? FindHeld(ExecutionId id) =>
+        _executions.GetValueOrDefault(id) is { State: ExecutionState.Queued, IsHeld: true } execution ? execution : null;
 
     private Execution? FindJoinable(MergeKey key, bool skipCacheLookup)
     {

@@ -12,6 +12,9 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     // Attempts that were handed back cost nothing, so their number has no bound of its own; the story needs no more than these.
     private const int LostMax = 16;
 
+    /// <summary>The <see cref="NotBefore"/> of one that waits for inputs: no time is as late.</summary>
+    public static readonly TimeSpan HeldUntil = TimeSpan.MaxValue;
+
     private readonly List<LostAttempt> _lost = [];
 
     public ExecutionId Id => id;
@@ -59,6 +62,9 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
 
     /// <summary>Monotonic: until then it waits out a lost attempt, and nobody is given it. Null when it may be given out.</summary>
     public TimeSpan? NotBefore { get; private set; }
+
+    /// <summary>It waits for inputs that are being made, however long that takes.</summary>
+    public bool IsHeld => NotBefore == HeldUntil;
 
     public Instant? Leased { get; private set; }
 
@@ -206,7 +212,14 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
         IsAhead = false;
     }
 
-    /// <summary>It has waited out the lost attempt.</summary>
+    /// <summary>Its inputs are being made.</summary>
+    public void Hold()
+    {
+        MustBeOut();
+        NotBefore = HeldUntil;
+    }
+
+    /// <summary>It has waited out the lost attempt, or has its inputs.</summary>
     public void BeReady()
     {
         MustBeOut();

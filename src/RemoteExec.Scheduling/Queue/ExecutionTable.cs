@@ -47,6 +47,6 @@ internal enum ExecutionEvent
     /// <summary>Nobody waits for it any more.</summary>
     Cancel,
 
-    /// <summary>Nobody offers what it asks for, and that for too long.</summary>
+    /// <summary>Nobody offers what it asks for, and that for too long; or inputs that it waited for cannot be made.</summary>
     Refuse,
 }

@@ -21,6 +21,9 @@ internal sealed class Simulation
 
     private readonly List<string> _names = [];
 
+    /// <summary>Executions that wait for inputs that somebody makes, as far as he knows.</summary>
+    private readonly List<ExecutionId> _held = [];
+
     /// <summary>Every lease that a worker was ever offered.</summary>
     private readonly HashSet<LeaseId> _offered = [];
 
@@ -108,6 +111,8 @@ internal sealed class Simulation
             case < 88: Advance(TimeSpan.FromMilliseconds(_random.Next(1, 8000))); break;
             case < 89: Advance(TimeSpan.FromSeconds(_random.Next(1, 90))); break;
             case < 90: StepWall(); break;
+            case < 91: WithHeld(id => _queue.Release(id, _now)); break;
+            case < 92: WithHeld(id => _queue.Refuse(id, Build.Of(Blame.Client), _now)); break;
             case < 95: CommitSome(); break;
             case < 98: Compact(); break;
             default: Crash(); break;
@@ -131,13 +136,24 @@ internal sealed class Simulation
         };
         try
         {
-            var operation = _queue.Submit(request, _now);
+            var operation = _queue.Submit(request, _now, _random.Next(10) == 0 ? Hold() : null);
             Require(!(request.DoNotCache && operation.IsMerged), "what must not be cached was merged");
         }
         catch (SchedulingException refusal)
         {
             Require(refusal.Code == OutcomeCode.ResourceExhausted, refusal.Message);
         }
+    }
+
+    private InputHold Hold() => new(_held.Add);
+
+    private void WithHeld(Func<ExecutionId, bool> act)
+    {
+        if (_held.Count == 0) return;
+        var id = _held[_random.Next(_held.Count)];
+        _held.Remove(id);
+        act(id);
+        Require(!act(id), $"{id} is held twice");
     }
 
     private void ToggleWatch(string name)
@@ -201,6 +217,7 @@ internal sealed class Simulation
         {
             0 or 1 => Build.Broken(),
             2 => Build.Of((Blame)_random.Next(1, 6)),
+            3 => Build.Of(Blame.Client) with { Hold = Hold() },
             // What ran is in the response, so that it can be told whose result was taken.
             _ => Build.Ok(lease.ToString()),
         };
@@ -412,6 +429,8 @@ internal sealed class Simulation
 
         _compaction = null;
 
+        // Nothing of that is remembered: what was held is given out.
+        _held.Clear();
         foreach (var worker in _workers.Values) worker.Session = 0;
         // Nobody watches any more, for now.
         _mayBeCancelled.UnionWith(_durable.OfType<JournalRecord.OperationCreated>().Select(created => created.Operation));
@@ -492,6 +511,7 @@ internal sealed class Simulation
     private void Settle()
     {
         CommitAll();
+        foreach (var id in _held) _queue.Release(id, _now);
         foreach (var worker in _workers.Values.ToArray()) worker.Dies(_queue, _now);
         _workers.Clear();
         foreach (string pool in new[] { "default", "gpu" })
@@ -549,47 +569,5 @@ internal sealed class Simulation
     internal static void Require(bool holds, string otherwise)
     {
         if (!holds) throw new InvalidOperationException(otherwise);
-    }
-
-    private sealed class SimulatedWorker(string id, int slots, string pool, int prefetch)
-    {
-        public string Id { get; } = id;
-
-        public long Session { get; set; }
-
-        public bool IsDead { get; private set; }
-
-        public bool IsDraining { get; set; }
-
-        public List<LeaseId> Running { get; } = [];
-
-        public HashSet<LeaseId> Started { get; } = [];
-
-        /// <summary>Told to stop, and not dead yet.</summary>
-        public List<LeaseId> Dying { get; } = [];
-
-        /// <summary>Ended, and not yet reported.</summary>
-        public List<(LeaseId Lease, ExecutionOutcome Outcome)> Owed { get; } = [];
-
-        public IEnumerable<LeaseId> Held => [.. Running, .. Dying, .. Owed.Select(owed => owed.Lease)];
-
-        public void Joins(BuildQueue queue, Instant now) =>
-            Session = queue.Join(
-                Build.Worker(Id, slots) with
-                {
-                    Pool = pool,
-                    Prefetch = prefetch,
-                    Running = [.. Running, .. Dying],
-                    Waiting = [.. Running.Where(lease => !Started.Contains(lease))],
-                    Unreported = [.. Owed.Select(owed => owed.Lease)],
-                    IsDraining = IsDraining,
-                },
-                now);
-
-        public void Dies(BuildQueue queue, Instant now)
-        {
-            if (Session != 0) queue.Disconnected(Id, Session, now);
-            IsDead = true;
-        }
     }
 }
