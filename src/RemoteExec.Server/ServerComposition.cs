@@ -66,10 +66,13 @@ internal static class ServerComposition
                 // Nobody is asked who he is: whoever reaches a port that others reach is not to be trusted with what everybody builds from.
                 AssetPushEnabled = options.AllowPush || grpc.IsLoopback,
             };
-            var actionCacheWriter = new ActionCacheWriter(actionCache, blobs, serving);
             Scheduler? scheduler = null;
+            ProducerTable? producers = null;
             if (options.Plays(ServerRole.Coordinator))
             {
+                if (options.RederiveDepth > 0)
+                    producers = running.Own(ProducerTable.Open(new ProducerTableOptions { Directory = paths.Producers, EntriesMax = options.RederiveEntries }));
+                var actionCacheWriter = new ActionCacheWriter(actionCache, blobs, serving, producers);
                 var journal = running.Own(new FileOperationJournal(new FileOperationJournalOptions { Directory = paths.Journal, Observer = metrics.Journal, Warned = running.JournalWarned }));
                 scheduler = running.Own(new Scheduler(
                     SchedulerOptionsOf(options) with
@@ -98,7 +101,7 @@ internal static class ServerComposition
             var assets = running.Own(new AssetFetcher(
                 AssetOptionsOf(options, paths) with { Observer = metrics.Assets }, files, time));
             metrics.WatchAssets(() => assets.Running);
-            var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time, assets));
+            var services = running.Own(new ServicesComposition(blobs, actionCache, scheduler, serving, time, assets, producers));
             metrics.WatchUploads(() => services.UnfinishedUploads);
             int connectionsMax = RpcServerOptions.ConnectionsMaxOf(OpenFiles.Max());
             var rpc = new RpcPort(services.Methods, new RpcServerOptions
@@ -170,6 +173,7 @@ internal static class ServerComposition
         IncompleteResults = options.IncompleteResults,
         UnnamedDigestFunction = options.UnnamedDigestFunction,
         Chunking = options.Chunking,
+        Rederivation = new RederivationOptions { DepthMax = options.RederiveDepth, ActionsMax = options.RederiveActions, RunningMax = options.RederiveRunning },
         Limits = Limits.Default with { Tree = Limits.Default.Tree with { AllowsAbsoluteSymlinks = options.AbsoluteSymlinks == AbsoluteSymlinks.Allowed } },
         LogStreamBytesMax = (int)options.LogStreamBytesMax, // a rule of the options
         LogStreamsBytesMax = options.LogStreamsBytesMax,

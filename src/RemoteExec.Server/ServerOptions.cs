@@ -65,6 +65,10 @@ internal sealed class ServerOptions(OptionReader options)
     public TimeSpan UnsatisfiableMax { get; } = options.Duration("wait-for-worker", "500ms", "how long an action waits for a worker that offers its properties; never refused within 15 s of a start, or of the loss of the last worker that did");
     public IReadOnlyList<string> IgnoredProperties { get; } = options.Names("ignore-property", "platform properties that say nothing here and are left out of account, beside those that only ask for so much of a machine");
     public TimeSpan AbandonedGrace { get; } = options.Duration("wait-for-client", "60s", "how long an action goes on when the connection to its last client is lost; one that its client cancels ends at once");
+    public int RederiveDepth { get; } = options.Count("rederive-depth", 8, "inputs that are lost and were made here are made again, by running what made them, up to so many actions deep; never when 0", min: 0, max: 1000);
+    public int RederiveActions { get; } = options.Count("rederive-actions", 64, "actions that run again for one request; beyond it the client is told what is missing", min: 1, max: 100_000);
+    public int RederiveRunning { get; } = options.Count("rederive-running", 32, "actions that run again at the same time, for all requests", min: 1, max: 100_000);
+    public int RederiveEntries { get; } = options.Count("rederive-entries", 1_000_000, "outputs of which is remembered what made them, up to 100 bytes of memory each; the least recently made or wanted are forgotten first", min: 1000, max: 100_000_000);
     public TimeSpan DrainMax { get; } = options.Duration("drain-limit", "30s", "how long running calls and actions may take to finish after SIGTERM", TimerDaysMax);
 
     public LogLevel LogLevel { get; } = options.LogLevel("log-level", LogLevel.Information, "least important log line that is written");

@@ -13,6 +13,9 @@ internal sealed record ServerPaths(string DataDirectory)
     /// <summary>Which chunks large blobs consist of.</summary>
     public string Chunks => Path.Combine(DataDirectory, "chunks");
 
+    /// <summary>Which action made what.</summary>
+    public string Producers => Path.Combine(DataDirectory, "producers");
+
     /// <summary>What is still to be brought to a bucket.</summary>
     public string WriteBehind => Path.Combine(DataDirectory, "behind");
 

@@ -12,15 +12,13 @@ namespace RemoteExec.Services;
 
 /// <summary>
 /// Runs actions (REAPI 1.9). The journey of a call: instance, digest, action cache, the action's door, the queue, and then
-/// the operation's states until it is done.
+/// the operation's states until it is done. What the door finds missing is made again where that can be (Rederivation/).
 /// </summary>
+/// <param name="rederivations">Null where lost inputs are not made again.</param>
 internal sealed class ExecutionService(
-    Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, AnswerBudget unsent, TimeProvider clock) : Execution.ExecutionBase
+    Scheduler scheduler, IActionCache cache, IBlobStore store, ActionDoor door, Rederivations? rederivations, ServicesOptions options, AnswerBudget unsent)
+    : Execution.ExecutionBase
 {
-    // A command line for people to recognise; the whole one is in the Command.
-    private const int CommandLineBytesMax = 512;
-
-    private readonly ActionDoor _door = new(store, options, clock);
     private readonly Inlining _inlining = new(store, options);
 
     public override Task Execute(ExecuteRequest request, IServerStreamWriter<Operation> responseStream, ServerCallContext context) =>
@@ -51,19 +49,30 @@ internal sealed class ExecutionService(
             return;
         }
 
-        AdmittedAction admitted;
+        ExecutionRequest asked;
+        InputHold? hold = null;
         try
         {
-            admitted = await _door.AdmitAsync(action, context.CancellationToken);
+            asked = Describe(request, instance, await door.AdmitAsync(action, trustsMemory: true, context.CancellationToken), context);
         }
         catch (MissingInputsException inputs)
         {
-            await AnswerMissingAsync(action, inputs, stream);
-            return;
+            if (rederivations is null || inputs.Action is not { } lacking)
+            {
+                await AnswerMissingAsync(action, inputs, stream);
+                return;
+            }
+
+            asked = Describe(request, instance, lacking, context);
+            hold = await rederivations.TryHoldAsync(asked, inputs.Missing, context.CancellationToken);
+            if (hold is null)
+            {
+                await AnswerMissingAsync(action, inputs, stream);
+                return;
+            }
         }
 
-        using var feed = await scheduler.SubmitAsync(
-            Describe(request, instance, admitted, context), context.HasClientCancelled, context.CancellationToken);
+        using var feed = await scheduler.SubmitAsync(asked, hold, context.HasClientCancelled, context.CancellationToken);
         await FollowAsync(feed, request, function, stream, context);
     }
 
@@ -110,32 +119,13 @@ internal sealed class ExecutionService(
             OperationMessages.Immediate(NewName(), action, new ExecuteResponse { Status = status, Message = status.Message }), isHeld: false);
     }
 
-    private ExecutionRequest Describe(ExecuteRequest request, InstanceName instance, AdmittedAction admitted, ServerCallContext context) => new()
-    {
-        Instance = instance,
-        Action = admitted.Action.Digest,
-        Platform = admitted.Platform,
-        Priority = request.ExecutionPolicy?.Priority ?? 0,
-        Timeout = admitted.Action.Timeout ?? options.ActionTimeoutDefault,
-        SkipCacheLookup = request.SkipCacheLookup,
-        DoNotCache = admitted.Action.DoNotCache,
-        Origin = RequestOrigins.From(context.RequestHeaders),
-        CommandLine = CommandLine(admitted.Command),
-    };
-
-    private static string CommandLine(CommandSpec command)
-    {
-        // Of a hundred thousand arguments only as many as can be seen.
-        var line = new System.Text.StringBuilder();
-        foreach (string argument in command.Arguments)
+    private ExecutionRequest Describe(ExecuteRequest request, InstanceName instance, AdmittedAction admitted, ServerCallContext context) =>
+        ExecutionRequests.Of(instance, admitted, options.ActionTimeoutDefault) with
         {
-            if (line.Length > 0) line.Append(' ');
-            line.Append(argument.AsSpan(0, Math.Min(argument.Length, CommandLineBytesMax + 1)));
-            if (line.Length > CommandLineBytesMax) break;
-        }
-
-        return PrintableText.Blank(line.ToString(), CommandLineBytesMax);
-    }
+            Priority = request.ExecutionPolicy?.Priority ?? 0,
+            SkipCacheLookup = request.SkipCacheLookup,
+            Origin = RequestOrigins.From(context.RequestHeaders),
+        };
 
     /// <summary>False when the result stays as it is: nothing is asked for, or too many answers lie here already (REAPI A2).</summary>
     private async ValueTask<bool> InlineAsync(ActionResult result, ExecuteRequest request, DigestFunction function, ServerCallContext context)

@@ -43,11 +43,15 @@ public sealed class ServicesComposition : IAsyncDisposable
     private readonly ByteStreamService _byteStream;
     private readonly AnswerBudget _unsent;
     private readonly BlobSplitter _splitter;
+    private readonly Rederivations? _rederivations;
 
     /// <param name="cache">Answers complete results only.</param>
     /// <param name="scheduler">Null on a server that only stores.</param>
     /// <param name="assets">Null on a server that fetches nothing.</param>
-    public ServicesComposition(ChunkedBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock, AssetFetcher? assets = null)
+    /// <param name="producers">What the writer of results learns; null where lost inputs are not made again.</param>
+    public ServicesComposition(
+        ChunkedBlobStore store, IActionCache cache, Scheduler? scheduler, ServicesOptions options, TimeProvider clock, AssetFetcher? assets = null,
+        ProducerTable? producers = null)
     {
         LiveLogs = scheduler is null ? null : new LiveLogs(lease => scheduler.FindLease(lease)?.Request, options, clock);
         _writtenLogs = new WrittenLogs(options, clock);
@@ -68,8 +72,10 @@ public sealed class ServicesComposition : IAsyncDisposable
         if (scheduler is not null)
         {
             offered.AddRange([Execution.Descriptor, Operations.Descriptor, WorkerPool.Descriptor]);
-            Workers = new WorkerConversation(scheduler, store, LiveLogs!, options, clock); // made with the scheduler
-            AddExecution(scheduler, cache, store, options, clock);
+            var door = new ActionDoor(store, options, clock);
+            _rederivations = producers is null || options.Rederivation.DepthMax == 0 ? null : new Rederivations(scheduler, producers, store, door, options);
+            Workers = new WorkerConversation(scheduler, store, LiveLogs!, _rederivations, options, clock); // made with the scheduler
+            AddExecution(scheduler, cache, store, door, options, clock);
         }
 
         // Last, because they speak of the others and of themselves.
@@ -117,12 +123,13 @@ public sealed class ServicesComposition : IAsyncDisposable
         _writtenLogs.Close();
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        if (_rederivations is not null) await _rederivations.DisposeAsync();
         LiveLogs?.Dispose();
         _writtenLogs.Dispose();
         _splitter.Dispose();
-        return _byteStream.DisposeAsync();
+        await _byteStream.DisposeAsync();
     }
 
     private void AddStores(IBlobStore store, IActionCache cache, ServicesOptions options)
@@ -162,10 +169,10 @@ public sealed class ServicesComposition : IAsyncDisposable
         Methods.Add<ActionCacheService>(RpcLimits.Default, binder => ActionCache.BindService(binder, results));
     }
 
-    private void AddExecution(Scheduler scheduler, IActionCache cache, IBlobStore store, ServicesOptions options, TimeProvider clock)
+    private void AddExecution(Scheduler scheduler, IActionCache cache, IBlobStore store, ActionDoor door, ServicesOptions options, TimeProvider clock)
     {
         Methods.Add<ExecutionService>(
-            RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, options, _unsent, clock)));
+            RpcLimits.Default, binder => Execution.BindService(binder, new ExecutionService(scheduler, cache, store, door, _rederivations, options, _unsent)));
         Methods.Add<OperationsService>(RpcLimits.Default, binder => Operations.BindService(binder, new OperationsService(scheduler, options, clock)));
         var workers = new WorkerPoolService(Workers!); // made with the scheduler
         Methods.Add<ReportRequest>(

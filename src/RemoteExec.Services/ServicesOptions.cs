@@ -103,6 +103,9 @@ public sealed record ServicesOptions
     /// <summary>After which silence of its writer such a log is final: more than a step of a build takes that says nothing.</summary>
     public TimeSpan LogStreamSilenceMax { get; init; } = TimeSpan.FromMinutes(15);
 
+    /// <summary>How far lost inputs are made again.</summary>
+    public RederivationOptions Rederivation { get; init; } = new();
+
     /// <summary>Where the web page is, for links in messages to people; null when there is none.</summary>
     public Uri? WebAddress { get; init; }
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using NUnit.Framework;
 using RemoteExec.Core;
 using RemoteExec.Scheduling;
+using RemoteExec.Services;
 using RemoteExec.Testing;
 
 namespace RemoteExec.Observability.Tests;
@@ -82,6 +83,18 @@ public sealed class ServerEventsTests
         Assert.That(_lines.All.Select(line => line[..line.IndexOf(" found no room", StringComparison.Ordinal)]),
             Is.EqualTo(new[] { "Warning store_refusing 1 uploads", "Warning store_refusing 1001 uploads" }));
         Assert.That(_lines.All, Has.All.Contain("--max-cas-size").And.All.Contain("--retention"));
+    }
+
+    [TestCase(RederivationOutcome.Restored, "Information inputs_restored")]
+    [TestCase(RederivationOutcome.Nondeterministic, "Warning inputs_not_restored")]
+    [TestCase(RederivationOutcome.Failed, "Warning inputs_not_restored")]
+    [TestCase(RederivationOutcome.Refused, null)] // the client is told, and nothing has run
+    public void Lost_inputs_that_were_made_again_or_could_not_be_are_a_line(RederivationOutcome outcome, string? line)
+    {
+        Events.Rederived(new RederivedInputs(Digest.Empty(DigestFunction.Sha256), outcome, Runs: 3, "it made something else"));
+
+        if (line is null) Assert.That(_lines.All, Is.Empty);
+        else Assert.That(_lines.All.Single(), Does.StartWith(line).And.Contains(outcome == RederivationOutcome.Restored ? "3 actions" : "it made something else"));
     }
 
     private ServerEvents Events => new(_lines, _time);

@@ -5,6 +5,7 @@ using Prometheus;
 using RemoteExec.Assets;
 using RemoteExec.Rpc;
 using RemoteExec.Scheduling;
+using RemoteExec.Services;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Observability.Tests;
@@ -53,6 +54,17 @@ public sealed class ServerMetricsTests
             Assert.That(page, Does.Contain("\nremoteexec_asset_downloaded_bytes_total 70\n"));
             Assert.That(page, Does.Contain("\nremoteexec_asset_fetches 3\n"));
         });
+    }
+
+    [Test]
+    public async Task Requests_whose_lost_inputs_were_to_be_made_again_are_told_by_what_came_of_it()
+    {
+        foreach (var outcome in Enum.GetValues<RederivationOutcome>()) _metrics.Services.Rederived(new RederivedInputs(default, outcome, Runs: 2, "why"));
+
+        string page = await ScrapeAsync();
+
+        foreach (string outcome in new[] { "restored", "nondeterministic", "failed", "refused" })
+            Assert.That(page, Does.Contain($"remoteexec_rederivations_total{{outcome=\"{outcome}\"}} 1\n"));
     }
 
     [Test]

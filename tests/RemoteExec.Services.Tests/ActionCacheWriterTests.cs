@@ -21,7 +21,7 @@ internal sealed class ActionCacheWriterTests
     public async Task A_response_that_was_made_in_this_process_is_not_read_again()
     {
         var response = Response("said");
-        await WriteAsync(new ExecutionOutcome { Code = OutcomeCode.Ok, IsCacheWorthy = true, Response = "no message"u8.ToArray(), Written = new ResponseMessage(response) });
+        await WriteAsync(new ExecutionOutcome { Code = OutcomeCode.Ok, IsCacheWorthy = true, Response = "no message"u8.ToArray(), Written = new ResponseMessage(new WrittenResponse(response, [])) });
 
         Assert.That(await StdoutAsync(), Is.EqualTo("said"));
     }
@@ -38,7 +38,7 @@ internal sealed class ActionCacheWriterTests
     [TestCase(false)]
     public async Task The_message_does_not_live_as_long_as_the_outcome(bool isCacheWorthy)
     {
-        var outcome = new ExecutionOutcome { Code = OutcomeCode.Ok, IsCacheWorthy = isCacheWorthy, Written = new ResponseMessage(Response("x")) };
+        var outcome = new ExecutionOutcome { Code = OutcomeCode.Ok, IsCacheWorthy = isCacheWorthy, Written = new ResponseMessage(new WrittenResponse(Response("x"), [])) };
         await WriteAsync(outcome);
 
         Assert.That(outcome.Written.Take(), Is.Null);

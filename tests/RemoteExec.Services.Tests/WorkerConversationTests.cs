@@ -18,7 +18,7 @@ internal sealed class WorkerConversationTests
         await using var scheduler = new Scheduler(new SchedulerOptions(), new MemoryOperationJournal(), _time);
         await scheduler.StartAsync(default);
         using var logs = new LiveLogs(_ => null, _options, _time);
-        var conversation = new WorkerConversation(scheduler, Store(), logs, _options, _time);
+        var conversation = new WorkerConversation(scheduler, Store(), logs, rederivations: null, _options, _time);
         bool isHeard = false;
         await conversation.RunAsync(new News(Messages()), new Commands(), CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(60));
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using RemoteExec.Scheduling;
+using RemoteExec.Services;
 using RemoteExec.Storage;
 
 namespace RemoteExec.Observability;
@@ -99,6 +100,20 @@ public sealed partial class ServerEvents(ILogger log, TimeProvider time)
         }
     }
 
+    /// <summary>Lost inputs were made again, or it went wrong. What was not tried is told to the client alone.</summary>
+    public void Rederived(RederivedInputs inputs)
+    {
+        switch (inputs.Outcome)
+        {
+            case RederivationOutcome.Restored:
+                LogRestored(inputs.Action, inputs.Runs);
+                break;
+            case RederivationOutcome.Nondeterministic or RederivationOutcome.Failed:
+                LogNotRestored(inputs.Action, inputs.Reason);
+                break;
+        }
+    }
+
     /// <summary>An upload found no room. Told at once the first time, and then once a minute with how many there were.</summary>
     public void StoreRefused()
     {
@@ -138,6 +153,12 @@ public sealed partial class ServerEvents(ILogger log, TimeProvider time)
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "worker_recovered", Message = "worker {Worker} of pool {Pool} ran a command again and is out of quarantine")]
     private partial void LogRecovery(string worker, string pool);
+
+    [LoggerMessage(Level = LogLevel.Information, EventName = "inputs_restored", Message = "inputs of action {Action} were lost and made again, by running {Runs} actions")]
+    private partial void LogRestored(Core.Digest action, int runs);
+
+    [LoggerMessage(Level = LogLevel.Warning, EventName = "inputs_not_restored", Message = "inputs of action {Action} were lost, and could not be made again: {Reason}. Its client is told what is missing")]
+    private partial void LogNotRestored(Core.Digest action, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, EventName = "action_refused", Message = "execution {Execution} was refused: {Reason}")]
     private partial void LogRefused(ExecutionId execution, string reason);

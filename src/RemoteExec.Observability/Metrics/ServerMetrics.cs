@@ -40,7 +40,7 @@ public sealed class ServerMetrics : IDisposable
         _blobs = new BlobStoreMetrics(_instruments, tier: "disk", events);
         _farStores = new FarStoreMetrics(_instruments);
         _actionCache = new ActionCacheMetrics(_instruments);
-        _services = new ServicesMetrics(_instruments);
+        _services = new ServicesMetrics(_instruments, events);
         _assets = new AssetMetrics(_instruments);
         Rpc = new RpcMetrics(_instruments);
         _runtime = new RuntimeMetrics(_instruments);

@@ -5,7 +5,7 @@ using RemoteExec.Services;
 namespace RemoteExec.Observability;
 
 /// <summary>What travels, and what actions used.</summary>
-internal sealed class ServicesMetrics(Instruments instruments) : IServicesObserver
+internal sealed class ServicesMetrics(Instruments instruments, ServerEvents? events = null) : IServicesObserver
 {
     private readonly Counter.Child _received = Transferred(instruments).WithLabels("received", "identity");
     private readonly Counter.Child _receivedZstd = Transferred(instruments).WithLabels("received", "zstd");
@@ -21,6 +21,8 @@ internal sealed class ServicesMetrics(Instruments instruments) : IServicesObserv
     private readonly Histogram _peakMemoryBytes = instruments.Histogram(
         "remoteexec_operation_peak_memory_bytes", "Most memory that one run held.",
         [1 << 20, 16 << 20, 64 << 20, 256 << 20, 1L << 30, 2L << 30, 4L << 30, 8L << 30, 16L << 30, 64L << 30]);
+
+    private readonly Counter.Child[] _rederivations = Rederivations(instruments);
 
     private readonly Gauge _uploads = instruments.Gauge("remoteexec_cas_uploads", "Uploads that have begun and are not finished.");
 
@@ -42,6 +44,19 @@ internal sealed class ServicesMetrics(Instruments instruments) : IServicesObserv
         _inputBytes.Observe(usage.InputBytes);
         _fetchedBytes.Observe(usage.FetchedBytes);
         _outputBytes.Observe(usage.OutputBytes);
+    }
+
+    public void Rederived(RederivedInputs inputs)
+    {
+        _rederivations[(int)inputs.Outcome].Inc();
+        events?.Rederived(inputs);
+    }
+
+    private static Counter.Child[] Rederivations(Instruments instruments)
+    {
+        var counter = instruments.Counter(
+            "remoteexec_rederivations_total", "Requests whose inputs were lost and had been made here: what came of making them again.", "outcome");
+        return [.. Enum.GetNames<RederivationOutcome>().Select(name => counter.WithLabels(name.ToLowerInvariant()))];
     }
 
     private static Counter Transferred(Instruments instruments) => instruments.Counter(

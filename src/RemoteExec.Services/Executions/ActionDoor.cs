@@ -12,11 +12,12 @@ internal sealed class ActionDoor(IBlobStore store, ServicesOptions options, Time
 {
     private readonly InputTrees _trees = new(store, options, clock);
 
+    /// <param name="trustsMemory">False where something was found missing that should be there: the whole tree is looked at.</param>
     /// <exception cref="MissingInputsException">Blobs are absent.</exception>
-    public async ValueTask<AdmittedAction> AdmitAsync(Digest digest, CancellationToken cancellationToken)
+    public async ValueTask<AdmittedAction> AdmitAsync(Digest digest, bool trustsMemory, CancellationToken cancellationToken)
     {
         var actionBlob = await ReadAsync(digest, ActionSpec.BlobBytesMax, "an action", cancellationToken)
-            ?? throw new MissingInputsException([digest], "the action");
+            ?? throw new MissingInputsException([digest], "the action", found: null);
         var action = ActionSpec.Parse(actionBlob, digest, options.ActionTimeoutMax);
 
         // Both before either is complained about: each answer costs the client a round of uploads.
@@ -24,9 +25,9 @@ internal sealed class ActionDoor(IBlobStore store, ServicesOptions options, Time
         var command = commandBlob is { } blob
             ? CommandSpec.Parse(blob, action.Command)
             : null;
-        var missing = await _trees.FindMissingAsync(action.InputRoot, cancellationToken);
-        if (command is null) throw new MissingInputsException([action.Command, .. missing.Where(blob => blob != action.Command)], "the command");
-        if (missing.Count > 0) throw new MissingInputsException(missing, await _trees.DescribeAsync(action.InputRoot, missing[0], cancellationToken));
+        var missing = await _trees.FindMissingAsync(action.InputRoot, trustsMemory, cancellationToken);
+        if (command is null) throw new MissingInputsException([action.Command, .. missing.Where(blob => blob != action.Command)], "the command", found: null);
+        if (missing.Count > 0) throw new MissingInputsException(missing, await _trees.DescribeAsync(action.InputRoot, missing[0], cancellationToken), (action, command));
 
         var platform = action.PlatformWith(command);
         if (!await _trees.HasDirectoryAsync(action.InputRoot, command.WorkingDirectory, cancellationToken))

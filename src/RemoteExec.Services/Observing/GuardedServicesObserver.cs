@@ -15,4 +15,6 @@ internal sealed class GuardedServicesObserver(IServicesObserver? inner) : IServi
         Observers.Tell(inner, (bytes, isCompressed), static (observer, piece) => observer.BlobSent(piece.bytes, piece.isCompressed));
 
     public void ActionUsed(Usage usage) => Observers.Tell(inner, usage, static (observer, used) => observer.ActionUsed(used));
+
+    public void Rederived(RederivedInputs inputs) => Observers.Tell(inner, inputs, static (observer, ended) => observer.Rederived(ended));
 }

@@ -16,4 +16,7 @@ public interface IServicesObserver
 
     /// <summary>What one run took.</summary>
     void ActionUsed(Usage usage) { }
+
+    /// <summary>Inputs of a request were lost that had been made here, and it was tried to make them again, or was not.</summary>
+    void Rederived(RederivedInputs inputs) { }
 }

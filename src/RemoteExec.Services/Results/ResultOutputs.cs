@@ -13,7 +13,12 @@ internal sealed class ResultOutputs(IBlobStore store, ServicesOptions options)
 
     /// <summary>What is not stored of <paramref name="action"/>'s result; empty for one that may be announced.</summary>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT for a malformed digest, path or tree.</exception>
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(ActionResult result, Digest action, CancellationToken cancellationToken) =>
+        (await FindAsync(result, action, cancellationToken)).Missing;
+
+    /// <summary>The same, and all that the result refers to.</summary>
+    /// <inheritdoc cref="FindMissingAsync" path="/exception"/>
+    public async ValueTask<(IReadOnlyList<Digest> Missing, IReadOnlyList<Digest> All)> FindAsync(
         ActionResult result, Digest action, CancellationToken cancellationToken)
     {
         await _paths.CheckAsync(result, action, cancellationToken);
@@ -21,6 +26,6 @@ internal sealed class ResultOutputs(IBlobStore store, ServicesOptions options)
         var (digests, unread) = await _closure.FindAsync(result, action.Function, cancellationToken);
         var missing = digests.Count == 0 ? [] : await store.FindMissingAsync([.. digests.Distinct()], cancellationToken);
         // What could not be read may have come meanwhile: what hangs below it is still unknown.
-        return unread.Count == 0 ? missing : [.. unread.Union(missing)];
+        return (unread.Count == 0 ? missing : [.. unread.Union(missing)], digests);
     }
 }

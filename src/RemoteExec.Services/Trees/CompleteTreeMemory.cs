@@ -32,5 +32,11 @@ internal sealed class CompleteTreeMemory(TimeSpan duration, TimeProvider clock)
             _seen.Set(directory, new Entry(summary, seenAt), size: 1);
     }
 
+    /// <summary>Something in one of them is gone; which of them has it is not asked.</summary>
+    public void Forget(IEnumerable<Digest> directories)
+    {
+        foreach (var directory in directories) _seen.Remove(directory);
+    }
+
     private readonly record struct Entry(TreeSummary Summary, long SeenAt);
 }

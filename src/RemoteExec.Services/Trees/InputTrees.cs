@@ -18,17 +18,18 @@ internal sealed class InputTrees(IBlobStore store, ServicesOptions options, Time
     /// The blobs that the tree lacks, directories and files; empty when it is whole. What hangs below
     /// an absent directory cannot be known yet.
     /// </summary>
+    /// <param name="trustsMemory">False where something was found missing that should be there: all is looked at.</param>
     /// <exception cref="RpcException">INVALID_ARGUMENT for a tree that cannot be, RESOURCE_EXHAUSTED beyond the limits.</exception>
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(Digest root, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(Digest root, bool trustsMemory, CancellationToken cancellationToken)
     {
         // Every action without inputs, and the second and all further actions with these.
-        if (root.IsEmpty || _memory.TryGet(root, out _)) return [];
+        if (root.IsEmpty || (trustsMemory && _memory.TryGet(root, out _))) return [];
 
         long seenAt = clock.GetTimestamp();
         var sums = new TreeSums(options.Limits.Tree);
         var missing = new List<Digest>();
         var files = new HashSet<Digest>();
-        await foreach (var found in _walk.DistinctAsync(root, child => IsKnown(child, sums), cancellationToken))
+        await foreach (var found in _walk.DistinctAsync(root, child => IsKnown(child, trustsMemory, sums), cancellationToken))
         {
             sums.Add(found);
             if (found.Message is not { } directory) missing.Add(found.Digest);
@@ -39,6 +40,7 @@ internal sealed class InputTrees(IBlobStore store, ServicesOptions options, Time
         sums.Sum(root);
         var missingFiles = files.Count == 0 ? [] : await store.FindMissingAsync([.. files], cancellationToken);
         if (missing.Count == 0 && missingFiles.Count == 0) _memory.Add(sums.Summaries, seenAt);
+        else if (!trustsMemory) _memory.Forget(sums.Summaries.Keys);
         // A directory's blob may also stand among the files.
         return missing.Count == 0 ? missingFiles : [.. missing.Union(missingFiles)];
     }
@@ -88,11 +90,11 @@ internal sealed class InputTrees(IBlobStore store, ServicesOptions options, Time
         return true;
     }
 
-    private bool IsKnown(Digest directory, TreeSums sums)
+    private bool IsKnown(Digest directory, bool trustsMemory, TreeSums sums)
     {
         // The empty directory exists like every empty blob; a remembered one needs no look.
         if (directory.IsEmpty) return true;
-        if (!_memory.TryGet(directory, out var summary)) return false;
+        if (!trustsMemory || !_memory.TryGet(directory, out var summary)) return false;
         sums.Know(directory, summary);
         return true;
     }

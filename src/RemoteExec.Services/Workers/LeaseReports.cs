@@ -47,10 +47,11 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         if (ran && result is null) throw RpcErrors.Invalid("success without a result");
 
         bool isWhole = true;
+        IReadOnlyList<Digest> outputs = [];
         if (result is not null)
         {
             Complete(result, lease);
-            var missing = await _outputs.FindMissingAsync(result, lease.Request.Action, cancellationToken);
+            (var missing, outputs) = await _outputs.FindAsync(result, lease.Request.Action, cancellationToken);
             if (missing.Count > 0) throw RpcErrors.Of(StatusCode.NotFound, $"{missing.Count} outputs that are not stored, the first is {missing[0]}");
             // REAPI A2: what nobody asked for is not inlined. Whoever asks gets it put in again.
             isWhole = await _inlining.TryStripAsync(result, lease.Request.Action.Function, cancellationToken);
@@ -72,7 +73,7 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
             Code = (OutcomeCode)status.Code,
             Message = ran ? said : status.Message,
             Response = response.ToByteArray(),
-            Written = new ResponseMessage(response),
+            Written = new ResponseMessage(new WrittenResponse(response, outputs)),
             // REAPI A7: a status that is not OK, a failed command and do_not_cache keep a result out of the cache.
             IsCacheWorthy = isSuccess && isWhole && fault is null && !lease.Request.DoNotCache,
             Blame = ran ? Blame.None : WorkerMessages.FromWire(report.Blame),

@@ -23,12 +23,16 @@ public sealed class WorkerConversation
     private readonly IBlobStore _store;
     private readonly LiveLogs _logs;
     private readonly ServicesOptions _options;
+    private readonly Rederivations? _rederivations;
     private readonly LeaseReports _reports;
 
     /// <summary>Used for any number of workers at once.</summary>
-    public WorkerConversation(Scheduler scheduler, IBlobStore store, LiveLogs logs, ServicesOptions options, TimeProvider clock)
+    /// <param name="rederivations">Null where lost inputs are not made again.</param>
+    internal WorkerConversation(
+        Scheduler scheduler, IBlobStore store, LiveLogs logs, Rederivations? rederivations, ServicesOptions options, TimeProvider clock)
     {
         _scheduler = scheduler;
+        _rederivations = rederivations;
         _store = store;
         _logs = logs;
         _options = options with { Limits = options.Limits with { ReconnectWaitMax = scheduler.Options.ReconnectBackoffMax } };
@@ -69,6 +73,8 @@ public sealed class WorkerConversation
         var outcome = held is null || held.WorkerId != report.WorkerId
             ? LeaseReports.Unread
             : await _reports.ToOutcomeAsync(lease, held, report, cancellationToken);
+        if (_rederivations is not null && Rederivations.Concerns(outcome, report.Status))
+            outcome = await _rederivations.TryHoldAsync(lease.Execution, held!.Request, outcome, cancellationToken); // what was read was held
         // Before the scheduler knows: from then on the log takes nothing.
         if (outcome != LeaseReports.Unread) await ShowRestAsync(lease, held!, report.InlineResult, cancellationToken);
         try

@@ -14,6 +14,9 @@ internal sealed record RawAction(params IReadOnlyList<string> Arguments)
     /// <summary>The old list, which some clients send alone; not together with <see cref="Outputs"/>.</summary>
     public IReadOnlyList<string> OutputDirectories { get; init; } = [];
 
+    /// <summary>Its result may be kept. It is not found before it has run all the same: every run here is asked for.</summary>
+    public bool IsCached { get; init; }
+
     /// <summary>What has to be in the store before: directories, command and, last, the action.</summary>
     public IReadOnlyList<byte[]> ToBlobs()
     {
@@ -24,7 +27,7 @@ internal sealed record RawAction(params IReadOnlyList<string> Arguments)
             .. OutputDirectories.Order(StringComparer.Ordinal).Select(path => (4, (object?)path)),
             .. Outputs.Order(StringComparer.Ordinal).Select(path => (7, (object?)path)),
         ]);
-        byte[] action = Of((1, RawBlob.Of(command).ToMessage()), (2, RawBlob.Of(root).ToMessage()), (6, Of((1, TimeoutSeconds))), (7, true));
+        byte[] action = Of((1, RawBlob.Of(command).ToMessage()), (2, RawBlob.Of(root).ToMessage()), (6, Of((1, TimeoutSeconds))), (7, IsCached ? null : true));
         return [.. blobs, command, action];
     }
 

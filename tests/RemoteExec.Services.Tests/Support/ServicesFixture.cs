@@ -20,7 +20,7 @@ namespace RemoteExec.Services.Tests;
 /// <summary>All services on a real server and a real channel, over stores in memory and a clock that the test moves.</summary>
 internal abstract class ServicesFixture
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private RpcLoopback _server = null!;
     private ServicesComposition _services = null!;
@@ -56,6 +56,12 @@ internal abstract class ServicesFixture
     /// <summary>What the services take for their store; asked for at each start.</summary>
     protected virtual IBlobStore Served => Store;
 
+    /// <summary>Where the action cache looks for what its results refer to.</summary>
+    protected virtual IBlobStore StoreOfResults => Store;
+
+    /// <summary>What the services learn from, and look up; null where lost inputs are not made again.</summary>
+    protected virtual ProducerTable? Producers => null;
+
     /// <summary>Asked for one at each start.</summary>
     protected virtual IOperationJournal Journal => new MemoryOperationJournal();
 
@@ -86,7 +92,7 @@ internal abstract class ServicesFixture
         Time = new ManualTime();
         Store = new MemoryBlobStore(limitBytes: 64 << 20, retention: TimeSpan.FromHours(4), Time);
         ChunkLists = ChunkLists.Open(new ChunkListsOptions(), Time);
-        Cache = new CompletenessCheckingActionCache(new MemoryActionCache(limitBytes: 16 << 20), Store);
+        Cache = new CompletenessCheckingActionCache(new MemoryActionCache(limitBytes: 16 << 20), StoreOfResults);
         await StartAsync();
     }
 
@@ -187,11 +193,11 @@ internal abstract class ServicesFixture
 
     private async Task StartAsync()
     {
-        var writer = new ActionCacheWriter(Cache, Store, Options);
+        var writer = new ActionCacheWriter(Cache, Store, Options, Producers);
         Scheduler = new Scheduler(
             new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, Journal, Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
-        _services = new ServicesComposition(new ChunkedBlobStore(Served, ChunkLists), Cache, Scheduler, Options, Time);
+        _services = new ServicesComposition(new ChunkedBlobStore(Served, ChunkLists), Cache, Scheduler, Options, Time, producers: Producers);
         _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers }, Log);
         Channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1, ReceiveBytesMax = 64 << 20 });
     }
