@@ -6,8 +6,8 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services.Tests;
 
 /// <summary>
-/// Every method that walks a tree, with every tree that grows when it is walked (TRUST H7): refused, or shown as the few directories that it
-/// consists of, and in either case at once.
+/// Every method that walks a tree, with every tree that grows when it is walked (TRUST H7): refused, and at once. (Remote Asset has its own table in
+/// <see cref="RemoteAssetTests"/>; what a worker, a client and the page do with them stands in the tests of those.)
 /// </summary>
 internal sealed class ExplodingTreeTests : ServicesFixture
 {
@@ -20,22 +20,20 @@ internal sealed class ExplodingTreeTests : ServicesFixture
 
     private static IEnumerable<TestCaseData> Table()
     {
-        foreach (string tree in new[] { ExplodingTrees.Chain, ExplodingTrees.Files, ExplodingTrees.Paths, ExplodingTrees.Cycle })
+        foreach (string tree in new[] { ExplodingTrees.Chain, ExplodingTrees.LongChain, ExplodingTrees.Files, ExplodingTrees.Paths, ExplodingTrees.Cycle })
         {
             // A directory that contains itself is not too big: it cannot be.
             var refused = tree == ExplodingTrees.Cycle ? StatusCode.InvalidArgument : StatusCode.ResourceExhausted;
-            foreach (string method in new[] { Execute, UpdateWithTree, UpdateWithRoot }) yield return Case(method, tree, refused);
+            foreach (string method in new[] { GetTree, Execute, UpdateWithTree, UpdateWithRoot }) yield return Case(method, tree, refused);
             // Such a result is none: it is made again.
             foreach (string method in new[] { GetWithTree, GetWithRoot }) yield return Case(method, tree, StatusCode.NotFound);
-            // Nobody makes what is only listed, and each directory is sent once.
-            yield return Case(GetTree, tree, StatusCode.OK);
         }
 
         static TestCaseData Case(string method, string tree, StatusCode code) => new(method, tree, code);
     }
 
     [TestCaseSource(nameof(Table))]
-    public async Task A_tree_that_explodes_is_refused_or_listed_once(string method, string name, StatusCode expected) // REAPI C5, E3, A1, A3
+    public async Task A_tree_that_explodes_is_refused(string method, string name, StatusCode expected) // REAPI C5, E3, A1, A3
     {
         var directories = ExplodingTrees.Make(name);
         foreach (var (digest, bytes) in directories) Store.PutUnchecked(digest, bytes);
@@ -78,6 +76,6 @@ internal sealed class ExplodingTreeTests : ServicesFixture
         }
 
         Assert.That(code, Is.EqualTo(expected));
-        if (method == GetTree) Assert.That(listed, Is.EqualTo(directories.Count));
+        Assert.That(listed, Is.Zero, "of these few directories no page is full before the last is seen");
     }
 }

@@ -94,16 +94,33 @@ internal sealed class GetTreeTests : ServicesFixture
     }
 
     [Test] // TRUST 4.1: 2^64 paths with 64 nodes
-    public async Task A_bomb_of_shared_directories_costs_one_read_each()
+    public async Task Directories_that_are_shared_come_once_until_they_are_a_bomb()
     {
         var directory = Leaf("f");
         for (int i = 0; i < 64; i++)
         {
             await StoreAsync(directory);
+            if (i == 10) Assert.That((await AskAsync(DigestOf(directory))).Sum(page => page.Directories.Count), Is.EqualTo(11));
             directory = Parent(("a", directory), ("b", directory));
         }
 
-        Assert.That((await AskAsync(await StoreAsync(directory))).Sum(page => page.Directories.Count), Is.EqualTo(65));
+        var root = await StoreAsync(directory);
+        Assert.That(await CodeOf(() => AskAsync(root)), Is.EqualTo(StatusCode.ResourceExhausted));
+        Assert.That(await CodeOf(() => AskAsync(root, pageSize: 5)), Is.EqualTo(StatusCode.ResourceExhausted), "also behind pages that were full");
+    }
+
+    [Test] // REAPI C5
+    public async Task A_large_tree_is_listed_whole_and_from_any_token_on()
+    {
+        var leaves = Enumerable.Range(0, 2_500).Select(number => Leaf($"f{number:0000}")).ToArray();
+        foreach (var leaf in leaves) await StoreAsync(leaf);
+        var root = await StoreAsync(Parent([.. leaves.Select((leaf, i) => ($"d{i:0000}", leaf))]));
+
+        var pages = await AskAsync(root);
+        var rest = await AskAsync(root, token: pages[1].NextPageToken);
+
+        Assert.That(pages.Sum(page => page.Directories.Count), Is.EqualTo(2_501));
+        Assert.That(rest.SelectMany(page => page.Directories), Is.EqualTo(pages.Skip(2).SelectMany(page => page.Directories)));
     }
 
     [Test] // REAPI D2

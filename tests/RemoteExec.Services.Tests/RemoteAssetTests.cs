@@ -121,6 +121,27 @@ public sealed class RemoteAssetTests
         Assert.That(refused.ToStatus().Details.Single().Is(Google.Rpc.BadRequest.Descriptor));
     }
 
+    [TestCase(ExplodingTrees.Chain)] // REAPI S3, TRUST H7
+    [TestCase(ExplodingTrees.LongChain)]
+    [TestCase(ExplodingTrees.Files)]
+    [TestCase(ExplodingTrees.Paths)]
+    public async Task A_tree_that_explodes_is_not_pushed_nor_referred_to_and_so_not_fetched(string name)
+    {
+        var directories = ExplodingTrees.Make(name);
+        foreach (var some in directories.Chunk(5_000))
+            await _store.WriteManyAsync([.. some.Select(each => (each.Digest, (ReadOnlyMemory<byte>)each.Bytes))], default);
+        var (root, blob) = (directories[^1].Digest.ToWire(), await StoreAsync("a blob"));
+
+        var pushed = Assert.ThrowsAsync<RpcException>(async () => await Push.PushDirectoryAsync(new PushDirectoryRequest { Uris = { Unknown }, RootDirectoryDigest = root }));
+        var referred = Assert.ThrowsAsync<RpcException>(async () =>
+            await Push.PushBlobAsync(new PushBlobRequest { Uris = { Unknown }, BlobDigest = blob.ToWire(), ReferencesDirectories = { root } }));
+
+        Assert.That((pushed!.StatusCode, referred!.StatusCode), Is.EqualTo((StatusCode.ResourceExhausted, StatusCode.ResourceExhausted)));
+        var fetchedDirectory = await Fetch.FetchDirectoryAsync(new FetchDirectoryRequest { Uris = { Unknown } });
+        var fetchedBlob = await Fetch.FetchBlobAsync(new FetchBlobRequest { Uris = { Unknown } });
+        Assert.That((fetchedDirectory.RootDirectoryDigest, fetchedBlob.BlobDigest), Is.EqualTo(((WireDigest?)null, (WireDigest?)null)));
+    }
+
     [Test]
     public async Task A_very_long_time_to_wait_is_cut() // REAPI S1
     {

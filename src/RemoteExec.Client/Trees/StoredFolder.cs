@@ -10,8 +10,9 @@ namespace RemoteExec.Client;
 /// </summary>
 public sealed class StoredFolder
 {
-    // Paths and depth are for the file system to refuse that they are written to.
-    internal static readonly TreeLimits Limits = new() { DepthMax = int.MaxValue, PathBytesMax = int.MaxValue };
+    // Paths are for the file system to refuse that they are written to. But not without a bound: what is listed repeats them in each line, and no path of
+    // more levels fits into the 4,096 bytes that Linux takes (PATH_MAX).
+    internal static readonly TreeLimits Limits = new() { DepthMax = 2048, PathBytesMax = int.MaxValue };
 
     // The first byte of a Directory (files, directories, symlinks, node_properties); a Tree begins with its root, like files.
     private static readonly byte[] FirstBytes = [0x0A, 0x12, 0x1A, 0x2A];

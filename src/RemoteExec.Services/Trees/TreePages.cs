@@ -7,6 +7,7 @@ namespace RemoteExec.Services;
 /// <summary>
 /// A tree for GetTree (REAPI C5): breadth first, each distinct directory once, absent ones below the root left out.
 /// A page token is the digest of the last directory sent: the walk is the same every time, so it continues behind that one.
+/// What explodes when somebody makes it (TRUST H7) is refused, at the latest in the place of its last page: by then all of it was seen.
 /// </summary>
 internal sealed class TreePages(IBlobStore store, ServicesOptions options)
 {
@@ -16,8 +17,7 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
     // Tag and length of one directory.
     private const int FramingBytes = 6;
 
-    // Nobody makes what is only listed: it may be deeper than a file system allows.
-    private readonly DirectoryWalk _walk = store.Walk(options.Limits.Tree with { DepthMax = int.MaxValue }, DirectoryUse.Listing);
+    private readonly DirectoryWalk _walk = store.Walk(options.Limits.Tree, DirectoryUse.Listing);
 
     public async Task SendAsync(
         Digest root, int pageSize, string pageToken, PageRoom room, Func<GetTreeResponse, Task> send, CancellationToken cancellationToken)
@@ -30,8 +30,11 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
         long pageBytes = 0;
         var last = root;
         bool isSending = resumeAfter is null;
-        await foreach (var (digest, directory, _) in _walk.DistinctAsync(root, isKnown: null, cancellationToken))
+        var sums = new TreeSums(options.Limits.Tree);
+        await foreach (var found in _walk.DistinctAsync(root, isKnown: null, cancellationToken))
         {
+            sums.Add(found);
+            var (digest, directory, _) = found;
             if (directory is null)
             {
                 if (digest == root) throw RpcErrors.NotFound("directory", digest.ToString());
@@ -61,6 +64,7 @@ internal sealed class TreePages(IBlobStore store, ServicesOptions options)
             last = digest;
         }
 
+        sums.Sum(root);
         if (!isSending) throw RpcErrors.InvalidField("page_token", "page_token is not from this tree");
         await send(page);
     }
