@@ -33,9 +33,10 @@ internal sealed class ArchiveUnpacker(ILocalBlobStore store, Spool spool, long b
             await blobs.FlushAsync(cancellationToken);
             return root;
         }
-        catch (Exception broken) when (broken is InvalidDataException or EndOfStreamException or FormatException or ZstdException or ArgumentException or NotSupportedException or OverflowException)
+        catch (Exception broken) when (broken is InvalidDataException or EndOfStreamException or FormatException or ZstdException or ArgumentException or NotSupportedException or OverflowException
+            or InvalidOperationException)
         {
-            // What the readers of formats throw at bytes that are none of theirs.
+            // What the readers of formats throw at bytes that are none of theirs: that of tar the last, at an extended header of exabytes.
             throw UnpackedTree.Bad(broken.Message);
         }
     }
