@@ -11,6 +11,9 @@ internal static class ExecutionChecks
     // Until it is told to go on, or its timeout ends it; so nothing has to be fast.
     private const string Endless = "while :; do sleep 0.1; done";
 
+    // More than most servers run and hand out ahead at once, twice.
+    private const int Crowd = 24;
+
     public static IEnumerable<Check> All =>
     [
         new("E5", "a command that fails is a success of the call, with its exit code", "OK, exit code 42", async peer =>
@@ -71,6 +74,29 @@ internal static class ExecutionChecks
         }),
         new("E11", "a negative priority is taken", "OK", async peer =>
             (await peer.RunOfferedAsync(new ActionDraft("exit 0").With(draft => draft.Request.ExecutionPolicy = new ExecutionPolicy { Priority = -50 }))).StatusName),
+        new("E11", "what is more urgent passes what waited before it", "the urgent one", async peer =>
+        {
+            await peer.RequireExecutionAsync();
+            var calls = new List<AsyncServerStreamingCall<Google.LongRunning.Operation>>();
+            var crowd = new List<string>();
+            try
+            {
+                while (crowd.Count < Crowd) crowd.Add(await BeginAsync(peer, calls, Endless, priority: 0));
+                string patient = await BeginAsync(peer, calls, "exit 0", priority: 50);
+                await BeginAsync(peer, calls, "exit 0", priority: -50);
+                if (await StageAsync(peer, patient) != Stage.Queued) throw new NotOfferedException($"more than {Crowd} actions run at once");
+
+                // Half of them make room, and half of them stay before the patient one.
+                foreach (string name in crowd.Take(Crowd / 2)) await CancelAsync(peer, name);
+                if (await peer.UntilAsync(calls[^1], update => update.Done) is null) return "no end";
+                return await StageAsync(peer, patient) == Stage.Queued ? "the urgent one" : "both";
+            }
+            finally
+            {
+                foreach (string name in crowd) await CancelAsync(peer, name);
+                calls.ForEach(call => call.Dispose());
+            }
+        }),
         new("E12", "what is asked to be inlined is inlined, or told by its digest", "out, err and file", async peer =>
         {
             var ran = await peer.RunOfferedAsync(new ActionDraft("printf out; printf err >&2; printf file > f").With(draft =>
@@ -144,6 +170,18 @@ internal static class ExecutionChecks
     ];
 
     private static ActionDraft Timing(string script) => new ActionDraft(script).With(draft => draft.Action.Timeout = new Duration { Seconds = 1 });
+
+    private static async Task<string> BeginAsync(Peer peer, List<AsyncServerStreamingCall<Google.LongRunning.Operation>> calls, string script, int priority)
+    {
+        var draft = new ActionDraft(script);
+        draft.Request.ExecutionPolicy = new ExecutionPolicy { Priority = priority };
+        var call = peer.Execute(await peer.StoreAsync(draft), draft.Request);
+        calls.Add(call);
+        return (await peer.UntilAsync(call, _ => true))?.Name ?? throw new RpcException(new Status(StatusCode.DataLoss, "the stream ended without an operation"));
+    }
+
+    private static async Task<Stage> StageAsync(Peer peer, string name) =>
+        Run.MetadataOf(await peer.Operations.GetOperationAsync(new Google.LongRunning.GetOperationRequest { Name = name })).Stage;
 
     private static async Task CancelAsync(Peer peer, string name) =>
         await peer.Operations.CancelOperationAsync(new Google.LongRunning.CancelOperationRequest { Name = name });
