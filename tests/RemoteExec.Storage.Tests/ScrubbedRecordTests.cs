@@ -50,14 +50,15 @@ public sealed class ScrubbedRecordTests : DiskFixture
     }
 
     [Test]
-    public async Task Records_are_read_at_the_same_rate()
+    public async Task Records_are_read_at_the_same_rate_and_each_costs_as_much_as_a_page()
     {
+        const int PageBytes = 4096;
         var news = new ScrubberTests.ScrubNews();
         await using var store = await OpenAsync(observer: news);
         for (int i = 0; i < 3; i++) await store.PutAsync(Blobs.Of(i, BlobBytes));
         var second = TimeSpan.FromSeconds(1);
 
-        await using var scrubber = new Scrubber(store, BlobBytes, Time);
+        await using var scrubber = new Scrubber(store, PageBytes, Time);
 
         for (int i = 1; i <= 3; i++)
         {
