@@ -1,19 +1,12 @@
 using Grpc.Core;
-using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage.Tests;
 
 /// <summary>Files that a loss of power took, on a disk that had said that they were safe.</summary>
-public sealed class FirstUseTests : DiskFixture
+public sealed class FirstUseTests : FirstUseFixture
 {
-    private const int BlobBytes = 10_000;
-
-    private string NotePath => Path.Combine(StoreDirectory, "unsure");
-
-    private protected override bool IsPacked => false;
-
     [TestCase("read")]
     [TestCase("read from an offset")]
     [TestCase("read in a batch")]
@@ -58,13 +51,13 @@ public sealed class FirstUseTests : DiskFixture
     [Test]
     public async Task Of_a_large_one_that_is_bad_the_end_is_not_given_out()
     {
-        const int PieceBytes = 1000;
+        const int ReadBytes = 1000;
         var digest = await LoseAsync(Blobs.Of(1, BlobBytes));
         await using var store = await OpenAsync(readTwiceBytesMax: BlobBytes - 1);
 
         await using var reader = await store.OpenReadAsync(digest, 0, default);
-        byte[] piece = new byte[PieceBytes];
-        for (int i = 1; i < BlobBytes / PieceBytes; i++) Assert.That(await reader!.ReadAsync(piece, default), Is.EqualTo(PieceBytes));
+        byte[] piece = new byte[ReadBytes];
+        for (int i = 1; i < BlobBytes / ReadBytes; i++) Assert.That(await reader!.ReadAsync(piece, default), Is.EqualTo(ReadBytes));
         var refused = Assert.ThrowsAsync<RpcException>(async () => await reader!.ReadAsync(piece, default));
 
         Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.Unavailable), "so that its client tries again, and finds a miss");
@@ -107,6 +100,17 @@ public sealed class FirstUseTests : DiskFixture
         await using var store = await OpenAsync();
 
         Assert.That(await store.GetAsync(digest), Is.Null);
+    }
+
+    [Test]
+    public async Task That_is_noted_durably()
+    {
+        await LoseAsync(Blobs.Of(1, BlobBytes));
+        var disk = new MeteredDisk();
+        await using var store = await OpenAsync(disk: disk);
+
+        Assert.That(disk.FlushedPaths, Does.Contain(NotePath));
+        Assert.That(disk.FlushedPaths.LastIndexOf(StoreDirectory), Is.GreaterThan(disk.FlushedPaths.IndexOf(NotePath)), "and its name");
     }
 
     [Test]
@@ -166,6 +170,38 @@ public sealed class FirstUseTests : DiskFixture
         Assert.That(File.ReadAllBytes(Scratch.Sub("f1")), Is.EqualTo(data));
     }
 
+    [Test]
+    public async Task Files_that_a_killed_run_made_to_be_linked_are_flushed_at_the_end_of_the_next()
+    {
+        string uses = Path.Combine(StoreDirectory, "uses"), asKilled = Scratch.Sub("uses");
+        await using (var killed = await OpenAsync())
+        {
+            var digest = await killed.PutAsync(Blobs.Of(1, BlobBytes));
+            Assert.That(await killed.TryLinkAsync(digest, executable: false, Scratch.Sub("f"), default), Is.True);
+            File.Copy(uses, asKilled);
+        }
+
+        File.Copy(asKilled, uses, overwrite: true); // the end is not in it
+        foreach (int flushes in (int[])[1, 0])
+        {
+            var disk = new MeteredDisk();
+            await using (await OpenAsync(disk: disk)) Assert.That(File.Exists(NotePath), Is.False, "the kernel has what a killed process wrote");
+            Assert.That(disk.FileSystemFlushes, Is.EqualTo(flushes));
+        }
+    }
+
+    [Test]
+    public async Task A_use_is_never_in_the_future()
+    {
+        await using var store = await OpenAsync();
+        Time.Advance(TimeSpan.FromMilliseconds(100)); // uses are recorded by the second
+
+        var digest = await store.PutAsync(Blobs.Of(1, BlobBytes));
+
+        Assert.That(store.UnusedFor(digest), Is.EqualTo(TimeSpan.Zero));
+        Assert.That(store.Usage.OldestUse, Is.EqualTo(Time.GetUtcNow()));
+    }
+
     private static async Task<bool> IsUsableAsync(DiskBlobStore store, Digest digest, string use)
     {
         string path = Path.Combine(store.Files.Root, "link"); // on the same file system
@@ -185,26 +221,6 @@ public sealed class FirstUseTests : DiskFixture
         }
     }
 
-    private async Task<Digest> LoseAsync(byte[] data)
-    {
-        Digest digest;
-        await using (var store = await OpenAsync()) digest = await store.PutAsync(data);
-        LosePower();
-        Zero(digest);
-        return digest;
-    }
-
-    /// <summary>As the next run sees it: the log of uses is never flushed.</summary>
-    private void LosePower() => File.Delete(Path.Combine(StoreDirectory, "uses"));
-
-    private void Zero(Digest digest) => ZeroFile(FileOf(digest));
-
-    private static void ZeroFile(string path)
-    {
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.WriteAllBytes(path, new byte[new FileInfo(path).Length]);
-    }
-
     private sealed class Batch : IBlobReceiver
     {
         public bool IsFound { get; private set; }
@@ -214,41 +230,5 @@ public sealed class FirstUseTests : DiskFixture
         public void Missing(int index) => IsFound = false;
 
         public void Failed(int index, Exception failure) => throw failure;
-    }
-
-    private sealed class CorruptionNews : IBlobStoreObserver
-    {
-        private int _corrupted;
-
-        public int Corruptions => Volatile.Read(ref _corrupted);
-
-        public void Corrupted() => Interlocked.Increment(ref _corrupted);
-    }
-
-    private sealed class MeteredDisk : IDisk
-    {
-        private readonly Disk _disk = new();
-        private long _readBytes;
-
-        public int FileSystemFault { get; init; }
-
-        public int FileSystemFlushes { get; private set; }
-
-        public long ReadBytes => Interlocked.Read(ref _readBytes);
-
-        public int Flush(SafeFileHandle fileOrDirectory) => _disk.Flush(fileOrDirectory);
-
-        public int FlushFileSystem(SafeFileHandle fileOrDirectory)
-        {
-            FileSystemFlushes++;
-            return FileSystemFault;
-        }
-
-        public int Read(SafeFileHandle file, Span<byte> buffer, long offset)
-        {
-            int read = _disk.Read(file, buffer, offset);
-            Interlocked.Add(ref _readBytes, read);
-            return read;
-        }
     }
 }

@@ -29,8 +29,10 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     private readonly SegmentKeeper _keeper;
 
     private DiskBlobStore(
-        DiskBlobStoreOptions options, SteadyTime time, BlobFiles files, SegmentSet segments, BlobIndex index, UseLog uses, DiskWriteHealth health)
+        DiskBlobStoreOptions options, SteadyTime time, BlobFiles files, SegmentSet segments, BlobIndex index, UseLog uses, DiskWriteHealth health,
+        bool hasUnflushedFiles)
     {
+        HasUnflushedFiles = hasUnflushedFiles;
         _options = options;
         _time = time;
         Files = files;
@@ -59,8 +61,10 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     {
         get
         {
-            var usage = Index.Usage(IsSuspect, _time.GetUtcNow());
-            return usage with { OldestUse = usage.OldestUse + _time.WallAhead }; // for people, who have a wall clock
+            var now = _time.GetUtcNow();
+            var usage = Index.Usage(IsSuspect, now);
+            var oldest = usage.OldestUse > now ? now : usage.OldestUse; // uses are rounded up
+            return usage with { OldestUse = oldest + _time.WallAhead }; // for people, who have a wall clock
         }
     }
 
@@ -129,7 +133,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
             var found = new SegmentRestart(segments, files, options.PackedBytesMax, options.Disk, isLossNew: !areFilesSure, LossNote.IsThere(files.LossNotePath))
                 .Merge(inSegments, inFiles);
             // Before the log says that it is of this boot.
-            bool isNoted = areFilesSure || !found.Exists(blob => blob.IsUnsure) || LossNote.TryMake(files.LossNotePath);
+            bool isNoted = areFilesSure || !found.Exists(blob => blob.IsUnsure) || LossNote.TryMake(files.LossNotePath, options.Disk);
 
             var uses = UseLog.Open(
                 files.UseLogPath, history, options.Disk, time,
@@ -140,7 +144,9 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
             index.RecordTo(uses);
             // On a full disk the old log goes on: a restart is no reason to refuse reads.
             _ = uses.TryRewrite(index);
-            return new DiskBlobStore(options, time, files, segments, index, uses, health);
+            // A killed run may have made files and not flushed them; whatever they are, an orderly end vouches for them.
+            return new DiskBlobStore(
+                options, time, files, segments, index, uses, health, hasUnflushedFiles: history.Ending == UseLogEnding.Killed);
         }
         catch (IOException failed)
         {
@@ -215,16 +221,21 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public void PutAside(Digest digest) => Bad.Quarantine(digest);
 
     /// <summary>How long ago a blob was used last, over restarts; to ask is no use of it. Null is a miss.</summary>
-    public TimeSpan? UnusedFor(Digest digest) => Index.LastUse(digest) is { } use ? _time.GetUtcNow() - use : null;
+    public TimeSpan? UnusedFor(Digest digest)
+    {
+        if (Index.LastUse(digest) is not { } use) return null;
+        var now = _time.GetUtcNow();
+        return use < now ? now - use : TimeSpan.Zero; // uses are rounded up
+    }
 
     /// <summary>Lets commits end, writes the order of use down and gives the directory back.</summary>
     public async ValueTask DisposeAsync()
     {
         await Commits.DrainAsync();
         await Log.DrainAsync();
+        Bulk.Dispose(); // some of it makes files, which the keeper flushes at its end
         await _keeper.StopAsync();
         await _survivors.DrainAsync();
-        Bulk.Dispose();
         await Promises.DrainAsync();
         Segments.NoteDead();
         if (FirstUses.AreOver) LossNote.TakeAway(Files.LossNotePath);

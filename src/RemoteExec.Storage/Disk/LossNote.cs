@@ -10,12 +10,17 @@ internal static class LossNote
 {
     public static bool IsThere(string path) => File.Exists(path);
 
-    /// <summary>Not flushed: should the machine go down again, the use log tells. False on a disk without any room.</summary>
-    public static bool TryMake(string path)
+    /// <summary>
+    /// Flushed: a use log that was closed in order is believed, whatever happens to the machine afterwards. False on a disk without any room, or
+    /// one that fails.
+    /// </summary>
+    public static bool TryMake(string path, IDisk disk)
     {
         try
         {
             using var note = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write);
+            if (disk.Flush(note) != 0) return false;
+            DurableDirectory.Flush(disk, Path.GetDirectoryName(path)!);
             return true;
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
