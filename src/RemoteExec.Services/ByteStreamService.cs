@@ -74,7 +74,9 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset {request.ReadOffset} is outside of blob {name.Digest}"));
 
         using var place = await _reads.EnterAsync(context.Peer, cancellationToken);
-        await using var reader = await _store.OpenReadAsync(name.Digest, request.ReadOffset, cancellationToken)
+        await using var reader = await (request.ReadLimit > 0
+                ? _store.OpenReadAsync(name.Digest, request.ReadOffset, cancellationToken)
+                : _store.OpenToEndAsync(name.Digest, request.ReadOffset, cancellationToken))
             ?? throw RpcErrors.NotFound("blob", name.Digest.ToString());
         long bytes = reader.RemainingBytes;
         if (request.ReadLimit > 0) bytes = Math.Min(bytes, request.ReadLimit);

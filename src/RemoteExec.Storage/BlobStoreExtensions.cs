@@ -18,7 +18,7 @@ public static class BlobStoreExtensions
         if (digest.SizeBytes > maxBytes)
             throw StorageErrors.Create(StatusCode.ResourceExhausted, $"blob {digest} is larger than the {maxBytes} bytes allowed here");
 
-        await using var reader = await store.OpenReadAsync(digest, offset: 0, cancellationToken);
+        await using var reader = await store.OpenToEndAsync(digest, offset: 0, cancellationToken);
         if (reader is null) return null;
 
         byte[] data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);

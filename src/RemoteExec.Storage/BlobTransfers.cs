@@ -12,7 +12,7 @@ public static class BlobTransfers
 
     /// <summary>Copies a blob between stores; answers the bytes that travelled, null is a miss.</summary>
     public static ValueTask<long?> CopyAsync(this IBlobStore from, Digest digest, IBlobStore to, CancellationToken cancellationToken) =>
-        to.WriteFromAsync(digest, (offset, cancelled) => from.OpenReadAsync(digest, offset, cancelled), cancellationToken);
+        to.WriteFromAsync(digest, (offset, cancelled) => from.OpenToEndAsync(digest, offset, cancelled), cancellationToken);
 
     /// <summary>
     /// Stores a blob whose source can be opened at any place: where the way to the store breaks and mends, it goes on from what

@@ -26,6 +26,10 @@ public interface IBlobStore
     /// <exception cref="RpcException">OUT_OF_RANGE when the offset is negative or beyond the end.</exception>
     ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken);
 
+    /// <summary>The same for whoever reads on to the end: what comes before that may only there turn out to be wrong.</summary>
+    ValueTask<IBlobReader?> OpenToEndAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        OpenReadAsync(digest, offset, cancellationToken);
+
     /// <summary>
     /// Begins an upload. Some room is reserved here, so that a full store refuses before bytes travel (RESOURCE_EXHAUSTED with
     /// RetryInfo); more follows the bytes as they come. Several may write the same blob: each hashes and writes its own, the first

@@ -237,7 +237,7 @@ public sealed class WebServer(WebSources sources) : IDisposable
             return;
         }
 
-        await using var reader = await sources.Blobs.OpenReadAsync(digest, offset: 0, context.RequestAborted);
+        await using var reader = await sources.Blobs.OpenToEndAsync(digest, offset: 0, context.RequestAborted);
         if (reader is null)
         {
             await RefuseAsync(context, StatusCodes.Status404NotFound, $"blob {digest} is not stored here");

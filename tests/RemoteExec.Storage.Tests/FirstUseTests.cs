@@ -55,12 +55,23 @@ public sealed class FirstUseTests : FirstUseFixture
         var digest = await LoseAsync(Blobs.Of(1, BlobBytes));
         await using var store = await OpenAsync(readTwiceBytesMax: BlobBytes - 1);
 
-        await using var reader = await store.OpenReadAsync(digest, 0, default);
+        await using var reader = await store.OpenToEndAsync(digest, 0, default);
         byte[] piece = new byte[ReadBytes];
         for (int i = 1; i < BlobBytes / ReadBytes; i++) Assert.That(await reader!.ReadAsync(piece, default), Is.EqualTo(ReadBytes));
         var refused = Assert.ThrowsAsync<RpcException>(async () => await reader!.ReadAsync(piece, default));
 
         Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.Unavailable), "so that its client tries again, and finds a miss");
+        Assert.That(await store.HasAsync(digest), Is.False);
+    }
+
+    [Test]
+    public async Task Of_a_large_one_that_is_bad_nobody_gets_the_beginning_alone()
+    {
+        var digest = await LoseAsync(Blobs.Of(1, BlobBytes));
+        await using var store = await OpenAsync(readTwiceBytesMax: BlobBytes - 1);
+
+        Assert.That(await store.OpenReadAsync(digest, 0, default), Is.Null, "the reader may end before its end, where it would be found out");
+
         Assert.That(await store.HasAsync(digest), Is.False);
     }
 

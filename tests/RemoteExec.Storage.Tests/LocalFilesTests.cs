@@ -91,6 +91,42 @@ public sealed class LocalFilesTests(bool isPacked) : DiskFixture
     }
 
     [Test]
+    public async Task A_file_without_the_executable_bit_that_somebody_took_away_is_made_anew()
+    {
+        byte[] data = Blobs.Of(1, 1000);
+        var digest = await _store.PutAsync(data);
+        await _store.TryLinkAsync(digest, executable: true, Scratch.Sub("e"), default); // so that it has both
+        await _store.TryLinkAsync(digest, executable: false, Scratch.Sub("f"), default);
+        File.Delete(FileOf(digest) + ".data");
+
+        foreach (string name in (string[])["g", "h"])
+        {
+            Assert.That(await _store.TryLinkAsync(digest, executable: false, Scratch.Sub(name), default), Is.True);
+            Assert.That(File.ReadAllBytes(Scratch.Sub(name)), Is.EqualTo(data));
+        }
+
+        Assert.That(await _store.HasAsync(digest), Is.True);
+        await AssertConsistentAsync(_store);
+    }
+
+    [Test]
+    public async Task A_reader_of_a_file_that_was_cut_short_takes_nothing_away_that_was_stored_anew()
+    {
+        byte[] data = Blobs.Of(1, LoggedBytesMax + 1);
+        var digest = await _store.PutAsync(data);
+        await using var reader = await _store.OpenReadAsync(digest, 0, default);
+        File.SetUnixFileMode(FileOf(digest), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.WriteAllBytes(FileOf(digest), []);
+        _store.PutAside(digest);
+        await _store.PutAsync(data);
+
+        Assert.That(async () => await reader!.ReadAsync(new byte[1000], default), Throws.InstanceOf<RpcException>());
+
+        Assert.That(await _store.HasAsync(digest), Is.True);
+        Assert.That(await _store.GetAsync(digest), Is.EqualTo(data));
+    }
+
+    [Test]
     public async Task What_is_put_aside_is_a_miss_in_both_modes_until_it_is_stored_again()
     {
         var digest = await _store.PutAsync(Blobs.Of(1, 1000));

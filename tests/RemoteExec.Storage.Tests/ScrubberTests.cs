@@ -74,6 +74,37 @@ public sealed class ScrubberTests : DiskFixture
         Assert.That(again.Index.IsUnsure(digest), Is.False);
     }
 
+    [TestCase("altered")]
+    [TestCase("gone")]
+    public async Task What_was_stored_anew_while_it_read_the_bad_file_stays(string what)
+    {
+        const int PieceBytes = 256 << 10;
+        var news = new ScrubNews();
+        await using var store = await OpenAsync(observer: news);
+        byte[] data = Blobs.Of(1, 2 * PieceBytes);
+        var digest = await TakeAsync(store, data, "file");
+        await AlterAsync(FileOf(digest));
+
+        await using (var scrubber = new Scrubber(store, PieceBytes, Time))
+        {
+            await Time.WaitForTimerAsync(Second);
+            // It has read the half of it. Meanwhile somebody else finds out, and the client brings the blob again.
+            if (what == "altered") store.PutAside(digest);
+            else File.Delete(FileOf(digest));
+            if (what == "gone") Assert.That(await store.GetAsync(digest), Is.Null);
+            await store.PutAsync(data);
+            Time.Advance(Second);
+            await Time.WaitForTimerAsync(Second);
+            Time.Advance(Second);
+            await Time.WaitForTimerAsync(TimeSpan.FromHours(23), TimeSpan.FromHours(24)); // the pass is over
+        }
+
+        Assert.That(await store.HasAsync(digest), Is.True);
+        Assert.That(await store.GetAsync(digest), Is.EqualTo(data));
+        Assert.That(news.Corruptions, Is.EqualTo(1));
+        await AssertConsistentAsync(store);
+    }
+
     [Test]
     public async Task At_the_rate_of_nothing_nothing_is_read()
     {

@@ -129,7 +129,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
     /// <summary>Null when what is stored is not the blob.</summary>
     private async ValueTask<IReadOnlyList<Digest>?> CutAsync(Digest blob, IChunker chunker, bool isStored, CancellationToken cancellationToken)
     {
-        await using var reader = await store.OpenReadAsync(blob, offset: 0, cancellationToken);
+        await using var reader = await store.OpenToEndAsync(blob, offset: 0, cancellationToken);
         if (reader is null) return null;
 
         using var cutter = new BlobCutter(chunker, blob.Function, blob.SizeBytes, GatherBytes);
@@ -180,7 +180,7 @@ public sealed class BlobSplitter(ChunkedBlobStore store, ChunkingOptions options
             if (bytes + part.SizeBytes > GatherBytes) await StoreAsync();
             if (part.SizeBytes > GatherBytes)
             {
-                if (await store.Inner.WriteFromAsync(part, (offset, cancelled) => store.OpenReadAsync(part, offset, cancelled), cancellationToken) is null) throw Lost(part);
+                if (await store.Inner.WriteFromAsync(part, (offset, cancelled) => store.OpenToEndAsync(part, offset, cancelled), cancellationToken) is null) throw Lost(part);
                 continue;
             }
 

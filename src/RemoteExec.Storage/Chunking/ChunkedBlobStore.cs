@@ -27,10 +27,18 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
     public async ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         await WithoutChunkedAsync(await inner.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
 
-    public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
+    public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        OpenAsync(digest, offset, isToEnd: false, cancellationToken);
+
+    public ValueTask<IBlobReader?> OpenToEndAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        OpenAsync(digest, offset, isToEnd: true, cancellationToken);
+
+    private async ValueTask<IBlobReader?> OpenAsync(Digest digest, long offset, bool isToEnd, CancellationToken cancellationToken)
     {
         StorageErrors.CheckOffset(digest, offset);
-        if (!lists.Has(digest) || await IsInnerAsync(digest, cancellationToken)) return await inner.OpenReadAsync(digest, offset, cancellationToken);
+        if (!lists.Has(digest) || await IsInnerAsync(digest, cancellationToken))
+            return await (isToEnd ? inner.OpenToEndAsync(digest, offset, cancellationToken) : inner.OpenReadAsync(digest, offset, cancellationToken));
+
         if (await FindChunkedAsync(digest, cancellationToken) is { } list) return new ChunkedBlobReader(inner, digest, list.Chunks, offset);
         if (lists.FindPlace(digest) is not { } place) return null;
 
@@ -154,7 +162,7 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
         // A store on another machine looks after its blobs itself.
         if (inner is not ILocalBlobStore local) return;
 
-        await using var reader = await inner.OpenReadAsync(digest, offset: 0, cancellationToken);
+        await using var reader = await inner.OpenToEndAsync(digest, offset: 0, cancellationToken);
         if (reader is null) return;
 
         using var hasher = DigestHasher.Create(digest.Function, digest.SizeBytes);

@@ -15,6 +15,9 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
     public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
         chunked.OpenReadAsync(digest, offset, cancellationToken);
 
+    public ValueTask<IBlobReader?> OpenToEndAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        chunked.OpenToEndAsync(digest, offset, cancellationToken);
+
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
         chunked.CreateWriterAsync(digest, cancellationToken);
 
@@ -52,7 +55,7 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
     {
         try
         {
-            return await inner.WriteFromAsync(digest, (offset, cancelled) => chunked.OpenReadAsync(digest, offset, cancelled), cancellationToken) is not null;
+            return await inner.WriteFromAsync(digest, (offset, cancelled) => chunked.OpenToEndAsync(digest, offset, cancelled), cancellationToken) is not null;
         }
         catch (RpcException other) when (other.StatusCode == StatusCode.InvalidArgument)
         {

@@ -145,6 +145,14 @@ internal sealed class BlobFiles : IDisposable
         return errno != Errno.ENOENT;
     }
 
+    /// <summary>Whether a name leads to what was opened by it; null is what could not be opened. What has lost its name counts as if it did.</summary>
+    public static bool IsStill(SafeFileHandle? opened, SafeFileHandle? present)
+    {
+        if (opened is null || present is null) return present is null;
+        // A disk that does not tell is no better than what was read.
+        return Posix.Stat(opened, out var then) != 0 || Posix.Stat(present, out var now) != 0 || (then.Device, then.Inode) == (now.Device, now.Inode);
+    }
+
     public SafeFileHandle CreateTemp(out string name)
     {
         name = NextTempName();

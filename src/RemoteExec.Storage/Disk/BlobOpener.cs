@@ -12,9 +12,9 @@ internal sealed class BlobOpener(DiskBlobStore store)
     private const long SkippedBytesMax = 4 << 20;
 
     /// <summary>Null is a miss. What takes a while before the first byte can be given out: a look at the whole, or the making of a file.</summary>
-    public async ValueTask<IBlobReader?> OpenSlowlyAsync(Digest digest, long offset, CancellationToken cancellationToken)
+    public async ValueTask<IBlobReader?> OpenSlowlyAsync(Digest digest, long offset, bool isToEnd, CancellationToken cancellationToken)
     {
-        bool isWhileRead = store.FirstUses.IsWhileRead(digest, offset);
+        bool isWhileRead = isToEnd && offset == 0 && store.FirstUses.IsWhileRead(digest);
         if (!isWhileRead && !await store.FirstUses.CheckAsync(digest, cancellationToken)) return null;
         // Who reads from the middle of a compressed blob, comes again for other parts of it.
         if (IsPlainWanted(digest, offset)) await store.Bulk.RunAsync(() => store.Linker.TryMakePlain(digest)).WaitAsync(cancellationToken);
@@ -28,7 +28,7 @@ internal sealed class BlobOpener(DiskBlobStore store)
         if (TryOpen(digest) is not { } opened) return null;
         if (opened.Data is { } data) return new MemoryBlobReader(data.AsMemory((int)offset));
 
-        var plain = opened.File is { } file ? new DiskBlobReader(store, file, digest, digest.SizeBytes, offset, isCheckedWhileRead) : null;
+        var plain = opened.File is { } file ? new DiskBlobReader(store, file, digest, offset, isCheckedWhileRead) : null;
         var frame = opened.Frame is { } compressed ? new FrameBlobReader(store, compressed, digest, opened.FrameBytes, plain) : null;
         bool canBegin = false;
         try
@@ -50,7 +50,12 @@ internal sealed class BlobOpener(DiskBlobStore store)
     {
         for (int lookups = 0; lookups < LookupsMax && store.Promises.TryUse(digest, out var blob); lookups++)
         {
-            if (blob.Place.IsNone) return TryOpenFiles(blob);
+            if (blob.Place.IsNone)
+            {
+                // What is no good is lost by that, and what is left is found by the next look.
+                if (TryOpenFiles(blob) is { } opened) return opened;
+                continue;
+            }
 
             byte[] data = GC.AllocateUninitializedArray<byte>((int)digest.SizeBytes);
             if (TryRead(blob, data)) return new OpenedBlob(data, null, null, 0);
@@ -87,15 +92,26 @@ internal sealed class BlobOpener(DiskBlobStore store)
     {
         var (frame, file) = ((SafeFileHandle?)null, (SafeFileHandle?)null);
         bool isPlain = blob.FrameBytes == 0 || blob.Files.HasFlag(BlobFileKinds.Executable);
-        bool isWhole = (blob.FrameBytes == 0 || TryOpenFile(frame = store.Files.TryOpenFrame(blob.Digest, blob.FrameBytes), blob.FrameBytes))
-            && (!isPlain || TryOpenFile(file = store.Files.TryOpen(blob.Digest), blob.Digest.SizeBytes));
-        if (isWhole) return new OpenedBlob(null, file, frame, blob.FrameBytes);
-
-        file?.Dispose();
-        frame?.Dispose();
-        store.Bad.Quarantine(blob.Digest);
-        return null;
+        OpenedBlob? opened = null;
+        try
+        {
+            if (blob.FrameBytes > 0 && !IsWhole(frame = store.Files.TryOpenFrame(blob.Digest, blob.FrameBytes), blob.FrameBytes))
+                store.Bad.LoseFrame(blob.Digest, blob.FrameBytes, frame);
+            else if (isPlain && !IsWhole(file = store.Files.TryOpen(blob.Digest), blob.Digest.SizeBytes))
+                store.Bad.LoseFile(blob.Digest, BlobFileKinds.Executable, file);
+            else
+                opened = new OpenedBlob(null, file, frame, blob.FrameBytes);
+            return opened;
+        }
+        finally
+        {
+            if (opened is null)
+            {
+                file?.Dispose();
+                frame?.Dispose();
+            }
+        }
     }
 
-    private static bool TryOpenFile(SafeFileHandle? file, long sizeBytes) => file is not null && RandomAccess.GetLength(file) == sizeBytes;
+    private static bool IsWhole(SafeFileHandle? file, long sizeBytes) => file is not null && RandomAccess.GetLength(file) == sizeBytes;
 }

@@ -9,14 +9,14 @@ namespace RemoteExec.Storage;
 /// the page cache and takes less time than handing it to another thread.
 /// </summary>
 /// <param name="isChecked">Hashes what it reads, from the beginning on; the last piece is given out only when the whole is the blob.</param>
-/// <param name="sizeBytes">The blob's, or of the frame that is stored instead.</param>
-internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long sizeBytes, long offset, bool isChecked = false)
+/// <param name="frameBytes">The size of the frame that the file is; 0 when it is the blob.</param>
+internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, Digest digest, long offset, bool isChecked = false, long frameBytes = 0)
     : ISynchronousBlobReader, IDisposable
 {
     private readonly DigestHasher? _hasher = isChecked ? DigestHasher.Create(digest.Function, digest.SizeBytes) : null;
     private long _offset = offset;
 
-    public long RemainingBytes => sizeBytes - _offset;
+    public long RemainingBytes => (frameBytes > 0 ? frameBytes : digest.SizeBytes) - _offset;
 
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
@@ -56,7 +56,7 @@ internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, D
     private bool Check(ReadOnlySpan<byte> piece)
     {
         _hasher!.Append(piece);
-        return RemainingBytes > 0 || store.FirstUses.Decide(digest, _hasher.Finish() == digest);
+        return RemainingBytes > 0 || store.FirstUses.Decide(digest, _hasher.Finish() == digest, file);
     }
 
     /// <summary>Puts a blob aside that cannot be read: otherwise every try would renew the promise of a bad sector.</summary>
@@ -78,7 +78,8 @@ internal sealed class DiskBlobReader(DiskBlobStore store, SafeFileHandle file, D
             fault = $"cannot be read from disk ({Errno.Describe(unreadable.HResult)})";
         }
 
-        store.Bad.Quarantine(digest);
+        if (frameBytes > 0) store.Bad.LoseFrame(digest, frameBytes, file);
+        else store.Bad.LoseFile(digest, BlobFileKinds.Executable, file);
         return 0;
     }
 }

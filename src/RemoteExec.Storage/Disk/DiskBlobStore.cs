@@ -171,21 +171,16 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         return await Promises.FindMissing(digests, PromiseKind.Hit, cancellationToken);
     }
 
-    public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        StorageErrors.CheckOffset(digest, offset);
-        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(new MemoryBlobReader(default));
+    public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        OpenAsync(digest, offset, isToEnd: false, cancellationToken);
 
-        if ((offset > 0 || !FirstUses.AreOver) && Opener.IsSlow(digest, offset)) return TellAsync(digest, Opener.OpenSlowlyAsync(digest, offset, cancellationToken));
-        var reader = Opener.TryBegin(digest, offset, isCheckedWhileRead: false, cancellationToken);
-        Observer.Opened(reader is null ? null : digest.SizeBytes);
-        return ValueTask.FromResult<IBlobReader?>(reader);
-    }
+    public ValueTask<IBlobReader?> OpenToEndAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        OpenAsync(digest, offset, isToEnd: true, cancellationToken);
 
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (!FirstUses.AreOver && Index.IsUnsure(digest)) return CreateCheckedAsync(digest, cancellationToken);
         if (digest.IsEmpty || Promises.TryPromise(digest)) return ValueTask.FromResult<IBlobWriter>(new PresentBlobWriter(digest));
 
         return ValueTask.FromResult<IBlobWriter>(IsLogged(digest.SizeBytes) && Room.TryGather(digest.SizeBytes)
@@ -208,7 +203,14 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     public async ValueTask<IReadOnlyList<Digest>> LinkManyAsync(IReadOnlyList<BlobLink> links, CancellationToken cancellationToken)
     {
-        await FirstUses.CheckManyAsync(links.Select(link => link.Digest), cancellationToken);
+        if (!FirstUses.AreOver)
+        {
+            // Promised first, as by the linking itself: what is looked at takes its time.
+            var digests = links.Select(link => link.Digest).ToArray();
+            Promises.PromiseMany(digests, new List<Digest>(), cancellationToken);
+            await FirstUses.CheckManyAsync(digests, cancellationToken);
+        }
+
         return Linker.Link(links, cancellationToken);
     }
 
@@ -231,6 +233,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     /// <summary>Lets commits end, writes the order of use down and gives the directory back.</summary>
     public async ValueTask DisposeAsync()
     {
+        await FirstUses.DisposeAsync();
         await Commits.DrainAsync();
         await Log.DrainAsync();
         Bulk.Dispose(); // some of it makes files, which the keeper flushes at its end
@@ -243,6 +246,25 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Uses.Dispose();
         Segments.Dispose();
         Files.Dispose();
+    }
+
+    private ValueTask<IBlobReader?> OpenAsync(Digest digest, long offset, bool isToEnd, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        StorageErrors.CheckOffset(digest, offset);
+        if (digest.IsEmpty) return ValueTask.FromResult<IBlobReader?>(new MemoryBlobReader(default));
+
+        if ((offset > 0 || !FirstUses.AreOver) && Opener.IsSlow(digest, offset))
+            return TellAsync(digest, Opener.OpenSlowlyAsync(digest, offset, isToEnd, cancellationToken));
+        var reader = Opener.TryBegin(digest, offset, isCheckedWhileRead: false, cancellationToken);
+        Observer.Opened(reader is null ? null : digest.SizeBytes);
+        return ValueTask.FromResult<IBlobReader?>(reader);
+    }
+
+    private async ValueTask<IBlobWriter> CreateCheckedAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        await FirstUses.CheckAsync(digest, cancellationToken);
+        return await CreateWriterAsync(digest, cancellationToken);
     }
 
     private async ValueTask<IBlobReader?> TellAsync(Digest digest, ValueTask<IBlobReader?> opening)

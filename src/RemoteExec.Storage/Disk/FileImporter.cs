@@ -26,6 +26,7 @@ internal sealed class FileImporter(DiskBlobStore store)
         {
             copy = store.Files.CreateTemp(out tempName);
             var digest = Hash(function, file, sizeBytes, copy, cancellationToken);
+            await store.FirstUses.CheckAsync(digest, cancellationToken);
             store.Protect(copy);
             bool isFlushed = await store.FlushAheadAsync(copy, sizeBytes);
             var result = await store.Commits.CommitAsync(new PendingCommit(digest, copy, tempName, isFlushed));
@@ -53,6 +54,7 @@ internal sealed class FileImporter(DiskBlobStore store)
         {
             Read(file, record.AsSpan(headBytes, sizeBytes));
             var digest = Digest.Of(function, record.AsSpan(headBytes, sizeBytes));
+            await store.FirstUses.CheckAsync(digest, cancellationToken);
             if (store.Promises.TryPromise(digest)) return digest;
 
             store.Room.Reserve(sizeBytes);
@@ -80,6 +82,7 @@ internal sealed class FileImporter(DiskBlobStore store)
         if (!TryOwn(file, ref facts)) return await CopyAsync(function, file, cancellationToken);
 
         var digest = Hash(function, file, facts.SizeBytes, copy: null, cancellationToken);
+        await store.FirstUses.CheckAsync(digest, cancellationToken);
         if (store.Promises.TryPromise(digest)) return digest;
 
         store.Room.Reserve(digest.SizeBytes);

@@ -80,9 +80,9 @@ internal sealed class FileLinker(DiskBlobStore store)
             if (from is null) return false;
             using var to = CreateFile(directory, name, link.Executable);
             if (TryFill(to, from, link.Digest)) return true;
+            Lose(link.Digest, from);
         }
 
-        store.Bad.Quarantine(link.Digest);
         _ = Posix.Unlink(directory, name); // a second try makes it anew
         return false;
     }
@@ -123,7 +123,7 @@ internal sealed class FileLinker(DiskBlobStore store)
                 using var to = store.Files.CreateTemp(out tempName);
                 if (!TryFill(to, from, digest))
                 {
-                    store.Bad.Quarantine(digest);
+                    Lose(digest, from);
                     return false;
                 }
 
@@ -169,6 +169,13 @@ internal sealed class FileLinker(DiskBlobStore store)
         {
             throw StorageErrors.FromErrno(failed.HResult, "copying a blob", store.Files.Root);
         }
+    }
+
+    /// <summary>What it was filled from.</summary>
+    private void Lose(in Digest digest, OpenedBlob from)
+    {
+        if (from.File is { } file) store.Bad.LoseFile(digest, BlobFileKinds.Executable, file);
+        else store.Bad.LoseFrame(digest, from.FrameBytes, from.Frame);
     }
 
     private bool TryCopy(SafeFileHandle from, SafeFileHandle to, long sizeBytes)

@@ -16,7 +16,7 @@ internal sealed class FrameBlobReader(DiskBlobStore store, SafeFileHandle file, 
 
     public long RemainingBytes => plain?.RemainingBytes ?? _remainingBytes;
 
-    public ISynchronousBlobReader? Frame => RemainingBytes < digest.SizeBytes ? null : new DiskBlobReader(store, file, digest, frameBytes, offset: 0);
+    public ISynchronousBlobReader? Frame => RemainingBytes < digest.SizeBytes ? null : OfFrame();
 
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
@@ -28,7 +28,7 @@ internal sealed class FrameBlobReader(DiskBlobStore store, SafeFileHandle file, 
         ?? throw StorageErrors.Create(StatusCode.Unavailable, $"blob {digest} cannot be read from disk; it counts as missing from now on");
 
     /// <summary>Whether the disk gives back how it begins. If not, the blob is a miss, and nobody has seen anything of it.</summary>
-    public bool CanBegin() => (plain ?? new DiskBlobReader(store, file, digest, frameBytes, offset: 0)).CanBegin();
+    public bool CanBegin() => (plain ?? OfFrame()).CanBegin();
 
     /// <summary>Goes on to the offset. False when the disk does not give back so much: then the blob is a miss.</summary>
     public bool TrySkip(long bytes, CancellationToken cancellationToken)
@@ -57,6 +57,8 @@ internal sealed class FrameBlobReader(DiskBlobStore store, SafeFileHandle file, 
         file.Dispose();
     }
 
+    private DiskBlobReader OfFrame() => new(store, file, digest, offset: 0, frameBytes: frameBytes);
+
     private int? TryRead(Span<byte> buffer)
     {
         try
@@ -64,7 +66,7 @@ internal sealed class FrameBlobReader(DiskBlobStore store, SafeFileHandle file, 
             _frame ??= new FrameFile(file, digest, frameBytes, store.Disk);
             int? read = _frame.Read(buffer);
             _remainingBytes -= read ?? 0;
-            if (read is null) store.Bad.Quarantine(digest);
+            if (read is null) store.Bad.LoseFrame(digest, frameBytes, file);
             return read;
         }
         catch (IOException refused)

@@ -55,28 +55,6 @@ internal sealed class FrameFile(SafeFileHandle file, Digest digest, long frameBy
         }
     }
 
-    /// <summary>Whether all of it is the blob that its name says.</summary>
-    public static bool IsGood(SafeFileHandle file, in Digest digest, long frameBytes, IDisk disk)
-    {
-        using var frame = new FrameFile(file, digest, frameBytes, disk);
-        using var hasher = DigestHasher.Create(digest.Function, digest.SizeBytes);
-        byte[] piece = ArrayPool<byte>.Shared.Rent(InputBytes);
-        try
-        {
-            while (frame.Read(piece) is { } read)
-            {
-                if (read == 0) return hasher.Finish() == digest;
-                hasher.Append(piece.AsSpan(0, read));
-            }
-
-            return false;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
-        }
-    }
-
     /// <summary>Writes the blob to another file. False when this one is not what was written.</summary>
     /// <exception cref="IOException">The disk does not take it, or it is no fault of the file that it could not be read.</exception>
     public static bool TryInflate(SafeFileHandle file, in Digest digest, long frameBytes, IDisk disk, SafeFileHandle to)

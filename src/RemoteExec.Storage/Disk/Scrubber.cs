@@ -98,7 +98,7 @@ public sealed class Scrubber : IAsyncDisposable
 
         using var file = _store.Files.TryOpenFrame(blob.Digest, blob.FrameBytes);
         bool? isGood = file is null ? false : await IsGoodFrameAsync(file, blob);
-        if (isGood == false) _store.Bad.Quarantine(blob.Digest);
+        if (isGood == false) _store.Bad.LoseFrame(blob.Digest, blob.FrameBytes, file);
         else if (isGood == true) _store.Index.Trust(blob.Digest);
     }
 
@@ -124,7 +124,7 @@ public sealed class Scrubber : IAsyncDisposable
         using var file = _store.Files.TryOpen(digest, isVariant: kind == BlobFileKinds.Data);
         bool? isGood = file is null ? false : await IsGoodAsync(file, digest);
         // What vanished may have been evicted, and is then no news to anybody.
-        if (isGood == false) _store.Bad.LoseFile(digest, kind);
+        if (isGood == false) _store.Bad.LoseFile(digest, kind, file);
         else if (isGood == true && kind == BlobFileKinds.Executable && _store.Index.Find(digest) is { FrameBytes: 0 }) _store.Index.Trust(digest);
     }
 

@@ -107,17 +107,19 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
         }
     }
 
-    public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken)
-    {
-        if (await local.OpenReadAsync(digest, offset, cancellationToken) is { } reader) return reader;
+    public async ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        await local.OpenReadAsync(digest, offset, cancellationToken) ?? await OpenFetchedAsync(digest, offset, cancellationToken);
 
-        return await FetchAsync(digest, cancellationToken) switch
+    public async ValueTask<IBlobReader?> OpenToEndAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        await local.OpenToEndAsync(digest, offset, cancellationToken) ?? await OpenFetchedAsync(digest, offset, cancellationToken);
+
+    private async ValueTask<IBlobReader?> OpenFetchedAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
+        await FetchAsync(digest, cancellationToken) switch
         {
             Fetched.Here => await local.OpenReadAsync(digest, offset, cancellationToken),
             Fetched.NoRoom => await OpenFarAsync(digest, offset, cancellationToken),
             _ => null,
         };
-    }
 
     public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken)
     {

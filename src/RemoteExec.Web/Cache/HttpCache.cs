@@ -93,7 +93,7 @@ internal sealed class HttpCache(HttpCacheSources sources, IBlobStore blobs)
 
     private async Task GetBlobAsync(HttpContext context, HttpCacheName name)
     {
-        if (await _sizes.FindAsync(name, context.RequestAborted) is not { } digest || await blobs.OpenReadAsync(digest, offset: 0, context.RequestAborted) is not { } reader)
+        if (await _sizes.FindAsync(name, context.RequestAborted) is not { } digest || await blobs.OpenToEndAsync(digest, offset: 0, context.RequestAborted) is not { } reader)
         {
             Refuse(context, StatusCodes.Status404NotFound);
             return;

@@ -19,6 +19,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
 
     public async ValueTask<Status[]> WriteAsync(CancellationToken cancellationToken)
     {
+        await CheckUnsureAsync(cancellationToken);
         var fresh = TakePresent(out var large);
         for (int start = 0; start < fresh.Count;)
         {
@@ -41,6 +42,24 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
         return _statuses;
     }
 
+    /// <summary>What is there is not believed for nothing, when its bytes are at hand.</summary>
+    private async ValueTask CheckUnsureAsync(CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < blobs.Count && !store.FirstUses.AreOver; i++)
+        {
+            var digest = blobs[i].Digest;
+            try
+            {
+                await store.FirstUses.CheckAsync(digest, cancellationToken);
+            }
+            catch (Exception failure) when (failure is RpcException || !cancellationToken.IsCancellationRequested)
+            {
+                // Whatever it is, it is the failure of one blob.
+                _statuses[i] = BlobStoreExtensions.StatusOf(digest, failure);
+            }
+        }
+    }
+
     /// <summary>Answers for what needs no writing, and tells what a segment takes from what is a file.</summary>
     private List<int> TakePresent(out List<int> large)
     {
@@ -57,6 +76,7 @@ internal sealed class PackedBatch(DiskBlobStore store, IReadOnlyList<(Digest Dig
             {
                 var (digest, data) = blobs[start + i];
                 bool isThere = digest.IsEmpty || found[i] is not null;
+                if (_statuses[start + i].StatusCode != StatusCode.OK) continue;
                 if (data.Length != digest.SizeBytes) _statuses[start + i] = WrongSize(digest, data.Length);
                 else if (!isThere) (store.IsLogged(digest.SizeBytes) ? fresh : large).Add(start + i);
             }
