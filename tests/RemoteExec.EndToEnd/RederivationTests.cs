@@ -78,6 +78,35 @@ public sealed class RederivationTests
     }
 
     [Test]
+    public async Task A_bazel_that_builds_without_the_bytes_does_not_hear_of_a_lost_input()
+    {
+        // All zeros: so its name is known, although nobody has it but the server.
+        string package = $"lost{Guid.NewGuid():n}";
+        string folder = Path.Combine(Lab.Workspace.Folder, package);
+        Directory.CreateDirectory(folder);
+        await File.WriteAllTextAsync(Path.Combine(folder, "BUILD"), $"""
+            genrule(name = "input", outs = ["zeros"], cmd = "head -c {OutputBytes} /dev/zero > $@")
+            genrule(name = "output", srcs = ["zeros"], outs = ["count"], cmd = "wc -c < $< > $@")
+            """);
+        var bazel = Lab.Bazel(BazelVersion.V4);
+        string[] flags = [$"--remote_executor=grpc://{_server.GrpcAddress}", "--remote_download_minimal", "--incompatible_strict_action_env"];
+        try
+        {
+            (await bazel.RunAsync("build", [.. flags, $"//{package}:input"])).ShouldExitWith(BazelResult.Success).ShouldHaveRunRemotely();
+            Assert.That(await bazel.HasOutputAsync($"{package}/zeros"), Is.False, "it could be uploaded again");
+            Delete(RawBlob.Of(new byte[OutputBytes]));
+
+            (await bazel.RunAsync("build", [.. flags, $"//{package}:output"])).ShouldExitWith(BazelResult.Success).ShouldHaveRunRemotely();
+            Assert.That(await CountAsync("restored"), Is.EqualTo(1));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+            await bazel.CleanAsync();
+        }
+    }
+
+    [Test]
     public async Task A_server_that_is_killed_while_a_producer_runs_goes_on_after_its_restart()
     {
         // Longer than it takes to see that it runs; what is killed later makes the test no wrong one.
