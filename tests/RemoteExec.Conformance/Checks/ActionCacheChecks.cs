@@ -53,7 +53,8 @@ internal static class ActionCacheChecks
         }),
         new("A3", "who may not write is told so, by what is announced and by the call", "PERMISSION_DENIED", async peer =>
         {
-            if ((await peer.CacheAsync()).ActionCacheUpdateCapabilities is { UpdateEnabled: true }) return "PERMISSION_DENIED"; // the others ask this one
+            if ((await peer.CacheAsync()).ActionCacheUpdateCapabilities is { UpdateEnabled: true })
+                throw new NotOfferedException("this one may, and the other checks ask it to");
             await peer.PutResultAsync(Peer.Absent(), new ActionResult());
             return "OK";
         }),

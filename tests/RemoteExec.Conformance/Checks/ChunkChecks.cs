@@ -11,7 +11,7 @@ internal static class ChunkChecks
     [
         new("C6", "what is not announced is UNIMPLEMENTED", "UNIMPLEMENTED", async peer =>
         {
-            if ((await peer.CacheAsync()).SplitBlobSupport) return "UNIMPLEMENTED"; // it is, and the other checks ask for it
+            if ((await peer.CacheAsync()).SplitBlobSupport) throw new NotOfferedException("it is announced, and the other checks ask for it");
             await SplitAsync(peer, (await peer.StoreAsync(Peer.Random(100))).Digest);
             return "OK";
         }),

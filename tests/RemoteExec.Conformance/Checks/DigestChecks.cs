@@ -10,6 +10,28 @@ internal static class DigestChecks
     // Of the announced ones, those that this suite can compute.
     private static readonly WireDigestFunction[] Unnameable = [WireDigestFunction.Blake3, WireDigestFunction.Sha256Tree, WireDigestFunction.Gitsha1];
 
+    // Of other makers than ours: FIPS 180-4, RFC 1321, the BLAKE3 paper's program, git hash-object. So a server and this suite cannot be wrong together.
+    private static readonly (WireDigestFunction Function, string HashOfAbc)[] Known =
+    [
+        (WireDigestFunction.Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (WireDigestFunction.Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (WireDigestFunction.Md5, "900150983cd24fb0d6963f7d28e17f72"),
+        (WireDigestFunction.Sha384, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"),
+        (WireDigestFunction.Sha512, "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"),
+        (WireDigestFunction.Sha256Tree, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (WireDigestFunction.Blake3, "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"),
+        (WireDigestFunction.Gitsha1, "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f"),
+    ];
+
+    // From the vectors that come with the protocol: bytes that count up to 250 and begin again.
+    private static readonly (int Bytes, string Hash)[] KnownTrees =
+    [
+        (1025, "36c0998b21839ef74300b9de47d96d1f62323dc81f2b4231e98ce70cd6ffe750"),
+        (2048, "b584996386f01793751c5cf0c39561f51b7e9924b818943b3cb2f6928cea0fa9"),
+        (3073, "517d20c0e5835f060a1bd6388ed68574f63424bdac2a2c3a35a5c2ef859d8fe2"),
+        (102400, "0668d69e5331840d2f1823d717b7b3f5d1fdc8a09504cddb692b87ff83d50e5f"),
+    ];
+
     public static IEnumerable<Check> All =>
     [
         new("D1", "the right hash with another size is not stored", "INVALID_ARGUMENT", async peer =>
@@ -68,6 +90,12 @@ internal static class DigestChecks
 
             return "all";
         }),
+        .. from known in Known
+           select new Check("D3", $"{known.Function} is what its specification says: 'abc'", "taken", async peer =>
+           {
+               if (!(await peer.CacheAsync()).DigestFunctions.Contains(known.Function)) throw new NotOfferedException($"{known.Function} is not announced");
+               return await TakenAsync(peer, known.Function, known.HashOfAbc, "abc"u8.ToArray());
+           }),
         new("D3", "a function that is not announced is refused", "INVALID_ARGUMENT", async peer =>
         {
             var announced = (await peer.CacheAsync()).DigestFunctions;
@@ -104,6 +132,12 @@ internal static class DigestChecks
                 new FileNode { Name = "f", Digest = Blob.Of(Peer.Random(10), DigestFunction.Sha1).Digest }));
             return (await peer.RunAsync(draft)).StatusName;
         }),
+        .. from known in KnownTrees
+           select new Check("D6", $"SHA256TREE has the published value of {known.Bytes} bytes", "taken", async peer =>
+           {
+               if (!(await peer.CacheAsync()).DigestFunctions.Contains(WireDigestFunction.Sha256Tree)) throw new NotOfferedException("SHA256TREE is not announced");
+               return await TakenAsync(peer, WireDigestFunction.Sha256Tree, known.Hash, [.. Enumerable.Range(0, known.Bytes).Select(i => (byte)(i % 251))]);
+           }),
         new("D6", "SHA256TREE is the tree of the specification, below and above a block", "taken", async peer =>
         {
             if (!(await peer.CacheAsync()).DigestFunctions.Contains(WireDigestFunction.Sha256Tree)) throw new NotOfferedException("SHA256TREE is not announced");
@@ -125,6 +159,17 @@ internal static class DigestChecks
             Requests = { new BatchUpdateBlobsRequest.Types.Request { Digest = digest, Data = ByteString.CopyFrom(data) } },
         });
         return StatusNames.Of(answer.Responses.Single().Status.Code);
+    }
+
+    private static async Task<string> TakenAsync(Peer peer, WireDigestFunction function, string hash, byte[] content)
+    {
+        var answer = await peer.Cas.BatchUpdateBlobsAsync(new BatchUpdateBlobsRequest
+        {
+            InstanceName = peer.Instance,
+            DigestFunction = function,
+            Requests = { new BatchUpdateBlobsRequest.Types.Request { Digest = new WireDigest { Hash = hash, SizeBytes = content.Length }, Data = ByteString.CopyFrom(content) } },
+        });
+        return answer.Responses.Single().Status is { Code: not 0 } refused ? StatusNames.Of(refused.Code) : "taken";
     }
 
     private static async Task<string> RoundTripAsync(Peer peer, WireDigestFunction function, Blob blob, DigestFunction known)

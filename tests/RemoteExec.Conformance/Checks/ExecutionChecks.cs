@@ -9,6 +9,9 @@ namespace RemoteExec.Conformance;
 internal static class ExecutionChecks
 {
     // Until it is told to go on, or its timeout ends it; so nothing has to be fast.
+    // Says something else each time that it runs, and is there for long enough to be found running; where it is not, a cache answers the same.
+    private const string Telling = "cat /proc/sys/kernel/random/uuid; sleep 2";
+
     private const string Endless = "while :; do sleep 0.1; done";
 
     // More than most servers run and hand out ahead at once, twice.
@@ -45,6 +48,17 @@ internal static class ExecutionChecks
             var first = await peer.RunOfferedAsync(draft);
             return (await peer.RunAsync(first.Action, new ExecuteRequest { SkipCacheLookup = true })).Response.CachedResult ? "from the cache" : "ran";
         }),
+        new("E7", "skip_cache_lookup writes what came of it over what was there", "the new one", async peer =>
+        {
+            var first = await peer.RunOfferedAsync(new ActionDraft("cat /proc/sys/kernel/random/uuid"));
+            var second = await peer.RunAsync(first.Action, new ExecuteRequest { SkipCacheLookup = true });
+            string cached = await peer.StdoutAsync(await peer.ResultAsync(first.Action));
+            return cached == await peer.StdoutAsync(first.Result) ? "the old one" : cached == await peer.StdoutAsync(second.Result) ? "the new one" : "neither";
+        }),
+        new("E8", "do_not_cache is not merged with equal work in flight", "another run", async peer =>
+            await TellTwiceAsync(peer, new ActionDraft(Telling).With(draft => draft.Action.DoNotCache = true)) ? "one run" : "another run"),
+        new("E9", "equal work in flight is one run, and all have its result", "one run", async peer =>
+            await TellTwiceAsync(peer, new ActionDraft(Telling)) ? "one run" : "another run") { IsOurChoice = true },
         new("E8", "do_not_cache runs again", "ran", async peer =>
         {
             var first = await peer.RunOfferedAsync(new ActionDraft("exit 0").With(draft => draft.Action.DoNotCache = true));
@@ -168,6 +182,18 @@ internal static class ExecutionChecks
             return EndOf((await peer.AllAsync(wait))[^1]);
         }),
     ];
+
+    /// <summary>Whether two who ask for one action, the second while it runs for the first, are told the same.</summary>
+    private static async Task<bool> TellTwiceAsync(Peer peer, ActionDraft draft)
+    {
+        await peer.RequireExecutionAsync();
+        var action = await peer.StoreAsync(draft);
+        using var first = peer.Execute(action);
+        await peer.UntilExecutingAsync(first);
+        var second = await peer.RunAsync(action);
+        var ended = await peer.UntilAsync(first, operation => operation.Done);
+        return await peer.StdoutAsync(second.Result) == await peer.StdoutAsync(ended!.Response.Unpack<ExecuteResponse>().Result);
+    }
 
     private static ActionDraft Timing(string script) => new ActionDraft(script).With(draft => draft.Action.Timeout = new Duration { Seconds = 1 });
 

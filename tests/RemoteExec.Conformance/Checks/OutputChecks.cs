@@ -80,6 +80,19 @@ internal static class OutputChecks
             var tree = await TreeAsync(peer, directory);
             return Blob.Of(tree.Root).Digest.Equals(directory.RootDirectoryDigest) && (await Trees.AllAsync(peer, directory.RootDirectoryDigest)).Count == 2 ? "both" : "another root";
         }),
+        new("X10", "the root that is named beside a Tree, where it is, is that of the Tree", "its root", async peer =>
+        {
+            var ran = await RunAsync(peer, "mkdir -p out/d; printf x > out/d/g", draft => draft.Command.OutputDirectoryFormat = WireCommand.Types.OutputDirectoryFormat.TreeOnly, "out");
+            var directory = ran.Result.OutputDirectories.Single();
+            var tree = await TreeAsync(peer, directory);
+            return directory.RootDirectoryDigest is null || Blob.Of(tree.Root).Digest.Equals(directory.RootDirectoryDigest) ? "its root" : "another root";
+        }),
+        new("X10", "a directory is stored as directories alone on request, or with its Tree", "they are there", async peer =>
+        {
+            var ran = await RunAsync(peer, "mkdir -p out/d; printf x > out/d/g", draft => draft.Command.OutputDirectoryFormat = WireCommand.Types.OutputDirectoryFormat.DirectoryOnly, "out");
+            var root = ran.Result.OutputDirectories.Single().RootDirectoryDigest;
+            return root is null ? "no root_directory_digest" : (await Trees.AllAsync(peer, root)).Count == 2 ? "they are there" : "something else is there";
+        }),
         new("X10", "a format that is not known is a Tree", "a Tree", async peer =>
         {
             var ran = await RunAsync(peer, "mkdir -p out", draft => draft.Command.OutputDirectoryFormat = (WireCommand.Types.OutputDirectoryFormat)77, "out");
@@ -97,6 +110,30 @@ internal static class OutputChecks
             const string script = "mkdir -p out/b out/a; printf x > out/a/f; printf x > out/b/f";
             var (first, second) = (await RunAsync(peer, script, null, "out"), await RunAsync(peer, script, null, "out"));
             return first.Result.OutputDirectories.Single().TreeDigest.Equals(second.Result.OutputDirectories.Single().TreeDigest) ? "equal" : "different";
+        }),
+        new("X13", "an output has the properties that are asked for", "mode 640, time 1000000000", async peer =>
+        {
+            await peer.RequirePropertyAsync("mtime");
+            await peer.RequirePropertyAsync("unix_mode");
+            // 2001-09-09 01:46:40 UTC
+            var ran = await RunAsync(peer, "printf x > f; chmod 640 f; TZ=UTC touch -t 200109090146.40 f", draft => draft.Command.OutputNodeProperties.AddRange(["mtime", "unix_mode"]), "f");
+            var properties = ran.Result.OutputFiles.Single().NodeProperties;
+            return $"mode {Convert.ToString(properties?.UnixMode ?? 0, 8)[^3..]}, time {properties?.Mtime?.Seconds}";
+        }),
+        new("X12", "an input has the properties that are set", "640 2001", async peer =>
+        {
+            await peer.RequirePropertyAsync("mtime");
+            await peer.RequirePropertyAsync("unix_mode");
+            var blob = Blob.Of("x"u8.ToArray());
+            var ran = await RunAsync(peer, "ls -ln --time-style=+%Y f | while read mode links user group size year rest; do test $mode = -rw-r----- && printf '640 %s' $year; done", draft =>
+            {
+                draft.Inputs.Add(blob);
+                var file = Trees.File("f", blob.Digest);
+                file.NodeProperties = new NodeProperties { UnixMode = Convert.ToUInt32("640", 8), Mtime = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = 1_000_000_000 } };
+                draft.Root.Files.Add(file);
+                draft.Request.InlineStdout = true;
+            });
+            return await peer.StdoutAsync(ran.Result);
         }),
         new("X16", "what a result names can be read when the result is told", "0 missing", async peer =>
         {

@@ -56,6 +56,13 @@ internal sealed partial class Peer
         return await RunAsync(draft);
     }
 
+    /// <summary>Of nodes; one that is not announced is not offered.</summary>
+    public async Task RequirePropertyAsync(string name)
+    {
+        await RequireExecutionAsync();
+        if (!(await CapabilitiesAsync()).ExecutionCapabilities.SupportedNodeProperties.Contains(name)) throw new NotOfferedException($"{name} is not announced");
+    }
+
     public async Task<IReadOnlyList<Operation>> AllAsync(AsyncServerStreamingCall<Operation> call)
     {
         var updates = new List<Operation>();

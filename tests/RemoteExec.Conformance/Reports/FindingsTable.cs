@@ -2,7 +2,7 @@ using System.Text;
 
 namespace RemoteExec.Conformance;
 
-/// <summary>Findings for people: rule, expected, seen, one a line.</summary>
+/// <summary>Findings for people: rule, expected, seen, one a line, below their names.</summary>
 internal static class FindingsTable
 {
     public static string Format(IReadOnlyList<Finding> findings)
@@ -10,15 +10,13 @@ internal static class FindingsTable
         var text = new StringBuilder();
         int idWidth = findings.Max(each => each.Check.Id.Length);
         int ruleWidth = findings.Max(each => each.Check.Rule.Length);
+        int expectedWidth = findings.Max(each => each.Check.Expected.Length);
+        text.Append("".PadRight(12)).Append("id".PadRight(idWidth + 2)).Append("rule".PadRight(ruleWidth + 2)).Append("expected".PadRight(expectedWidth + 2)).Append("seen\n");
         foreach (var each in findings)
         {
             text.Append(Word(each.Verdict).PadRight(12)).Append(each.Check.Id.PadRight(idWidth + 2)).Append(each.Check.Rule.PadRight(ruleWidth + 2));
-            text.Append(each.Verdict switch
-            {
-                Verdict.Passed => each.Seen,
-                Verdict.NotOffered => each.Seen,
-                _ => $"expected {each.Check.Expected}, seen {each.Seen}{(each.Detail.Length > 0 ? $": {each.Detail}" : "")}",
-            });
+            text.Append(each.Check.Expected.PadRight(expectedWidth + 2)).Append(each.Seen);
+            if (each.Verdict == Verdict.Failed && each.Detail.Length > 0) text.Append(": ").Append(each.Detail);
             text.Append('\n');
         }
 
