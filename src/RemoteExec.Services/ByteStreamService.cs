@@ -27,9 +27,8 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     private const string ResourceNameHeader = "build.bazel.remote.execution.v2.resource-name";
 
     private readonly IBlobStore _store;
-    private readonly LiveLogs? _logs;
-    private readonly WrittenLogs _written;
     private readonly LogWrites _logWrites;
+    private readonly LogReads _logReads;
     private readonly ServicesOptions _options;
     private readonly Uploads _uploads;
     private readonly OpenReads _reads;
@@ -38,12 +37,11 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
     internal ByteStreamService(IBlobStore store, LiveLogs? logs, WrittenLogs written, ServicesOptions options, TimeProvider clock)
     {
         _store = store;
-        _logs = logs;
-        _written = written;
         _logWrites = new LogWrites(written);
         _options = options;
         _uploads = new Uploads(options, clock);
         _reads = new OpenReads(options.OpenReadsMax, clock);
+        _logReads = new LogReads(logs, written, _reads);
     }
 
     /// <summary>Uploads that wait for their clients, or have them.</summary>
@@ -60,7 +58,7 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
             throw RpcErrors.InvalidField("resource_name", "this is the name to write a log stream; the one to read it has no token behind it");
         if (LogStreamNames.IsRead(request.ResourceName))
         {
-            await FollowAsync(sender, request, cancellationToken);
+            await _logReads.SendAsync(sender, request, context);
             return;
         }
 
@@ -91,11 +89,21 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         if (!await requests.MoveNext(context.CancellationToken)) throw RpcErrors.Invalid("the stream has no message");
 
         var message = requests.Current;
-        CheckHeader(context, message.ResourceName);
-        if (LogStreamNames.IsWrite(message.ResourceName)) return await _logWrites.ReceiveAsync(requests, context.CancellationToken);
+        UploadHold held;
+        try
+        {
+            CheckHeader(context, message.ResourceName);
+            if (LogStreamNames.IsWrite(message.ResourceName)) return await _logWrites.ReceiveAsync(requests, context);
 
-        var name = ParseUpload(message.ResourceName);
-        await using var hold = await _uploads.EnterAsync(name, context.CancellationToken);
+            held = await _uploads.EnterAsync(ParseUpload(message.ResourceName), context.CancellationToken);
+        }
+        catch (Exception)
+        {
+            message.Dispose(); // nobody has it yet
+            throw;
+        }
+
+        await using var hold = held;
         try
         {
             return new WriteResponse { CommittedSize = await ReceiveAsync(requests, message, hold.Upload, hold.CancellationToken) };
@@ -126,51 +134,35 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
         IAsyncStreamReader<WriteMessage> requests, WriteMessage message, Upload upload, CancellationToken cancellationToken)
     {
         string resourceName = message.ResourceName;
-        await upload.EnterAsync(_store, message.WriteOffset, cancellationToken);
-        while (!upload.IsPresent)
+        bool isTaken = false; // by the store, which may still read it when it has failed
+        try
         {
-            if (message.ResourceName.Length > 0 && message.ResourceName != resourceName)
-                throw upload.Broken(RpcErrors.InvalidField("resource_name", "resource_name differs from that of the first message"));
-            if (message.WriteOffset != upload.ExpectedOffset)
-                throw RpcErrors.InvalidField("write_offset", $"write_offset is {message.WriteOffset}, expected {upload.ExpectedOffset}");
+            await upload.EnterAsync(_store, message.WriteOffset, cancellationToken);
+            while (!upload.IsPresent)
+            {
+                if (message.ResourceName.Length > 0 && message.ResourceName != resourceName)
+                    throw upload.Broken(RpcErrors.InvalidField("resource_name", "resource_name differs from that of the first message"));
+                if (message.WriteOffset != upload.ExpectedOffset)
+                    throw RpcErrors.InvalidField("write_offset", $"write_offset is {message.WriteOffset}, expected {upload.ExpectedOffset}");
 
-            await upload.AppendAsync(message.Data, cancellationToken);
-            bool isLast = message.FinishWrite;
-            message.Dispose();
-            bool isMore = !upload.IsPresent && await requests.MoveNext(cancellationToken);
-            if (isLast && isMore) throw upload.Broken(RpcErrors.Invalid("message after finish_write"));
-            if (isLast) await upload.CommitAsync(cancellationToken);
-            // Without finish_write the client may come back for the rest: what came is kept.
-            if (!isMore) break;
+                isTaken = true;
+                await upload.AppendAsync(message.Data, cancellationToken);
+                isTaken = false;
+                bool isLast = message.FinishWrite;
+                message.Dispose();
+                bool isMore = !upload.IsPresent && await requests.MoveNext(cancellationToken);
+                if (isMore) message = requests.Current;
+                if (isLast && isMore) throw upload.Broken(RpcErrors.Invalid("message after finish_write"));
+                if (isLast) await upload.CommitAsync(cancellationToken);
+                // Without finish_write the client may come back for the rest: what came is kept.
+                if (!isMore) break;
+            }
 
-            message = requests.Current;
+            return await upload.FinishAsync(cancellationToken);
         }
-
-        return await upload.FinishAsync(cancellationToken);
-    }
-
-    /// <summary>Everything that the log has, what it gets, and then its end (REAPI BR7).</summary>
-    private async ValueTask FollowAsync(BlobSender sender, ReadRequest request, CancellationToken cancellationToken)
-    {
-        if (request.ReadLimit < 0) throw RpcErrors.InvalidField("read_limit", $"read_limit is {request.ReadLimit}");
-        if (request.ReadOffset < 0) throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset is {request.ReadOffset}"));
-        var log = LogStreamName.TryParse(request.ResourceName, out var name) ? _logs?.Open(name) : _written.Open(request.ResourceName);
-        if (log is null) throw RpcErrors.NotFound("log stream", RequestOrigins.Clean(request.ResourceName));
-
-        long position = request.ReadOffset;
-        long left = request.ReadLimit > 0 ? request.ReadLimit : long.MaxValue;
-        while (left > 0)
+        finally
         {
-            var bytes = log.Read(position, out long? end, out bool isClosed, out var changed);
-            if (position > end) throw new RpcException(new Status(StatusCode.OutOfRange, $"read_offset {position} is behind the end of the log at {end}"));
-            if (position == end) return;
-
-            if (bytes.Length > left) bytes = bytes[..(int)left];
-            await sender.SendAsync(bytes, cancellationToken);
-            position += bytes.Length;
-            left -= bytes.Length;
-            if (isClosed && bytes.IsEmpty) throw RpcErrors.Unavailable("the coordinator is shutting down");
-            if (bytes.IsEmpty) await changed.WaitAsync(cancellationToken);
+            if (!isTaken) message.Dispose();
         }
     }
 
@@ -182,7 +174,8 @@ public sealed class ByteStreamService : ByteStream.ByteStreamBase, IAsyncDisposa
 
     private UploadResourceName ParseUpload(string resourceName)
     {
-        if (LogStreamNames.IsRead(resourceName))
+        // With an instance name in front: an upload's own may end with any words (REAPI N3).
+        if (LogStreamNames.TrySplit(resourceName, out _, out _))
             throw RpcErrors.InvalidField("resource_name", "this is the name to read a log stream; it is written by who made it, or by the worker that runs its action");
         if (!UploadResourceName.TryParse(resourceName, _options.UnnamedDigestFunction, out var name, out string? error))
             throw RpcErrors.InvalidField("resource_name", error);

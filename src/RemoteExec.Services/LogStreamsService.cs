@@ -15,7 +15,7 @@ internal sealed class LogStreamsService(WrittenLogs logs) : LogStreamService.Log
         if (!WrittenLogName.TryParse(new WrittenLogName(instance, 0).ToString(), out var read) || read.Instance != instance)
             throw RpcErrors.InvalidField("parent", "names of log streams could not be told apart under this parent; leave the word 'logstreams' out of it");
 
-        var log = logs.Create(instance);
+        var log = logs.Create(instance, context.Peer);
         return Task.FromResult(new LogStream { Name = log.Name.ToString(), WriteResourceName = log.Name.ToStringWith(log.Token) });
     }
 }

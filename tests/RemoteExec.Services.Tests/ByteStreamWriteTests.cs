@@ -87,12 +87,16 @@ internal sealed class ByteStreamWriteTests : ServicesFixture
         Assert.That((await Store.ReadAllAsync(digest, data.Length, Soon))!.Value.ToArray(), Is.EqualTo(data));
     }
 
-    [Test] // REAPI N3
-    public async Task Metadata_behind_the_size_is_ignored()
+    [TestCase("path/of/file.o")] // REAPI N3
+    [TestCase("logstreams/out.txt")]
+    [TestCase("logstreams/00000000000000000000000000000001/00000000000000000000000000000002")]
+    public async Task Metadata_behind_the_size_is_ignored(string metadata)
     {
-        await WriteAsync(Message(Content, 0, finish: true, name: $"inst/uploads/id/blobs/{ContentDigest}/path/of/file.o"));
+        string name = $"inst/uploads/id/blobs/{ContentDigest}/{metadata}";
+        await WriteAsync(Message(Content, 0, finish: true, name: name));
 
         Assert.That(await IsStoredAsync(ContentDigest));
+        Assert.That((await Bytes.QueryWriteStatusAsync(new QueryWriteStatusRequest { ResourceName = name }, cancellationToken: Soon)).Complete);
     }
 
     [TestCase("uploads/id/blobs/{0}", "uploads/id/blobs/{1}")] // REAPI BW1

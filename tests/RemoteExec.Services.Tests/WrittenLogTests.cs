@@ -8,64 +8,8 @@ using NUnit.Framework;
 namespace RemoteExec.Services.Tests;
 
 /// <summary>Logs that clients make, write and read (build.bazel.remote.logstream.v1).</summary>
-internal sealed class WrittenLogTests : ServicesFixture
+internal sealed class WrittenLogTests : WrittenLogFixture
 {
-    private async Task<LogStream> CreateAsync(string parent = "") =>
-        await Logs.CreateLogStreamAsync(new CreateLogStreamRequest { Parent = parent }, cancellationToken: Soon);
-
-    private static WriteRequest Piece(string name, string text, long offset = 0, bool finish = false) =>
-        new() { ResourceName = name, WriteOffset = offset, Data = ByteString.CopyFromUtf8(text), FinishWrite = finish };
-
-    private async Task<long> WriteAsync(params WriteRequest[] messages)
-    {
-        using var call = Bytes.Write(cancellationToken: Soon);
-        try
-        {
-            foreach (var message in messages) await call.RequestStream.WriteAsync(message, Soon);
-            await call.RequestStream.CompleteAsync();
-        }
-        catch (Exception early) when (early is RpcException or InvalidOperationException)
-        {
-            // It is answered before all was sent, and the answer is what counts.
-        }
-
-        return (await call.ResponseAsync).CommittedSize;
-    }
-
-    private async Task<string> ReadAsync(string name, long offset = 0, long limit = 0)
-    {
-        using var call = Follow(name, offset, limit);
-        return await ToEndAsync(call);
-    }
-
-    private AsyncServerStreamingCall<ReadResponse> Follow(string name, long offset = 0, long limit = 0) =>
-        Bytes.Read(new ReadRequest { ResourceName = name, ReadOffset = offset, ReadLimit = limit }, cancellationToken: Soon);
-
-    private async Task<string> ToEndAsync(AsyncServerStreamingCall<ReadResponse> call)
-    {
-        var text = new StringBuilder();
-        while (await call.ResponseStream.MoveNext(Soon)) text.Append(call.ResponseStream.Current.Data.ToStringUtf8());
-        return text.ToString();
-    }
-
-    private async Task<string> NextAsync(AsyncServerStreamingCall<ReadResponse> call, int bytes)
-    {
-        var text = new StringBuilder();
-        while (text.Length < bytes)
-        {
-            Assert.That(await call.ResponseStream.MoveNext(Soon), "the log has ended");
-            text.Append(call.ResponseStream.Current.Data.ToStringUtf8());
-        }
-
-        return text.ToString();
-    }
-
-    private async Task<(long, bool)> StatusAsync(string name)
-    {
-        var status = await Bytes.QueryWriteStatusAsync(new QueryWriteStatusRequest { ResourceName = name }, cancellationToken: Soon);
-        return (status.CommittedSize, status.Complete);
-    }
-
     [TestCase("")]
     [TestCase("some/where")]
     public async Task A_log_is_followed_while_it_is_written_until_it_is_final(string parent) // REAPI R24, BR7, BW11
@@ -232,43 +176,6 @@ internal sealed class WrittenLogTests : ServicesFixture
         Assert.That(await CodeOf(() => WriteAsync(Piece(log.WriteResourceName, "12345678"), Piece("", "9", offset: 8))), Is.EqualTo(StatusCode.InvalidArgument));
         Assert.That(await WriteAsync(Piece(log.WriteResourceName, "", offset: 8, finish: true)), Is.EqualTo(8));
         Assert.That(await ReadAsync(log.Name), Is.EqualTo("12345678"));
-    }
-
-    [Test] // REAPI G1
-    public async Task When_memory_is_full_final_logs_go_first_then_silent_ones_and_others_are_RESOURCE_EXHAUSTED()
-    {
-        await RestartAsync(Options with { LogStreamsBytesMax = 400_000, LogStreamBytesMax = 150_001 });
-        string text = new('x', 150_000);
-        var final = await CreateAsync();
-        var open = await CreateAsync();
-        await WriteAsync(Piece(final.WriteResourceName, text, finish: true));
-        await WriteAsync(Piece(open.WriteResourceName, text));
-        var third = await CreateAsync();
-
-        Assert.That(await WriteAsync(Piece(third.WriteResourceName, text)), Is.EqualTo(text.Length));
-        Assert.That(await CodeOf(() => ReadAsync(final.Name)), Is.EqualTo(StatusCode.NotFound));
-        var fourth = await CreateAsync();
-        var refused = await FailureOf(() => WriteAsync(Piece(fourth.WriteResourceName, text)));
-        Assert.That((refused.StatusCode, Services.WrittenLogs.Bytes <= 400_000), Is.EqualTo((StatusCode.ResourceExhausted, true)));
-        Assert.That(RemoteExec.Protocol.RpcErrors.ToStatus(refused).Details.Any(detail => detail.Is(Google.Rpc.RetryInfo.Descriptor)));
-
-        Time.Advance(Options.LiveLogKeep);
-        await WriteAsync(Piece(third.WriteResourceName, "y", offset: text.Length)); // this one is not silent
-        Assert.That(await WriteAsync(Piece(fourth.WriteResourceName, text)), Is.EqualTo(text.Length));
-        Assert.That(await CodeOf(() => StatusAsync(open.WriteResourceName)), Is.EqualTo(StatusCode.NotFound));
-    }
-
-    [Test] // REAPI G1
-    public async Task There_are_so_many_logs_and_no_more()
-    {
-        await RestartAsync(Options with { LogStreamsMax = 2 });
-        var first = await CreateAsync();
-        await CreateAsync();
-
-        Assert.That(await CodeOf(() => CreateAsync()), Is.EqualTo(StatusCode.ResourceExhausted));
-        await WriteAsync(Piece(first.WriteResourceName, "", finish: true));
-        await CreateAsync();
-        Assert.That(await CodeOf(() => StatusAsync(first.WriteResourceName)), Is.EqualTo(StatusCode.NotFound));
     }
 
     [Test]

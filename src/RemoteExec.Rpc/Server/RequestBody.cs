@@ -12,18 +12,22 @@ namespace RemoteExec.Rpc;
 internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDisposable
 {
     private readonly PipeReader _inner;
-    private readonly TimeSpan _idleMax;
     private readonly StallTimer _idle;
     private volatile bool _isInterrupted;
 
     public RequestBody(PipeReader inner, TimeProvider time, TimeSpan idleMax)
     {
         _inner = inner;
-        _idleMax = idleMax;
         _idle = new StallTimer(time, idleMax, CancelPendingRead);
     }
 
     public PipeReader Reader => this;
+
+    /// <summary>How long the client may send nothing while its next bytes are waited for.</summary>
+    public TimeSpan IdleMax
+    {
+        set => _idle.WaitMax = value;
+    }
 
     public bool HasClientLeft { get; private set; }
 
@@ -131,7 +135,7 @@ internal sealed class RequestBody : PipeReader, IRequestBodyPipeFeature, IDispos
     {
         AdvanceTo(result.Buffer.Start);
         if (_idle.HasFired)
-            throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"the client has sent nothing for {_idleMax.TotalSeconds} s"));
+            throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"the client has sent nothing for {_idle.WaitMax.TotalSeconds} s"));
         throw new OperationCanceledException("the call ended during a read");
     }
 }

@@ -61,6 +61,12 @@ internal sealed class RpcCall : IDisposable
     /// <summary>Resets the stream: behind bytes that the client does not take, no trailer can pass.</summary>
     public StallTimer SendStall { get; }
 
+    /// <inheritdoc cref="RequestBody.IdleMax"/>
+    public TimeSpan ReceiveIdleMax
+    {
+        set => _body.IdleMax = value;
+    }
+
     public long ReceivedBytes { get; set; }
 
     public long SentBytes { get; set; }

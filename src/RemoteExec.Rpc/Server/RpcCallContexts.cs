@@ -9,4 +9,9 @@ public static class RpcCallContexts
     /// Disposes it when the answer has left, or nobody takes it any more: later than its handler ends, except for an answer of less than a frame.
     /// </summary>
     public static void HoldUntilSent(this ServerCallContext context, IDisposable held) => RpcCall.Of(context).Hold(held);
+
+    /// <summary>
+    /// What the client said first tells that it may be silent for so long, whatever <see cref="RpcLimits.ReceiveIdleMax"/> its method has.
+    /// </summary>
+    public static void SetReceiveIdleMax(this ServerCallContext context, TimeSpan max) => RpcCall.Of(context).ReceiveIdleMax = max;
 }

@@ -18,6 +18,9 @@ internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action int
     private long _takenBefore;
     private int _renewals;
 
+    /// <summary>From the next wait on.</summary>
+    public TimeSpan WaitMax { get; set; } = waitMax;
+
     public bool HasFired { get; private set; }
 
     /// <summary>A wait goes on while this grows: its client is slow, and takes something.</summary>
@@ -25,13 +28,13 @@ internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action int
 
     public void Arm()
     {
-        if (waitMax == Timeout.InfiniteTimeSpan) return;
+        if (WaitMax == Timeout.InfiniteTimeSpan) return;
         lock (_gate)
         {
             _isArmed = true;
             (_takenBefore, _renewals) = (Taken?.Count ?? 0, 0);
-            if (_timer is null) _timer = time.CreateTimer(OnFired, null, waitMax, Timeout.InfiniteTimeSpan);
-            else _timer.Change(waitMax, Timeout.InfiniteTimeSpan);
+            if (_timer is null) _timer = time.CreateTimer(OnFired, null, WaitMax, Timeout.InfiniteTimeSpan);
+            else _timer.Change(WaitMax, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -68,7 +71,7 @@ internal sealed class StallTimer(TimeProvider time, TimeSpan waitMax, Action int
             if (!_isArmed) return;
             if (MayGoOn())
             {
-                _timer!.Change(waitMax, Timeout.InfiniteTimeSpan); // it has fired
+                _timer!.Change(WaitMax, Timeout.InfiniteTimeSpan); // it has fired
                 return;
             }
 

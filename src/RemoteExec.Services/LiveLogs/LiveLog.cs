@@ -5,7 +5,7 @@ namespace RemoteExec.Services;
 /// <summary>
 /// What one attempt writes to one stream, and the event of more: its beginning, and of a long one its newest.
 /// <code>
-/// open -> ended (nothing more is taken)
+/// open -> ended (nothing more is taken) -> forgotten
 ///      -> closed (the coordinator leaves)
 ///
 /// | head, grows up to its bound | gone | window: the newest |
@@ -16,12 +16,12 @@ namespace RemoteExec.Services;
 internal sealed class LiveLog(InstanceName instance)
 {
     private readonly Lock _gate = new();
-    private byte[] _head = [];
-    private int _headLength;
+    private readonly LogHead _head = new();
     private LiveWindow? _window;
     private int _windowBytes;
-    private bool _isEnded;
+    private long? _end; // where nothing more is taken
     private bool _isClosed;
+    private bool _isForgotten;
     private TaskCompletionSource? _changed;
 
     public InstanceName Instance { get; } = instance;
@@ -42,7 +42,7 @@ internal sealed class LiveLog(InstanceName instance)
     {
         get
         {
-            lock (_gate) return _isEnded;
+            lock (_gate) return _end is not null;
         }
     }
 
@@ -51,28 +51,22 @@ internal sealed class LiveLog(InstanceName instance)
     {
         get
         {
-            lock (_gate) return _head.Length + _windowBytes;
+            lock (_gate) return _head.CapacityBytes + _windowBytes;
         }
     }
 
-    private long End => _window?.End ?? _headLength;
+    private long End => _end ?? _window?.End ?? _head.LengthBytes;
 
     /// <summary>How much of a piece that begins at <paramref name="offset"/> the head takes: what it has room for, if nothing is missing before.</summary>
     public int HeadRoomFor(long offset, int pieceBytes, int headBytesMax)
     {
-        lock (_gate) return _window is null && offset == _headLength ? Math.Min(pieceBytes, headBytesMax - _headLength) : 0;
+        lock (_gate) return _window is null && offset == _head.LengthBytes ? Math.Min(pieceBytes, headBytesMax - _head.LengthBytes) : 0;
     }
 
     /// <summary>What <see cref="CapacityBytes"/> becomes when so much more is taken.</summary>
     public int CapacityWith(int headBytes, int headBytesMax, bool withWindow, int windowBytesMax)
     {
-        lock (_gate)
-        {
-            int needed = _headLength + headBytes;
-            // Doubling, since pieces are small; the first piece as it is, since most logs have one.
-            int head = needed <= _head.Length ? _head.Length : Math.Min(Math.Max(needed, _head.Length * 2), headBytesMax);
-            return head + (withWindow ? windowBytesMax : _windowBytes);
-        }
+        lock (_gate) return _head.CapacityWith(headBytes, headBytesMax) + (withWindow ? windowBytesMax : _windowBytes);
     }
 
     /// <param name="offset">The end, or behind it.</param>
@@ -83,13 +77,10 @@ internal sealed class LiveLog(InstanceName instance)
         TaskCompletionSource? changed;
         lock (_gate)
         {
-            Debug.Assert(!_isEnded, "an ended log takes nothing");
+            Debug.Assert(_end is null, "an ended log takes nothing");
             bool needsWindow = headBytes < data.Length;
             if (needsWindow) _windowBytes = windowBytesMax;
-            // A new array rather than the old one changed: readers hold on to it.
-            if (capacityBytes - _windowBytes > _head.Length) Array.Resize(ref _head, capacityBytes - _windowBytes);
-            data[..headBytes].CopyTo(_head.AsSpan(_headLength));
-            _headLength += headBytes;
+            _head.Append(data[..headBytes], capacityBytes - _windowBytes);
             if (needsWindow) (_window ??= new LiveWindow(offset + headBytes, windowBytesMax)).Append(offset + headBytes, data[headBytes..]);
             (changed, _changed) = (_changed, null);
         }
@@ -98,7 +89,19 @@ internal sealed class LiveLog(InstanceName instance)
     }
 
     /// <summary>Readers get what is kept, and then their end.</summary>
-    public void Finish() => Change(() => _isEnded = true);
+    public void Finish() => Change(() => _end ??= End);
+
+    /// <summary>
+    /// Its bytes are given back, also by those who read them: a reader that is slow would keep what nobody counts any more. Who has not got to
+    /// the end of an ended one, or reads one that goes on, hears so.
+    /// </summary>
+    public void Forget() => Change(() =>
+    {
+        _isForgotten = true;
+        _head.Drop();
+        _window = null;
+        _windowBytes = 0;
+    });
 
     /// <summary>The coordinator leaves: who waits for more hears so.</summary>
     public void Close() => Change(() => _isClosed = true);
@@ -107,29 +110,35 @@ internal sealed class LiveLog(InstanceName instance)
     /// What is kept from <paramref name="offset"/> on, and what completes when there is more. <paramref name="end"/> is where
     /// the log ends for who stands there, null while that is not known.
     /// </summary>
-    public ReadOnlyMemory<byte> Read(long offset, out long? end, out bool isClosed, out Task changed)
+    public ReadOnlyMemory<byte> Read(long offset, out long? end, out LiveLogState state, out Task changed)
     {
         lock (_gate)
         {
-            bool isGone = offset >= _headLength && _window is { } window && offset < window.Start;
-            end = isGone ? offset : _isEnded ? End : null;
-            isClosed = _isClosed;
-            bool isWaiting = offset >= End && !_isEnded && !_isClosed;
+            state = _isForgotten ? LiveLogState.Forgotten : _isClosed ? LiveLogState.Closed : _end is null ? LiveLogState.Open : LiveLogState.Ended;
+            if (_isForgotten)
+            {
+                (end, changed) = (_end, Task.CompletedTask);
+                return default;
+            }
+
+            bool isGone = offset >= _head.LengthBytes && _window is { } window && offset < window.Start;
+            end = isGone ? offset : _end;
+            bool isWaiting = offset >= End && state == LiveLogState.Open;
             // Continuations elsewhere: a reader must not run on the thread that hears the worker.
             changed = isWaiting
                 ? (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task
                 : Task.CompletedTask;
-            return offset < _headLength ? _head.AsMemory((int)offset, _headLength - (int)offset) : _window?.Read(offset) ?? default;
+            return offset < _head.LengthBytes ? _head.Read(offset) : _window?.Read(offset) ?? default;
         }
     }
 
-    /// <summary>The head, and of the window a copy of its last bytes.</summary>
+    /// <summary>The head, a copy where it has several blocks, and of the window a copy of its last bytes.</summary>
     public LogSoFar Peek(int newestBytesMax)
     {
         lock (_gate)
         {
-            var head = _head.AsMemory(0, _headLength);
-            if (_window is null) return new LogSoFar(head, default, _headLength);
+            var head = _head.Whole();
+            if (_window is null) return new LogSoFar(head, default, _head.LengthBytes);
 
             using var newest = new MemoryStream();
             for (long at = Math.Max(_window.Start, _window.End - newestBytesMax); at < _window.End; at += _window.Read(at).Length)

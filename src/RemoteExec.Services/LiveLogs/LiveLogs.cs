@@ -177,7 +177,10 @@ public sealed class LiveLogs : IDisposable
 
     private void Forget((LeaseId, OutputStream) key)
     {
-        if (_logs.Remove(key, out var log)) _bytes -= log.CapacityBytes + OverheadBytes;
+        if (!_logs.Remove(key, out var log)) return;
+
+        _bytes -= log.CapacityBytes + OverheadBytes;
+        log.Forget();
     }
 
     private void RetireUnlessLeased((LeaseId Lease, OutputStream) key)

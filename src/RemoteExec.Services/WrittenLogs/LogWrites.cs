@@ -1,6 +1,7 @@
 using Google.Bytestream;
 using Grpc.Core;
 using RemoteExec.Protocol;
+using RemoteExec.Rpc;
 
 namespace RemoteExec.Services;
 
@@ -8,24 +9,31 @@ namespace RemoteExec.Services;
 internal sealed class LogWrites(WrittenLogs logs)
 {
     /// <param name="requests">Stands at the first message.</param>
-    public async ValueTask<WriteResponse> ReceiveAsync(IAsyncStreamReader<WriteMessage> requests, CancellationToken cancellationToken)
+    public async ValueTask<WriteResponse> ReceiveAsync(IAsyncStreamReader<WriteMessage> requests, ServerCallContext context)
     {
+        var cancellationToken = context.CancellationToken;
         string resourceName = requests.Current.ResourceName;
         var log = logs.OpenToWrite(resourceName);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, logs.Closing);
         try
         {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, logs.Closing);
+            // An upload's client sends what it has; a log's may have nothing to say.
+            context.SetReceiveIdleMax(logs.SilenceMax);
             return new WriteResponse { CommittedSize = await ReceiveAsync(log, resourceName, requests, either.Token) };
         }
         catch (OperationCanceledException) when (logs.Closing.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw WrittenLogs.Leaving();
         }
+        finally
+        {
+            logs.LeaveWriter(log);
+        }
     }
 
     public QueryWriteStatusResponse Query(string resourceName)
     {
-        var log = logs.OpenToWrite(resourceName).Bytes;
+        var log = logs.Find(resourceName).Bytes;
         bool isFinal = log.IsEnded; // first: from then on its length stays
         return new QueryWriteStatusResponse { CommittedSize = log.LengthBytes, Complete = isFinal };
     }

@@ -10,25 +10,25 @@ namespace RemoteExec.Services;
 /// The logs that clients make and write (build.bazel.remote.logstream.v1): in memory like those of running actions, and for as long after their end, but
 /// whole; a server that starts again knows none of them.
 /// <code>
-/// open -> final (its writer said so, or was silent for too long) -> forgotten
+/// open -> final (its writer said so, or was silent for too long) -> forgotten, when nobody reads it any more
 /// </code>
 /// <list type="bullet">
 /// <item>one has <see cref="ServicesOptions.LogStreamBytesMax"/>, all take <see cref="ServicesOptions.LogStreamsBytesMax"/>, there are <see cref="ServicesOptions.LogStreamsMax"/>;</item>
-/// <item>where one more finds no room the oldest final one goes, then the one whose writer has been silent for longest, if that is <see cref="ServicesOptions.LiveLogKeep"/>.</item>
+/// <item>a connection has a quarter of their number and half of the memory, which is never less than one log: whoever makes more of them does so at the cost of his own;</item>
+/// <item>where one more finds no room the oldest final one goes, if possible one that nobody reads, then of those that no call has written for
+/// <see cref="ServicesOptions.LiveLogKeep"/> the one that was silent for longest. Who reads one that goes is told, and does not take it for whole.</item>
 /// </list>
 /// Two writers of one log are told apart by nothing but the offset: whoever writes at the committed end goes on.
 /// </summary>
 internal sealed class WrittenLogs : IDisposable
 {
-    // What a log costs beside its bytes: objects, a table entry, a place in a list.
-    private const int OverheadBytes = 1024;
-
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<UInt128, WrittenLog> _logs = [];
     private readonly LinkedList<WrittenLog> _open = []; // the longest silent one first
     private readonly LinkedList<WrittenLog> _final = []; // in the order in which they ended
+    private readonly LogShares _shares = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly ServicesOptions _options;
     private readonly TimeProvider _clock;
@@ -46,48 +46,84 @@ internal sealed class WrittenLogs : IDisposable
     /// <summary>Fires when the server leaves.</summary>
     public CancellationToken Closing => _closing.Token;
 
-    /// <summary>Memory taken, never more than <see cref="ServicesOptions.LogStreamsBytesMax"/>.</summary>
+    /// <summary>How long a writer may say nothing.</summary>
+    public TimeSpan SilenceMax => _options.LogStreamSilenceMax;
+
+    /// <summary>Memory for what was written, never more than <see cref="ServicesOptions.LogStreamsBytesMax"/>. What logs cost beside it, a KiB each, their number bounds.</summary>
     public long Bytes
     {
         get { lock (_gate) return _bytes; }
     }
 
-    /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED: there are too many.</exception>
-    public WrittenLog Create(InstanceName instance)
+    private int LogsShare => Math.Max(1, _options.LogStreamsMax / 4);
+
+    // A quarter would be no more than one log with the defaults, and a build writes several at a time.
+    private long BytesShare => Math.Max(_options.LogStreamBytesMax, _options.LogStreamsBytesMax / 2);
+
+    /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED: there are too many, or too many of this connection.</exception>
+    public WrittenLog Create(InstanceName instance, string connection)
     {
         lock (_gate)
         {
             if (_closing.IsCancellationRequested) throw Leaving();
-            if (_logs.Count >= _options.LogStreamsMax && !TryForgetOne())
+            if (_shares.Of(connection).Logs >= LogsShare && !TryForgetOne(connection))
+                throw RpcErrors.Exhausted($"{LogsShare} log streams of this connection are written already, of {_options.LogStreamsMax} in all");
+            if (_logs.Count >= _options.LogStreamsMax && !TryForgetOne(ofConnection: null))
                 throw RpcErrors.Exhausted($"{_options.LogStreamsMax} log streams are written already");
 
-            MakeRoom(OverheadBytes);
             if (_logs.Count == 0) _sweeper.Change(SweepInterval, SweepInterval);
-            var log = new WrittenLog(new WrittenLogName(instance, WrittenLogName.NewPart()));
+            var log = new WrittenLog(new WrittenLogName(instance, WrittenLogName.NewPart()), connection);
             _logs.Add(log.Name.Id, log);
-            _bytes += OverheadBytes;
+            _shares.Add(connection, logs: 1, bytes: 0);
             Put(log, _open);
+            log.LeftAt = log.HeardAt;
             return log;
         }
     }
 
-    /// <summary>For readers; null when it is unknown or forgotten.</summary>
-    public LiveLog? Open(string resourceName)
+    /// <summary>For a reader, who says by <see cref="LeaveReader"/> when it has left; null when it is unknown or forgotten.</summary>
+    public WrittenLog? OpenToRead(string resourceName)
     {
         if (!WrittenLogName.TryParse(resourceName, out var name)) return null;
-        lock (_gate) return _logs.TryGetValue(name.Id, out var log) && log.Name == name ? log.Bytes : null;
+        lock (_gate)
+        {
+            if (!_logs.TryGetValue(name.Id, out var log) || log.Name != name) return null;
+
+            log.Readers++;
+            return log;
+        }
+    }
+
+    public void LeaveReader(WrittenLog log)
+    {
+        lock (_gate) log.Readers--;
     }
 
     /// <exception cref="Grpc.Core.RpcException">NOT_FOUND. A wrong token is like a wrong name: nobody learns which of them he has found.</exception>
-    public WrittenLog OpenToWrite(string resourceName)
+    public WrittenLog Find(string writeName)
     {
-        bool isName = WrittenLogName.TryParseWrite(resourceName, out var name, out UInt128 token);
+        lock (_gate) return FindToWrite(writeName) ?? throw Unknown();
+    }
+
+    /// <summary>For a writer, who says by <see cref="LeaveWriter"/> when it has left: until then its log is not taken for a silent one.</summary>
+    /// <exception cref="Grpc.Core.RpcException">NOT_FOUND.</exception>
+    public WrittenLog OpenToWrite(string writeName)
+    {
         lock (_gate)
         {
-            if (isName && _logs.TryGetValue(name.Id, out var log) && log.Name == name && IsSame(log.Token, token)) return log;
+            var log = FindToWrite(writeName) ?? throw Unknown();
+            log.Writers++;
+            return log;
         }
+    }
 
-        throw Unknown();
+    public void LeaveWriter(WrittenLog log)
+    {
+        lock (_gate)
+        {
+            log.Writers--;
+            log.LeftAt = _clock.GetTimestamp(); // its connection may be lost: it has time to come back
+        }
     }
 
     /// <summary>Takes what follows the committed bytes, all of it or nothing.</summary>
@@ -97,17 +133,17 @@ internal sealed class WrittenLogs : IDisposable
         lock (_gate)
         {
             Check(log, offset);
-            if (data.IsEmpty) return; // also of a final one: its writer may not have heard that it is
+            if (data.IsEmpty && log.Bytes.IsEnded) return; // its writer may not have heard that it is final
             if (log.Bytes.IsEnded) throw RpcErrors.Invalid("the log stream is final: nothing is written behind its end");
             if (offset + data.Length > _options.LogStreamBytesMax)
                 throw RpcErrors.Invalid($"the log stream would have {offset + data.Length} bytes, of which this server keeps {_options.LogStreamBytesMax} (--log-stream-size-max)");
 
-            log.HeardAt = _clock.GetTimestamp();
-            Put(log, _open);
+            Put(log, _open); // an empty message says that its writer is there
             int capacityBytes = log.Bytes.CapacityWith(data.Length, _options.LogStreamBytesMax, withWindow: false, windowBytesMax: 0);
             int moreBytes = capacityBytes - log.Bytes.CapacityBytes;
-            MakeRoom(moreBytes);
+            MakeRoom(log, moreBytes);
             _bytes += moreBytes;
+            _shares.Add(log.Connection, logs: 0, moreBytes);
             log.Bytes.Append(offset, data, data.Length, windowBytesMax: 0, capacityBytes);
         }
     }
@@ -147,6 +183,10 @@ internal sealed class WrittenLogs : IDisposable
     private static bool IsSame(UInt128 one, UInt128 other) =>
         CryptographicOperations.FixedTimeEquals(MemoryMarshal.AsBytes(new ReadOnlySpan<UInt128>(in one)), MemoryMarshal.AsBytes(new ReadOnlySpan<UInt128>(in other)));
 
+    private WrittenLog? FindToWrite(string name) =>
+        WrittenLogName.TryParseWrite(name, out var parsed, out UInt128 token)
+        && _logs.TryGetValue(parsed.Id, out var log) && log.Name == parsed && IsSame(log.Token, token) ? log : null;
+
     private void Check(WrittenLog log, long offset)
     {
         if (_closing.IsCancellationRequested) throw Leaving();
@@ -168,17 +208,29 @@ internal sealed class WrittenLogs : IDisposable
         list.AddLast(log.Place);
     }
 
-    private void MakeRoom(int bytes)
+    private void MakeRoom(WrittenLog log, int bytes)
     {
+        if (bytes == 0) return;
+        while (_shares.Of(log.Connection).Bytes + bytes > BytesShare)
+        {
+            if (!TryForgetOne(log.Connection, but: log))
+                throw RpcErrors.Exhausted($"log streams of this connection take {BytesShare} bytes, of {_options.LogStreamsBytesMax} for all (--log-streams-size-max)");
+        }
+
         while (_bytes + bytes > _options.LogStreamsBytesMax)
         {
-            if (!TryForgetOne()) throw RpcErrors.Exhausted($"log streams take all of {_options.LogStreamsBytesMax} bytes (--log-streams-size-max)");
+            if (!TryForgetOne(ofConnection: null, but: log)) throw RpcErrors.Exhausted($"log streams take all of {_options.LogStreamsBytesMax} bytes (--log-streams-size-max)");
         }
     }
 
-    private bool TryForgetOne()
+    /// <param name="ofConnection">Null: of any.</param>
+    /// <param name="but">It is being written.</param>
+    private bool TryForgetOne(string? ofConnection, WrittenLog? but = null)
     {
-        var victim = _final.First?.Value ?? (_open.First?.Value is { } silent && IsSilentFor(silent, _options.LiveLogKeep) ? silent : null);
+        bool IsOf(WrittenLog log) => log != but && (ofConnection is null || log.Connection == ofConnection);
+        var victim = _final.FirstOrDefault(log => IsOf(log) && log.Readers == 0)
+            ?? _final.FirstOrDefault(IsOf)
+            ?? _open.FirstOrDefault(log => IsOf(log) && IsLeft(log));
         if (victim is null) return false;
 
         Forget(victim);
@@ -187,10 +239,19 @@ internal sealed class WrittenLogs : IDisposable
 
     private void Forget(WrittenLog log)
     {
-        log.Bytes.Finish(); // whoever reads it gets to where it stands
         log.Place.List?.Remove(log.Place);
-        if (_logs.Remove(log.Name.Id)) _bytes -= log.Bytes.CapacityBytes + OverheadBytes;
+        if (_logs.Remove(log.Name.Id))
+        {
+            int bytes = log.Bytes.CapacityBytes;
+            _bytes -= bytes;
+            _shares.Add(log.Connection, logs: -1, -bytes);
+        }
+
+        log.Bytes.Forget();
     }
+
+    private bool IsLeft(WrittenLog log) =>
+        log.Writers == 0 && IsSilentFor(log, _options.LiveLogKeep) && _clock.GetElapsedTime(log.LeftAt) >= _options.LiveLogKeep;
 
     private bool IsSilentFor(WrittenLog log, TimeSpan time) => _clock.GetElapsedTime(log.HeardAt) >= time;
 
@@ -198,7 +259,8 @@ internal sealed class WrittenLogs : IDisposable
     {
         lock (_gate)
         {
-            while (_final.First?.Value is { } old && IsSilentFor(old, _options.LiveLogKeep)) Forget(old);
+            // Who takes long to read one may: where its memory is wanted it goes all the same.
+            foreach (var old in _final.Where(log => log.Readers == 0 && IsSilentFor(log, _options.LiveLogKeep)).ToArray()) Forget(old);
             while (_open.First?.Value is { } silent && IsSilentFor(silent, _options.LogStreamSilenceMax)) Finish(silent);
             if (_logs.Count == 0 && !_closing.IsCancellationRequested) _sweeper.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }

@@ -65,6 +65,9 @@ internal abstract class ServicesFixture
     /// <summary>Asked for one at each start.</summary>
     protected virtual IOperationJournal Journal => new MemoryOperationJournal();
 
+    /// <summary>What the port counts its clients' silence by.</summary>
+    protected virtual TimeProvider PortTime => TimeProvider.System;
+
     /// <summary>Takes the port away under everybody.</summary>
     protected ValueTask StopPortAsync() => _server.DisposeAsync();
 
@@ -198,7 +201,7 @@ internal abstract class ServicesFixture
             new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, Journal, Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
         _services = new ServicesComposition(new ChunkedBlobStore(Served, ChunkLists), Cache, Scheduler, Options, Time, producers: Producers);
-        _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers }, Log);
+        _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers, Time = PortTime }, Log);
         Channel = RpcChannels.Create(_server.Address, new RpcChannelOptions { AttemptsMax = 1, ReceiveBytesMax = 64 << 20 });
     }
 }
