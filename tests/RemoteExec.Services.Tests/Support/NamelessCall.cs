@@ -4,7 +4,7 @@ using Grpc.Core;
 namespace RemoteExec.Services.Tests;
 
 /// <summary>A call of which nothing may be asked but whether it is over.</summary>
-internal sealed class NamelessCall : ServerCallContext
+internal class NamelessCall : ServerCallContext
 {
     protected override string MethodCore => throw Asked();
 
