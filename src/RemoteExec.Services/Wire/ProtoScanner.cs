@@ -63,7 +63,8 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
             case Fixed64: Advance(8); break;
             case Bytes: ReadBytes(); break;
             case Fixed32: Advance(4); break;
-            // Groups are not in proto3, and their nesting is an attack.
+            // Groups are not in proto3, and their nesting is an attack. A generated parser passes over one as over any field that it does not know;
+            // nobody sends them, so that this is where the two differ.
             default: throw Malformed();
         }
     }
