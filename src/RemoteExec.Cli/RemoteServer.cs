@@ -20,7 +20,8 @@ internal sealed class RemoteServer(Uri address, InstanceName instance, Uri http)
     public string Name { get; } = $"{(address.Scheme == "https" ? "grpcs" : "grpc")}://{address.Authority}";
 
     /// <param name="outageMax">How long the server may be away in the middle of it.</param>
-    public IBlobStore OpenStore(TimeSpan outageMax) => new RemoteBlobStore(Channel, Instance, new RemoteBlobStoreOptions { OutageMax = outageMax });
+    public IBlobStore OpenStore(TimeSpan outageMax) =>
+        new ChunkSendingBlobStore(new RemoteBlobStore(Channel, Instance, new RemoteBlobStoreOptions { OutageMax = outageMax }));
 
     public IBlobStore OpenStore() => OpenStore(TimeSpan.Zero);
 

@@ -43,6 +43,13 @@ internal sealed class SmallBlobServer(IBlobStore store)
 
     public StatusCode? SplitRefusal { get; set; }
 
+    /// <summary>What chunks it announces to make blobs of; null for none.</summary>
+    public int? SplicedBytes { get; set; }
+
+    public StatusCode? SpliceRefusal { get; set; }
+
+    public int SpliceCalls { get; private set; }
+
     /// <summary>So many are read in batches, and the others are gone.</summary>
     public int? LosesChunksAfter { get; set; }
 
@@ -99,6 +106,17 @@ internal sealed class SmallBlobServer(IBlobStore store)
             return new SplitBlobResponse { ChunkDigests = { list.Chunks.Select(chunk => chunk.ToWire()) }, ChunkingFunction = (WireChunkingFunction)(int)list.Algorithm };
         }
 
+        public override async Task<SpliceBlobResponse> SpliceBlob(SpliceBlobRequest request, ServerCallContext context)
+        {
+            server.SpliceCalls++;
+            if (server.SpliceRefusal is { } code) throw new RpcException(new Status(code, "refused"));
+            var function = WireDigests.FunctionOf(request.DigestFunction, null, unnamed: default);
+            var chunks = request.ChunkDigests.Select(wire => WireDigests.FromWire(wire, function, "chunk_digests")).ToList();
+            await server.Splitter!.SpliceAsync(
+                WireDigests.FromWire(request.BlobDigest, function, "blob_digest"), new ChunkList((ChunkingAlgorithm)(int)request.ChunkingFunction, chunks), context.CancellationToken);
+            return new SpliceBlobResponse { BlobDigest = request.BlobDigest };
+        }
+
         public override async Task<BatchReadBlobsResponse> BatchReadBlobs(BatchReadBlobsRequest request, ServerCallContext context)
         {
             server.Batches.Enqueue(request.Digests.Count);
@@ -123,7 +141,15 @@ internal sealed class SmallBlobServer(IBlobStore store)
     private sealed class AbilityService(SmallBlobServer server) : Capabilities.CapabilitiesBase
     {
         public override Task<ServerCapabilities> GetCapabilities(GetCapabilitiesRequest request, ServerCallContext context) =>
-            Task.FromResult(new ServerCapabilities { CacheCapabilities = new CacheCapabilities { SplitBlobSupport = server.Splits } });
+            Task.FromResult(new ServerCapabilities
+            {
+                CacheCapabilities = new CacheCapabilities
+                {
+                    SplitBlobSupport = server.Splits,
+                    SpliceBlobSupport = server.SplicedBytes is not null,
+                    FastCdc2020Params = server.SplicedBytes is { } bytes ? new FastCdc2020Params { AvgChunkSizeBytes = (ulong)bytes } : null,
+                },
+            });
     }
 
     private sealed class ByteService(SmallBlobServer server, IBlobStore store) : ByteStream.ByteStreamBase

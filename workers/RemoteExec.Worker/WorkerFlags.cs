@@ -29,6 +29,9 @@ internal sealed class WorkerFlags(OptionReader options)
     public long ChunkedInputBytesMin { get; } = options.Size(
         "chunked-inputs-from", "1MB", "inputs of this size and more come in chunks, of which those do not travel that are here in another input, such as an earlier version; 0 for never");
 
+    public long ChunkedOutputBytesMin { get; } = options.Size(
+        "chunked-outputs-from", "8MB", "outputs of this size and more go in chunks, of which those do not travel that the server has, such as those of an earlier version; 0 for never");
+
     public string Pool { get; } = options.Text("pool", Pools.Default, "the pool to join; offered as the platform property Pool", "NAME");
 
     public IReadOnlyList<PlatformProperty> Properties { get; } =

@@ -4,7 +4,7 @@ namespace RemoteExec.Storage;
 
 /// <summary>
 /// A server's blobs, of which large ones travel by their chunks: several at a time, each tried again by itself, and none that is here as a part of
-/// another blob, such as an earlier version of it. What the server does not split comes as a whole.
+/// another blob, such as an earlier version of it. What the server does not split comes as a whole. Uploads go the same way (<see cref="ChunkSendingWriter"/>).
 /// </summary>
 /// <param name="here">Knows the chunks of what is here; what was fetched by its chunks is known to it from then on.</param>
 public sealed class ChunkFetchingBlobStore(RemoteBlobStore remote, ChunkedBlobStore here, ChunkFetchOptions options) : IBlobStore
@@ -37,7 +37,8 @@ public sealed class ChunkFetchingBlobStore(RemoteBlobStore remote, ChunkedBlobSt
         return new ChunkFetchingReader(this, digest, list, await FindHereAsync(list, cancellationToken), offset);
     }
 
-    public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) => remote.CreateWriterAsync(digest, cancellationToken);
+    public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
+        ChunkSendingBlobStore.CreateWriterAsync(remote, digest, options.SentBytesMin, cancellationToken);
 
     /// <summary>A chunk, from here or from there, and what its name says; null when it is nowhere.</summary>
     internal async Task<ReadOnlyMemory<byte>?> GetAsync(Digest chunk, bool isHere, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Build.Bazel.Remote.Execution.V2;
 using Google.Bytestream;
 using Google.Protobuf;
@@ -28,7 +29,7 @@ public sealed class RemoteBlobStore : IBlobStore
     private readonly Capabilities.CapabilitiesClient _capabilities;
     private readonly BlobBatches _reads;
     private readonly BlobBatches _writes;
-    private bool? _splits; // null until the server has told
+    private CacheCapabilities? _abilities; // null until the server has told
 
     public RemoteBlobStore(ChannelBase channel, InstanceName instance, RemoteBlobStoreOptions options)
     {
@@ -103,9 +104,7 @@ public sealed class RemoteBlobStore : IBlobStore
         var limited = new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + SplitMax, cancellationToken: cancellationToken);
         try
         {
-            // REAPI C9: asked once. What is not announced is not there.
-            _splits ??= (await _capabilities.GetCapabilitiesAsync(new GetCapabilitiesRequest { InstanceName = _instance.Value }, limited)).CacheCapabilities?.SplitBlobSupport == true;
-            if (_splits == false) return null;
+            if (!(await AskAbilitiesAsync(limited)).SplitBlobSupport) return null;
 
             var answer = await _blobs.SplitBlobAsync(
                 new SplitBlobRequest { InstanceName = _instance.Value, BlobDigest = blob.ToWire(), DigestFunction = blob.Function.ToWire() }, limited);
@@ -117,6 +116,44 @@ public sealed class RemoteBlobStore : IBlobStore
             return null;
         }
     }
+
+    /// <summary>How large the chunks are, on average (FastCDC), of which the server makes blobs; null when it does not, or does not say.</summary>
+    internal async ValueTask<int?> SplicedBytesAsync(CancellationToken cancellationToken)
+    {
+        var limited = new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + SplitMax, cancellationToken: cancellationToken);
+        try
+        {
+            var abilities = await AskAbilitiesAsync(limited);
+            if (!abilities.SpliceBlobSupport || abilities.FastCdc2020Params is not { Seed: 0 } cut) return null;
+            return cut.AvgChunkSizeBytes is >= FastCdc2020.AverageBytesMin and <= FastCdc2020.AverageBytesMax && BitOperations.IsPow2(cut.AvgChunkSizeBytes)
+                ? (int)cut.AvgChunkSizeBytes
+                : null;
+        }
+        catch (RpcException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Makes a blob of chunks that the server has.</summary>
+    internal async ValueTask SpliceAsync(Digest blob, IReadOnlyList<Digest> chunks, CancellationToken cancellationToken)
+    {
+        var request = new SpliceBlobRequest
+        {
+            InstanceName = _instance.Value,
+            BlobDigest = blob.ToWire(),
+            ChunkDigests = { chunks.Select(chunk => chunk.ToWire()) },
+            ChunkingFunction = WireChunkingFunction.FastCdc2020,
+            DigestFunction = blob.Function.ToWire(),
+        };
+        await AskAsync(
+            () => _blobs.SpliceBlobAsync(request, new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + BatchMax, cancellationToken: cancellationToken)),
+            cancellationToken);
+    }
+
+    /// <summary>REAPI C9: asked once. What is not announced is not there.</summary>
+    private async ValueTask<CacheCapabilities> AskAbilitiesAsync(CallOptions limited) =>
+        _abilities ??= (await _capabilities.GetCapabilitiesAsync(new GetCapabilitiesRequest { InstanceName = _instance.Value }, limited)).CacheCapabilities ?? new CacheCapabilities();
 
     internal AsyncServerStreamingCall<ReadResponse> Read(in Digest digest, long offset, CancellationToken cancellationToken) =>
         _bytes.Read(

@@ -1,0 +1,53 @@
+using NUnit.Framework;
+
+namespace RemoteExec.EndToEnd;
+
+/// <summary>Large inputs and outputs between a server and a worker on another machine: what a later version shares with an earlier one does not travel.</summary>
+public sealed class ChunkedTransferTests
+{
+    private const int MebiByte = 1 << 20;
+    private const int FileBytes = 32 * MebiByte;
+
+    // Some chunks, and messages about all of them.
+    private const int ChangeBytesMax = 4 * MebiByte;
+
+    private static readonly TimeSpan Within = TimeSpan.FromMinutes(2);
+
+    private const string Transferred = "remoteexec_cas_transfer_bytes_total";
+
+    [Test]
+    public async Task A_changed_input_and_a_changed_output_travel_by_the_chunks_that_changed() // REAPI C6, C7
+    {
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--roles", "coordinator,storage");
+        await using var worker = WorkerProcess.Start(server, Lab.NewFolder("worker"), "--sandbox", "off", "--slots", "1");
+        await Eventually.TrueAsync(() => "the worker has joined", Within, async () => await server.MetricAsync("remoteexec_pool_slots") > 0);
+        using var executor = new RawExecutor(server.GrpcAddress);
+        byte[] first = new byte[FileBytes];
+        new Random(1).NextBytes(first);
+        byte[] inserted = new byte[1000];
+        new Random(2).NextBytes(inserted);
+        byte[] second = [.. first.AsSpan(0, FileBytes / 3), .. inserted, .. first.AsSpan(FileBytes / 3)];
+        await RunAsync(executor, first);
+        var input = await executor.StoreLargeAsync(second);
+        double sent = await server.MetricAsync(Transferred, "direction=\"sent\""), received = await server.MetricAsync(Transferred, "direction=\"received\"");
+
+        var output = await RunAsync(executor, second, input);
+
+        Assert.That(await server.MetricAsync(Transferred, "direction=\"sent\"") - sent, Is.InRange(inserted.Length, ChangeBytesMax), "what the worker fetched");
+        Assert.That(await server.MetricAsync(Transferred, "direction=\"received\"") - received, Is.InRange(1, ChangeBytesMax), "what it uploaded");
+        var (status, content) = await executor.ReadAsync(output);
+        Assert.That(status, Is.EqualTo(RawStatus.Ok));
+        Assert.That(content.AsSpan().SequenceEqual([.. second, .. "the end\n"u8]));
+        await worker.StopAsync();
+        await server.StopAsync();
+    }
+
+    /// <summary>An action whose output is its input and a line.</summary>
+    private static async Task<RawBlob> RunAsync(RawExecutor executor, byte[] data, RawBlob? stored = null)
+    {
+        var input = stored ?? await executor.StoreLargeAsync(data);
+        var result = await executor.ExecuteAsync(new RawAction("/bin/sh", "-c", "{ cat in; echo the end; } > out") { Inputs = [("in", input, false)], Outputs = ["out"] });
+        Assert.That((result.Status, result.ExitCode), Is.EqualTo((RawStatus.Ok, 0)), result.Message);
+        return result.Outputs["out"];
+    }
+}
