@@ -94,6 +94,21 @@ public sealed class BlobIndexTests
         Assert.That(new BlobIndex(limitBytes: 100L << 30, TimeSpan.Zero, Granularity).BlobsMax, Is.EqualTo((100L << 30) / 512));
 
     [Test]
+    public void A_store_that_promises_nothing_has_room_at_once_also_for_what_was_used_just_now()
+    {
+        var index = new BlobIndex(limitBytes: 10, TimeSpan.Zero, Granularity);
+        var time = new ManualTime();
+        time.Advance(TimeSpan.FromMilliseconds(1)); // no full second
+        var digest = DigestOf(0);
+        index.Reserve(digest.SizeBytes, time.GetUtcNow(), _ => { });
+        index.Add(digest, default, BlobFileKinds.Executable, digest.SizeBytes, time.GetUtcNow());
+        Assert.That(index.TryUse(digest, time.GetUtcNow(), out _), Is.True);
+        index.TouchMany([digest], 0, 1, time.GetUtcNow(), []);
+
+        Assert.That(index.Reserve(1, time.GetUtcNow(), _ => { }).Result, Is.EqualTo(ReservationResult.Granted));
+    }
+
+    [Test]
     public void Who_is_used_during_the_walk_is_told_or_recorded_with_that_use()
     {
         var recorder = new Recorder();

@@ -410,6 +410,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     // A wall clock may step back; the list must stay sorted by use, and a promise must not shrink.
     private long Clock(DateTimeOffset now) => _clockMs = Math.Max(_clockMs, now.ToUnixTimeMilliseconds());
 
-    /// <summary>The time of a use: rounded up, so that it promises no less. Whoever is used again in the same second is where it belongs already.</summary>
-    private long UseClock(DateTimeOffset now) => (Clock(now) + UseStepMs - 1) / UseStepMs * UseStepMs;
+    /// <summary>The time of a use: rounded up, so that it promises no less. Whoever is used again in the same second is where it belongs already. A store that promises nothing does not promise that second either.</summary>
+    private long UseClock(DateTimeOffset now) => _retentionMs == 0 ? Clock(now) : (Clock(now) + UseStepMs - 1) / UseStepMs * UseStepMs;
 }
