@@ -17,7 +17,7 @@ internal sealed class ServerOptions(OptionReader options)
         reader => new ServerOptions(reader), Rules);
 
     public HostPort Grpc { get; } = options.HostPort("grpc", "127.0.0.1:8980", "where clients and workers connect");
-    public HostPort Http { get; } = options.HostPort("http", "127.0.0.1:8981", "web page, JSON, /metrics, /healthz, /readyz");
+    public HostPort Http { get; } = options.HostPort("http", "127.0.0.1:8981", "web page and its JSON; the cache for clients without gRPC (/ac/, /cas/, also PUT); REAPI's methods with JSON (/v2/, /v1/, also Execute); /metrics, /healthz, /readyz");
     public string DataDirectory { get; } = Path.GetFullPath(options.Text("data-dir", UserData.DirectoryOf("rexec"), "everything durable lives here", "DIR", "`~/.local/share/rexec`"));
     public IReadOnlyList<ServerRole> Roles { get; } = options.Choices<ServerRole>("roles", "all", "parts that this process plays");
     public IReadOnlyList<HostPort> Redis { get; } = options.HostPorts("redis", null, "shared state of several coordinators (not in this version)", isHidden: true);
