@@ -83,18 +83,17 @@ internal static partial class HostileCalls
     private static IEnumerable<HostileCall> GreatTrees()
     {
         byte[] empty = DigestOf([]);
-        // Sixty blobs that describe 2^60 paths, and two thousand levels.
+        // 64 blobs that describe 2^64 paths, and levels: of input trees as many as the deepest that anybody reads, and some.
         var levels = new List<byte[]> { Of((1, File("f", empty))) };
-        for (int i = 0; i < 60; i++) levels.Add(Of((2, File("a", DigestOf(levels[^1]))), (2, File("b", DigestOf(levels[^1])))));
-        yield return Tree("2^60 paths", RawStatus.ResourceExhausted, levels[^1], [.. levels]);
-        yield return Call("GetTree of 2^60 paths", RawStatus.ResourceExhausted, Cas + "GetTree", Of((2, DigestOf(levels[^1])))) with { Blobs = [.. levels] };
+        for (int i = 0; i < 64; i++) levels.Add(Of((2, File("a", DigestOf(levels[^1]))), (2, File("b", DigestOf(levels[^1])))));
+        yield return Tree("2^64 paths", RawStatus.ResourceExhausted, levels[^1], [.. levels]);
+        yield return Call("GetTree of 2^64 paths", RawStatus.ResourceExhausted, Cas + "GetTree", Of((2, DigestOf(levels[^1])))) with { Blobs = [.. levels] };
         levels = [Of((1, File("f", empty)))];
         for (int i = 0; i < 2100; i++) levels.Add(Of((2, File("a", DigestOf(levels[^1])))));
         yield return Tree("2,100 levels", RawStatus.ResourceExhausted, levels[^1], [.. levels]);
 
         yield return Call("GetTree of 2,100 levels", RawStatus.ResourceExhausted, Cas + "GetTree", Of((2, DigestOf(levels[^1])))) with { Blobs = [.. levels] };
 
-        // In one message; sent one by one they would take longer than all the others.
         byte[] below = [];
         var children = new List<(int, object?)>();
         for (int i = 0; i < 100_000; i++)
@@ -103,6 +102,7 @@ internal static partial class HostileCalls
             below = Of((2, File("a", DigestOf(below))));
         }
 
+        yield return Tree("100,000 levels", RawStatus.ResourceExhausted, below, [.. children.Select(child => (byte[])child.Item2!)]);
         yield return Result("a Tree of 100,000 levels", RawStatus.ResourceExhausted, Of([(1, below), .. children]));
 
         // One blob of 15 MB: more than a million links of six letters.

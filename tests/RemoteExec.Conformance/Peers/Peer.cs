@@ -84,7 +84,7 @@ internal sealed partial class Peer
     public async Task StoreAsync(IReadOnlyList<Blob> blobs)
     {
         foreach (var large in blobs.Where(blob => blob.Size > MessageBytes)) await UploadAsync(large);
-        foreach (var batch in blobs.Where(blob => blob.Size is > 0 and <= MessageBytes).Chunk(3))
+        foreach (var batch in BlobBatches.Of(blobs.Where(blob => blob.Size is > 0 and <= MessageBytes), blob => blob.Size))
         {
             var request = new BatchUpdateBlobsRequest { InstanceName = Instance };
             request.Requests.AddRange(batch.Select(blob => new BatchUpdateBlobsRequest.Types.Request { Digest = blob.Digest, Data = ByteString.CopyFrom(blob.Content) }));
