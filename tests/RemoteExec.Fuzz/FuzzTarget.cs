@@ -14,9 +14,9 @@ internal sealed partial record FuzzTarget(string Name, IReadOnlyList<byte[]> See
     /// <summary>How every outcome begins that is no refusal.</summary>
     public const string Taken = "taken";
 
-    // The codes that tell a client what is wrong with what it sent. INTERNAL is for what is no protobuf at all.
+    // The codes that tell a client what is wrong with what it sent.
     private static readonly StatusCode[] Refusals =
-        [StatusCode.InvalidArgument, StatusCode.OutOfRange, StatusCode.ResourceExhausted, StatusCode.FailedPrecondition, StatusCode.Internal];
+        [StatusCode.InvalidArgument, StatusCode.OutOfRange, StatusCode.ResourceExhausted, StatusCode.FailedPrecondition];
 
     /// <summary>For a parser that does not wait.</summary>
     public static FuzzTarget Of(string name, IReadOnlyList<byte[]> seeds, Func<byte[], string> read) => new(name, seeds, bytes => ValueTask.FromResult(read(bytes)));

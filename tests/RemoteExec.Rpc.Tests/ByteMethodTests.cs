@@ -39,7 +39,7 @@ public sealed class ByteMethodTests : EchoFixture
 
     [TestCase(typeof(FormatException))]
     [TestCase(typeof(EndOfStreamException))] // an IOException, as what a protobuf parser throws: a size is refused by that type itself
-    public async Task A_request_that_its_method_cannot_read_is_internal(Type failure)
+    public async Task A_request_that_its_method_cannot_read_is_INVALID_ARGUMENT(Type failure)
     {
         var broken = new Marshaller<string>(_ => [], _ => throw (Exception)Activator.CreateInstance(failure)!);
         var method = new Method<string, string>(MethodType.Unary, "test.Broken", "Unary", broken, Marshallers.StringMarshaller);
@@ -49,7 +49,7 @@ public sealed class ByteMethodTests : EchoFixture
         using var channel = RpcChannels.Create(server.Address);
 
         var answer = await FailureOf(channel.CreateCallInvoker().AsyncUnaryCall(method, null, default, "").ResponseAsync);
-        Assert.That((answer.StatusCode, answer.Status.Detail), Is.EqualTo((StatusCode.Internal, "the request is not a valid message")));
+        Assert.That((answer.StatusCode, answer.Status.Detail), Is.EqualTo((StatusCode.InvalidArgument, "the request is not a valid message")));
     }
 
     [Test]

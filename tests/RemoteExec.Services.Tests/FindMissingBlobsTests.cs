@@ -140,9 +140,9 @@ internal sealed class FindMissingBlobsTests : ServicesFixture
         request[3] = 0x46;
 
         Assert.That(await RawAsync(request), Is.EqualTo(new[] { digest.ToWire() }));
-        Assert.That(await CodeOf(() => RawAsync([0x12, 0x7f, 0x0a])), Is.EqualTo(StatusCode.Internal));
-        Assert.That(await CodeOf(() => RawAsync([0x13])), Is.EqualTo(StatusCode.Internal));
-        Assert.That(await CodeOf(() => RawAsync([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), Is.EqualTo(StatusCode.Internal));
+        Assert.That(await CodeOf(() => RawAsync([0x12, 0x7f, 0x0a])), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await CodeOf(() => RawAsync([0x13])), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await CodeOf(() => RawAsync([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), Is.EqualTo(StatusCode.InvalidArgument));
     }
 
     [Test] // the usual way has a way of its own, which ends at each of these sizes or begins

@@ -97,13 +97,13 @@ public sealed class WireParserMutationTests
     [TestCase("0F", TestName = "{m}(a type that is none)")]
     [TestCase("0A80808080808080808080" + "01", TestName = "{m}(a length of eleven bytes)")]
     [TestCase("520568", TestName = "{m}(data that end early)")]
-    public void A_field_that_cannot_be_is_INTERNAL(string hex)
+    public void A_field_that_cannot_be_is_INVALID_ARGUMENT(string hex)
     {
         byte[] bytes = Convert.FromHexString(hex);
 
-        Assert.That(() => WriteMessage.Parse(new ReadOnlySequence<byte>(bytes)), Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Internal));
-        Assert.That(() => DigestQuery.Parse(bytes, default), Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Internal));
-        Assert.That(() => BatchQuery.ParseRead(bytes, default), Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Internal));
+        Assert.That(() => WriteMessage.Parse(new ReadOnlySequence<byte>(bytes)), Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.InvalidArgument));
+        Assert.That(() => DigestQuery.Parse(bytes, default), Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.InvalidArgument));
+        Assert.That(() => BatchQuery.ParseRead(bytes, default), Throws.InstanceOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.InvalidArgument));
     }
 
     private static string DigestOf(ReadOnlySpan<byte> message, BatchEntry entry, DigestFunction function) =>

@@ -28,8 +28,8 @@ internal static class CheckedMessages
         }
         catch (Exception broken) when (broken is not RpcException)
         {
-            // What is no message at all is INTERNAL in every gRPC implementation: the peers' code generators disagree.
-            throw new RpcException(new Status(StatusCode.Internal, "the request is not a valid message", broken));
+            // The client's mistake. Elsewhere it is often INTERNAL, which tells of a fault of the server's, and which clients try again.
+            throw new RpcException(new Status(StatusCode.InvalidArgument, "the request is not a valid message", broken));
         }
     }
 

@@ -115,7 +115,9 @@ internal sealed class RpcCall : IDisposable
         if (status is { StatusCode: StatusCode.Unknown, DebugException: MessageCutShortException broken }) failures.ToRpc(broken, this);
         if (HasReachedHandler || _context.Response.HasStarted || status.StatusCode == StatusCode.OK) return;
 
-        var mended = failures.OfRequest(status.DebugException ?? new RpcException(status), this);
+        // What a marshaller refuses has its code (CheckedMessages); of the package's own refusals the reason tells more than theirs.
+        var reason = status.StatusCode == StatusCode.InvalidArgument ? null : status.DebugException;
+        var mended = failures.OfRequest(reason ?? new RpcException(status), this);
         var headers = _context.Response.Headers;
         headers.GrpcStatus = ((int)mended.StatusCode).ToString(CultureInfo.InvariantCulture);
         headers.GrpcMessage = StatusText.Encode(mended.Status.Detail);

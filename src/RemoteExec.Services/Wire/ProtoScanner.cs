@@ -106,6 +106,6 @@ internal ref struct ProtoScanner(ReadOnlySpan<byte> message)
         throw Malformed();
     }
 
-    // What is no protobuf at all is INTERNAL in every gRPC implementation: the peers' code generators disagree.
-    public static RpcException Malformed() => new(new Status(StatusCode.Internal, "the message is not valid protobuf"));
+    // As what a generated parser refuses (CheckedMessages).
+    public static RpcException Malformed() => new(new Status(StatusCode.InvalidArgument, "the message is not valid protobuf"));
 }

@@ -123,5 +123,5 @@ internal sealed class WriteMessage : IRpcMessage, IDisposable
         reader.Advance(bytes);
     }
 
-    private static RpcException Malformed() => new(new Status(StatusCode.Internal, "the message is not a valid WriteRequest"));
+    private static RpcException Malformed() => new(new Status(StatusCode.InvalidArgument, "the message is not a valid WriteRequest"));
 }

@@ -28,14 +28,13 @@ internal static partial class HostileCalls
 
     private static IEnumerable<HostileCall> Texts()
     {
-        // Text that is none is no protobuf, and what is no message is INTERNAL in gRPC (its list of status codes: "error parsing request proto").
-        yield return Call("Read of a name that is no UTF-8", RawStatus.Internal, ReadMethod, Of((1, (object)NoUtf8)));
+        yield return Call("Read of a name that is no UTF-8", RawStatus.InvalidArgument, ReadMethod, Of((1, (object)NoUtf8)));
         yield return Call("a hash that is no UTF-8", RawStatus.InvalidArgument, Cas + "FindMissingBlobs", Of((2, Of((1, (object)NoUtf8), (2, 9)))));
         yield return Tree("a file that is no UTF-8", RawStatus.InvalidArgument, Of((1, Of((1, (object)NoUtf8), (2, DigestOf([]))))));
         yield return Tree("a link to what is no UTF-8", RawStatus.InvalidArgument, Of((3, Of((1, "l"), (2, (object)NoUtf8)))));
         yield return Action("command: an argument that is no UTF-8", RawStatus.InvalidArgument, Of((1, "/bin/true"), (1, (object)NoUtf8)));
         yield return Action("command: an output that is no UTF-8", RawStatus.InvalidArgument, Of((1, "/bin/true"), (7, (object)NoUtf8)));
-        yield return Call("an operation that is no UTF-8", RawStatus.Internal, "google.longrunning.Operations/GetOperation", Of((1, (object)NoUtf8)));
+        yield return Call("an operation that is no UTF-8", RawStatus.InvalidArgument, "google.longrunning.Operations/GetOperation", Of((1, (object)NoUtf8)));
         yield return Call("a filter of a megabyte", RawStatus.InvalidArgument, "google.longrunning.Operations/ListOperations", Of((1, new string('(', 1_000_000))));
         yield return Call("a page of -1 operations", RawStatus.InvalidArgument, "google.longrunning.Operations/ListOperations", Of((2, -1)));
         yield return Call("a page token that is none", RawStatus.InvalidArgument, "google.longrunning.Operations/ListOperations", Of((3, "\0")));

@@ -19,7 +19,17 @@ internal sealed class Fuzzer(Connection connection, int callsAtOnce)
     public ConcurrentDictionary<RawStatus, int> Answers { get; } = [];
 
     /// <summary>Every mutant that was answered by a fault, each as a line.</summary>
-    public async Task<IReadOnlyList<string>> RunAsync(IReadOnlyList<FuzzMethod> methods, int seed, int messages, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<string>> RunAsync(IReadOnlyList<FuzzMethod> methods, int seed, int messages, CancellationToken cancellationToken) => RunAsync(
+        messages,
+        number => FuzzCorpus.Make(methods, seed, number),
+        number => string.Create(CultureInfo.InvariantCulture, $"seed {seed}, number {number} of {methods[0].Family}"),
+        cancellationToken);
+
+    /// <summary>The same of what is kept.</summary>
+    public Task<IReadOnlyList<string>> RunAsync(IReadOnlyList<FuzzCase> kept, CancellationToken cancellationToken) =>
+        RunAsync(kept.Count, number => kept[number], number => string.Create(CultureInfo.InvariantCulture, $"line {number + 1} of the kept"), cancellationToken);
+
+    private async Task<IReadOnlyList<string>> RunAsync(int messages, Func<int, FuzzCase> make, Func<int, string> tell, CancellationToken cancellationToken)
     {
         var peer = new Peer(connection, cancellationToken);
         await peer.StoreAsync(FuzzMethods.Stored);
@@ -27,9 +37,9 @@ internal sealed class Fuzzer(Connection connection, int callsAtOnce)
         var options = new ParallelOptions { MaxDegreeOfParallelism = callsAtOnce, CancellationToken = cancellationToken };
         await Parallel.ForAsync(0, messages, options, async (number, cancelled) =>
         {
-            var mutant = FuzzCorpus.Make(methods, seed, number);
+            var mutant = make(number);
             if (await FaultAsync(peer, mutant, cancelled) is { } fault)
-                faults.Add(string.Create(CultureInfo.InvariantCulture, $"{mutant.Method.Name}, seed {seed}, number {number} of {methods[0].Family}: {fault}"));
+                faults.Add($"{mutant.Method.Name}, {tell(number)}: {fault}; to keep it: {KeptCorpus.Format(mutant)}");
         });
 
         // And after all that it serves.
@@ -49,8 +59,8 @@ internal sealed class Fuzzer(Connection connection, int callsAtOnce)
             var (status, detail, answer) = await connection.Raw.CallFramesAsync(mutant.Method.Name, mutant.Body, [], deadline.Token);
             Answers.AddOrUpdate(status, 1, (_, count) => count + 1);
             if (status is RawStatus.Unknown or RawStatus.DataLoss) return $"{status}: {detail}";
-            // gRPC's own code for what is no message at all (statuscodes.md: "error parsing request proto").
-            if (status == RawStatus.Internal && mutant.IsReadable) return $"{status}: {detail}";
+            // gRPC's own code for what is no frame at all: a flag that does not fit, a message that ends in the middle, or two for one (compression.md, statuscodes.md).
+            if (status == RawStatus.Internal && mutant.IsFramed) return $"{status}: {detail}";
             return mutant.Method.Family == "execution" && status == RawStatus.Ok ? FaultOf(answer) : null;
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
