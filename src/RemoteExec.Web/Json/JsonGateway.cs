@@ -116,6 +116,13 @@ internal sealed class JsonGateway(Func<Uri> grpc, TimeProvider time) : IDisposab
         try
         {
             var request = await ReadAsync(context, route, fields);
+            // A stream lasts as long as its action, a fetch as long as its origin: others do not wait for them.
+            if (route.Call is null || route.IsLong)
+            {
+                _turns.Release();
+                hasTurn = false;
+            }
+
             context.Response.ContentType = "application/json";
             if (route.Call is { } call)
             {
@@ -123,9 +130,6 @@ internal sealed class JsonGateway(Func<Uri> grpc, TimeProvider time) : IDisposab
                 return;
             }
 
-            // A stream lasts as long as its action.
-            _turns.Release();
-            hasTurn = false;
             await foreach (var message in route.Stream!(request, OptionsFor(context))) // one of the two is set
             {
                 await context.Response.WriteAsync(JsonTexts.Format(message), context.RequestAborted);

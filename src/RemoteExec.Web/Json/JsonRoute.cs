@@ -18,6 +18,9 @@ internal sealed record JsonRoute(
     string HttpMethod, string Root, string Template, string InstanceField, string? Body, MessageDescriptor Request,
     Func<IMessage, CallOptions, Task<IMessage>>? Call, Func<IMessage, CallOptions, IAsyncEnumerable<IMessage>>? Stream)
 {
+    /// <summary>Its answer may take as long as some origin elsewhere likes.</summary>
+    public bool IsLong { get; init; }
+
     /// <summary>Whether a path is this one's; then with what stands in it for fields.</summary>
     /// <remarks>From its end: the instance name in front may have any number of parts, none included (REAPI N4).</remarks>
     public bool TryMatch(string path, [NotNullWhen(true)] out List<(string Field, string Text)>? fields)

@@ -66,8 +66,8 @@ internal static class JsonRoutes
         var (fetch, push) = (new Fetch.FetchClient(invoker), new Push.PushClient(invoker));
         return
         [
-            Unary<FetchBlobRequest, FetchBlobResponse>("POST", "assets:fetchBlob", "*", FetchBlobRequest.Descriptor, fetch.FetchBlobAsync, V1),
-            Unary<FetchDirectoryRequest, FetchDirectoryResponse>("POST", "assets:fetchDirectory", "*", FetchDirectoryRequest.Descriptor, fetch.FetchDirectoryAsync, V1),
+            Unary<FetchBlobRequest, FetchBlobResponse>("POST", "assets:fetchBlob", "*", FetchBlobRequest.Descriptor, fetch.FetchBlobAsync, V1) with { IsLong = true },
+            Unary<FetchDirectoryRequest, FetchDirectoryResponse>("POST", "assets:fetchDirectory", "*", FetchDirectoryRequest.Descriptor, fetch.FetchDirectoryAsync, V1) with { IsLong = true },
             Unary<PushBlobRequest, PushBlobResponse>("POST", "assets:pushBlob", "*", PushBlobRequest.Descriptor, push.PushBlobAsync, V1),
             Unary<PushDirectoryRequest, PushDirectoryResponse>("POST", "assets:pushDirectory", "*", PushDirectoryRequest.Descriptor, push.PushDirectoryAsync, V1),
         ];

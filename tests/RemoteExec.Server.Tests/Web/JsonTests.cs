@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Build.Bazel.Remote.Execution.V2;
@@ -253,6 +254,24 @@ public sealed class JsonTests
     private async Task<Core.Digest> PutAsync(IMessage message) => await Server.Client.Blobs.WriteAllAsync(Core.DigestFunction.Sha256, message.ToByteArray(), default);
 
     private async Task<Core.Digest> PutAsync(string text) => await Server.Client.Blobs.WriteAllAsync(Core.DigestFunction.Sha256, Encoding.UTF8.GetBytes(text), default);
+
+    [Test]
+    public async Task Fetches_from_an_origin_that_says_nothing_keep_no_other_call_waiting()
+    {
+        await using var server = await InProcessServer.StartAsync("--slots", "1", "--fetch-allow", "127.0.0.1");
+        using var origin = new TcpListener(IPAddress.Loopback, 0);
+        origin.Start();
+        using var leaving = new CancellationTokenSource(Patience);
+        string body = $$"""{"uris": ["http://{{origin.LocalEndpoint}}/never"]}""";
+        var fetches = Enumerable.Range(0, 40).Select(_ => server.Http.PostAsync(
+            new Uri(server.Http.BaseAddress + "v1/assets:fetchBlob"), new StringContent(body, Encoding.UTF8, "application/json"), leaving.Token)).ToList();
+        using var asked = await origin.AcceptTcpClientAsync(leaving.Token);
+
+        for (int i = 0; i < 20; i++) await server.Http.GetStringAsync(new Uri(server.Http.BaseAddress + "v2/capabilities"), leaving.Token);
+
+        await leaving.CancelAsync();
+        foreach (var fetch in fetches) await Task.WhenAny(fetch);
+    }
 
     private async Task<JsonDocument> GetAsync(string path) => Parsed(await SendAsync(HttpMethod.Get, path));
 

@@ -131,7 +131,7 @@ public sealed class TieredBlobStoreTests
 
         var read = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => _tiers.Store.GetAsync(digest)));
 
-        Assert.That(read, Is.All.EqualTo(data));
+        Assert.That(read.All(each => each.AsSpan().SequenceEqual(data)));
         Assert.That(_tiers.Far.Opened, Is.EqualTo(1));
     }
 
