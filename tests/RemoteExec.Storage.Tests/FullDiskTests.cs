@@ -117,6 +117,22 @@ public sealed class FullDiskTests : DiskFixture
     }
 
     [Test]
+    public async Task A_frame_that_was_not_worth_it_is_gone_also_when_there_is_no_room_for_the_plain_file()
+    {
+        using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");
+        await using var store = await OpenAsync(limitBytes: 1 << 30, directory: mount.Path, compressesAtRest: true);
+        byte[] data = [.. new byte[100_000], .. Blobs.Of(1, 1_200_000)]; // begins as if it were worth it; one of both fits
+
+        var refused = Assert.ThrowsAsync<RpcException>(async () => await store.PutAsync(data));
+
+        Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
+        await AssertConsistentAsync(store);
+        Mount.Run("mount", "-o", "remount,size=128m", mount.Path);
+        Assert.That(await store.GetAsync(await store.PutAsync(data)), Is.EqualTo(data));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
     public async Task A_full_disk_is_told_once_and_so_is_its_end()
     {
         using var mount = Mount.Tmpfs(Scratch.Sub("full"), "size=2m");

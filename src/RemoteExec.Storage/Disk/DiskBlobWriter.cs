@@ -150,11 +150,16 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
             var inflated = store.Files.CreateTemp(out string name);
             var (file, tempName) = (_file!, _tempName!);
             (_file, _tempName) = (inflated, name);
-            using (file)
+            try
             {
-                bool isWhole = FrameFile.TryInflate(file, Digest, frameBytes, store.Disk, inflated);
+                if (!FrameFile.TryInflate(file, Digest, frameBytes, store.Disk, inflated))
+                    throw StorageErrors.Create(StatusCode.Unavailable, $"blob {Digest} could not be read back from disk while it was being stored");
+            }
+            finally
+            {
+                // Whatever becomes of the other: nobody else knows of this one any more, and on a full disk each attempt would leave one.
+                file.Dispose();
                 store.Files.DeleteTemp(tempName);
-                if (!isWhole) throw StorageErrors.Create(StatusCode.Unavailable, $"blob {Digest} could not be read back from disk while it was being stored");
             }
 
             return 0;
