@@ -65,21 +65,21 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
         // Of what is here, whoever stored it has seen to that.
         var fresh = (await local.FindMissingAsync([.. blobs.Select(blob => blob.Digest)], cancellationToken)).ToHashSet();
         foreach (var digest in fresh) behind.Announce(digest);
-        var stored = new HashSet<Digest>();
         try
         {
             var statuses = await local.WriteManyAsync(blobs, cancellationToken);
+            var stored = new HashSet<Digest>();
             for (int i = 0; i < statuses.Length; i++)
-                if (statuses[i].StatusCode == StatusCode.OK && fresh.Contains(blobs[i].Digest)) stored.Add(blobs[i].Digest);
+                if (statuses[i].StatusCode == StatusCode.OK) stored.Add(blobs[i].Digest);
+            Settle(fresh, stored.Contains);
             return statuses;
         }
-        finally
+        catch
         {
-            foreach (var digest in fresh)
-            {
-                if (stored.Contains(digest)) behind.Stored(digest);
-                else behind.Abandon(digest);
-            }
+            // Part of it may be here, and was told to nobody: whoever uploads that next finds it present, and brings nothing behind.
+            var absent = (await local.FindMissingAsync([.. fresh], CancellationToken.None)).ToHashSet();
+            Settle(fresh, digest => !absent.Contains(digest));
+            throw;
         }
     }
 
@@ -153,6 +153,16 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
         await Task.WhenAll(_fetches.Values); // none of them fails
         _places.Dispose();
         _ending.Dispose();
+    }
+
+    /// <summary>What became of those that were announced.</summary>
+    private void Settle(HashSet<Digest> announced, Predicate<Digest> isStored)
+    {
+        foreach (var digest in announced)
+        {
+            if (isStored(digest)) behind.Stored(digest);
+            else behind.Abandon(digest);
+        }
     }
 
     /// <summary>What it is called is known only now; its action is not over before this is remembered, and runs again after a kill.</summary>

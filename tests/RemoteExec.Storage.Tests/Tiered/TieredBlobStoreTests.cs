@@ -67,6 +67,24 @@ public sealed class TieredBlobStoreTests
     }
 
     [Test]
+    public async Task What_a_batch_had_stored_when_it_was_given_up_is_brought_behind_too()
+    {
+        using var leaving = new CancellationTokenSource();
+        await using var tiers = new TwoTiers(limitBytes: 8 * MebiByte, _time) { DiskObserver = new GivesUpWhenStored(leaving) };
+        await tiers.OpenAsync();
+        var batch = Enumerable.Range(0, 20).Select(i => Blobs.Of(i, 250_000)).Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data)).ToList(); // more than is written at once
+        var digests = batch.ConvertAll(blob => blob.Item1);
+
+        Assert.That(async () => await tiers.Store.WriteManyAsync(batch, leaving.Token), Throws.InstanceOf<OperationCanceledException>());
+        var missing = await tiers.Disk.FindMissingAsync(digests, default);
+        Assert.That(missing, Has.Count.InRange(1, digests.Count - 1));
+        await tiers.BroughtAsync().WaitAsync(TimeSpan.FromSeconds(60));
+
+        Assert.That(await tiers.Memory.FindMissingAsync(digests, default), Is.EqualTo(missing));
+        Assert.That((tiers.Behind.Brought, tiers.Behind.Dropped), Is.EqualTo((digests.Count - missing.Count, 0)));
+    }
+
+    [Test]
     public async Task A_batch_is_read_in_the_order_asked_wherever_its_blobs_are()
     {
         byte[] here = Blobs.Of(1, 100), behind = Blobs.Of(2, 100);
@@ -242,6 +260,11 @@ public sealed class TieredBlobStoreTests
     }
 
     private Task BroughtAsync() => _tiers.BroughtAsync().WaitAsync(TimeSpan.FromSeconds(60));
+
+    private sealed class GivesUpWhenStored(CancellationTokenSource leaving) : IBlobStoreObserver
+    {
+        public void Stored(long sizeBytes) => leaving.Cancel();
+    }
 
     /// <summary>Has everything, and gives out the same bytes for all of it.</summary>
     private sealed class LyingBlobStore(byte[] data) : IBlobStore

@@ -26,12 +26,14 @@ internal sealed class TwoTiers : IAsyncDisposable
 
     public int WaitingMax { get; init; } = 1000;
 
+    public IBlobStoreObserver? DiskObserver { get; init; }
+
     public string QueuePath => _scratch.Sub("behind/behind.log");
 
     public async Task OpenAsync()
     {
         Disk = await DiskBlobStore.OpenAsync(
-            new DiskBlobStoreOptions { Directory = _scratch.Sub("cas"), LimitBytes = _limitBytes, Retention = TimeSpan.FromHours(4) }, _time, default);
+            new DiskBlobStoreOptions { Directory = _scratch.Sub("cas"), LimitBytes = _limitBytes, Retention = TimeSpan.FromHours(4), Observer = DiskObserver }, _time, default);
         Behind = WriteBehind.Start(new WriteBehindOptions { Directory = _scratch.Sub("behind"), WaitingMax = WaitingMax, Time = _time }, Disk, Far);
         Store = new TieredBlobStore(Disk, Far, Behind, _time);
     }
