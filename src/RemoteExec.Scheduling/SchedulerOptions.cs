@@ -14,6 +14,12 @@ public sealed record SchedulerOptions
 
     public TimeSpan AttemptWaitMax { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// An execution that waits for inputs ends after so long, as what may be tried again. A last resort: whoever holds it releases it or
+    /// refuses it, and what runs for it has limits of its own.
+    /// </summary>
+    public TimeSpan HoldMax { get; init; } = TimeSpan.FromHours(6);
+
     /// <summary>What workers are told.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -100,6 +100,39 @@ internal sealed class InputHoldTests : QueueFixture
     }
 
     [Test]
+    public void What_nobody_releases_ends_at_last_as_what_may_be_tried_again([Values] bool isHeldAgain)
+    {
+        long session = Join(Build.Worker());
+        var operation = Queue.Submit(Build.Request(), Now, Hold);
+        if (isHeldAgain)
+        {
+            KeepAlive(session, Options.HoldMax / 2);
+            Queue.Release(operation.Execution.Id, Now);
+            Queue.Report("w1", operation.Execution.LeaseId, Build.Of(Blame.Client) with { Hold = Hold }, Now);
+        }
+
+        KeepAlive(session, Options.HoldMax - TimeSpan.FromSeconds(1));
+        Assert.That(operation.Execution.IsHeld);
+        KeepAlive(session, TimeSpan.FromSeconds(1));
+
+        Assert.That((operation.Execution.State, operation.Execution.Outcome?.Code), Is.EqualTo((ExecutionState.Completed, (OutcomeCode?)OutcomeCode.Unavailable)));
+    }
+
+    [Test]
+    public void Whether_a_client_waits_for_what_is_leased_is_known()
+    {
+        Join(Build.Worker());
+        var rerun = Submit(Build.Request() with { IsRerun = true });
+        Assert.That(Queue.FindLease(rerun.Execution.LeaseId)?.IsRerun, Is.True);
+
+        var joined = Submit(Build.Request());
+        Assert.That(Queue.FindLease(rerun.Execution.LeaseId)?.IsRerun, Is.False);
+
+        Queue.Cancel(joined.Name, Now);
+        Assert.That(Queue.FindLease(rerun.Execution.LeaseId)?.IsRerun, Is.True);
+    }
+
+    [Test]
     public void What_is_not_held_is_neither_released_nor_refused()
     {
         Join(Build.Worker());

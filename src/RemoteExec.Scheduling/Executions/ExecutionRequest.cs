@@ -23,6 +23,9 @@ public sealed record ExecutionRequest
     /// <summary>Never merge, never store the result (REAPI Action.do_not_cache).</summary>
     public bool DoNotCache { get; init; }
 
+    /// <summary>No client asks, but somebody who makes lost inputs again, and who sees to it himself when this lacks some in turn. Not journalled.</summary>
+    public bool IsRerun { get; init; }
+
     public RequestOrigin Origin { get; init; } = RequestOrigin.Unknown;
 
     /// <summary>The command in one line for people; empty when nobody read it.</summary>

@@ -14,5 +14,8 @@ public sealed record HeldLease(ExecutionRequest Request, string WorkerId, DateTi
     /// <summary>Properties that were left out of account.</summary>
     public IReadOnlyList<PlatformProperty> Ignored { get; init; } = [];
 
+    /// <summary>No client waits for it, only such as make lost inputs again.</summary>
+    public bool IsRerun { get; init; }
+
     public TimeSpan InLine => LeasedAt - QueuedAt + WaitedThere;
 }

@@ -39,6 +39,9 @@ public sealed record OperationSnapshot
     /// <summary>It is at a worker and waits for one of its slots: still in line.</summary>
     public bool IsAhead { get; init; }
 
+    /// <summary>It waits for inputs that are made again.</summary>
+    public bool IsHeld { get; init; }
+
     public DateTimeOffset? CompletedAt { get; init; }
 
     /// <summary>Set exactly when the stage is <see cref="OperationStage.Completed"/>.</summary>

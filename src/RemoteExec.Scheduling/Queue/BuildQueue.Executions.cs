@@ -146,7 +146,7 @@ internal sealed partial class BuildQueue
 
         TimeSpan? notBefore = hold is not null ? Execution.HeldUntil : rule.Waits ? now.Monotonic + WaitAfter(lost.Losses) : null;
         using (_filing.TakeOut(execution)) execution.Requeue(lost, notBefore, now);
-        if (hold is not null) hold.Begin(execution.Id);
+        if (hold is not null) Hold(execution, hold, now);
         else if (notBefore is { } at) At(at, new Due.WaitOver(execution));
         WatchSatisfiable(execution.Queue, now.Monotonic + options.UnsatisfiableMax);
         Record(new JournalRecord.ExecutionRequeued(execution.Id, lost.Attempt, lost.Losses, reason, now.Wall));

@@ -98,6 +98,7 @@ internal sealed partial class BuildQueue
             {
                 WaitedThere = execution.WaitedThere,
                 Tries = execution.Tries,
+                IsRerun = execution.Operations.TrueForAll(operation => operation.IsDone || operation.Request.IsRerun),
                 Ignored = _matching.Ignored(execution.Request.Platform),
             }
             : null;

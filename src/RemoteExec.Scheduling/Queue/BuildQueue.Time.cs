@@ -79,6 +79,10 @@ internal sealed partial class BuildQueue
                 Serve(execution.Queue, now);
                 break;
 
+            case Due.HoldOver { Execution: var id } when FindHeld(id) is { } execution && execution.WaitingSince + options.HoldMax <= now.Monotonic:
+                Complete(execution, ExecutionEvent.Refuse, HeldTooLong, now);
+                break;
+
             case Due.OperationAbandoned { Operation: { IsDone: false, Watchers: 0 } operation }
                 when operation.UnwatchedSince + options.AbandonedGrace <= now.Monotonic:
                 EndAlone(operation, $"was cancelled because its client{Client(operation)} left {options.AbandonedGrace.TotalSeconds:0} s ago", now);
@@ -96,6 +100,19 @@ internal sealed partial class BuildQueue
                 break;
         }
     }
+
+    private void Hold(Execution execution, InputHold hold, Instant now)
+    {
+        At(now.Monotonic + options.HoldMax, new Due.HoldOver(execution.Id));
+        hold.Begin(execution.Id);
+    }
+
+    private ExecutionOutcome HeldTooLong => new()
+    {
+        Code = OutcomeCode.Unavailable,
+        Blame = Blame.Coordinator,
+        Message = $"its lost inputs were not made again within {options.HoldMax.TotalMinutes:0} min; try again",
+    };
 
     private void Listen(Worker worker, Instant now)
     {

@@ -70,7 +70,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         if (joined is null && hold is not null)
         {
             using (_filing.TakeOut(execution)) execution.Hold();
-            hold.Begin(execution.Id);
+            Hold(execution, hold, now);
         }
 
         // Random, not derived from the execution: a name is the right to watch and to cancel.

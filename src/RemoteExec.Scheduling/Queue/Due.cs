@@ -24,6 +24,9 @@ internal abstract record Due
     /// <summary>A lost attempt has waited long enough for the next.</summary>
     public sealed record WaitOver(Execution Execution) : Due;
 
+    /// <summary>Whoever makes its inputs has had time enough. By its id: most of them are over by then, and long forgotten.</summary>
+    public sealed record HoldOver(ExecutionId Execution) : Due;
+
     public sealed record OperationAbandoned(Operation Operation) : Due;
 
     public sealed record PlatformUnsatisfiable(PlatformQueue Queue) : Due;

@@ -72,6 +72,7 @@ internal sealed class Operation
         StartedAt = Execution.Started?.Wall,
         WaitedThere = Execution.WaitedThere,
         IsAhead = Execution.IsAhead,
+        IsHeld = Execution.IsHeld,
         CompletedAt = EndedAt,
         Outcome = Outcome,
     };
