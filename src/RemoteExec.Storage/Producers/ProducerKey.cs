@@ -12,6 +12,9 @@ internal static class ProducerKey
 {
     public const int Bytes = 16;
 
+    /// <summary>The key under which the first of several that made it stands, beside the last.</summary>
+    public static UInt128 First(UInt128 key) => ~key;
+
     public static UInt128 Of(InstanceName instance, Digest output)
     {
         // function (1) | size (8) | hash (its function's length) | instance

@@ -54,6 +54,8 @@ public sealed class ProducerTable : IDisposable
         lock (_gate)
         {
             if (Array.TrueForAll(keys, key => _young.TryFind(key, out var known) && known == action)) return;
+            foreach (var first in keys.Select(key => (Key: key, Action: Peek(key))).Where(known => known.Action is { } other && other != action).GroupBy(known => known.Action!.Value).ToArray())
+                LearnFirst(first.Key, [.. first.Select(known => ProducerKey.First(known.Key)).Where(key => Look(key) is null)]);
             MakeRoom(keys.Length);
             _young.Learn(action, keys);
             _log?.Append(action, keys);
@@ -64,33 +66,60 @@ public sealed class ProducerTable : IDisposable
     public Digest? Find(InstanceName instance, Digest output)
     {
         var key = ProducerKey.Of(instance, output);
-        lock (_gate)
-        {
-            if (_young.TryFind(key, out var action)) return action;
-            if (!_old.TryFind(key, out action) || action is not { } older) return null;
-
-            MakeRoom(1);
-            _young.Learn(older, [key]);
-            _log?.Append(older, [key]);
-            return older;
-        }
+        lock (_gate) return Look(key);
     }
 
-    /// <summary>It is not what that action makes any more.</summary>
+    /// <summary>
+    /// The first one of several that made this, as far as it is remembered; null when no other than the last is known. For when the last
+    /// needs what it makes: whatever copies, packs or installs a file is seen to make it.
+    /// </summary>
+    public Digest? FindFirst(InstanceName instance, Digest output)
+    {
+        var key = ProducerKey.First(ProducerKey.Of(instance, output));
+        lock (_gate) return Look(key);
+    }
+
+    /// <summary>It is not what is made any more, by whichever action.</summary>
     public void Forget(InstanceName instance, Digest output)
     {
         var key = ProducerKey.Of(instance, output);
         lock (_gate)
         {
-            MakeRoom(1);
+            MakeRoom(2);
             _young.Forget(key);
-            _log?.Append(action: null, [key]);
+            _young.Forget(ProducerKey.First(key));
+            _log?.Append(action: null, [key, ProducerKey.First(key)]);
         }
     }
 
     public void Dispose()
     {
         lock (_gate) _log?.Dispose();
+    }
+
+    private Digest? Peek(UInt128 key)
+    {
+        if (!_young.TryFind(key, out var action)) _old.TryFind(key, out action);
+        return action;
+    }
+
+    private Digest? Look(UInt128 key)
+    {
+        if (_young.TryFind(key, out var action)) return action;
+        if (!_old.TryFind(key, out action) || action is not { } older) return null;
+
+        MakeRoom(1);
+        _young.Learn(older, [key]);
+        _log?.Append(older, [key]);
+        return older;
+    }
+
+    private void LearnFirst(Digest action, UInt128[] keys)
+    {
+        if (keys.Length == 0) return;
+        MakeRoom(keys.Length);
+        _young.Learn(action, keys);
+        _log?.Append(action, keys);
     }
 
     private void MakeRoom(int keys)
