@@ -12,6 +12,6 @@ public enum RederivationOutcome
     /// <summary>An action ran again and failed, or could not be run to its end.</summary>
     Failed,
 
-    /// <summary>It was not tried: beyond the bounds, or inputs of a producer are gone for good.</summary>
+    /// <summary>It was not tried, or not for all of them: beyond the bounds, or inputs of a producer are gone for good.</summary>
     Refused,
 }

@@ -18,17 +18,24 @@ internal sealed class Rederivations : IAsyncDisposable
     // Requests that wait so at the same time. A store that was emptied loses inputs of all that is asked, and uploads are quicker then.
     private const int RestorationsMax = 1000;
 
+    // Searches for requests that nothing has been done for: each may read some dozens of whole input trees.
+    private const int SearchesMax = 4;
+
+    private static readonly TimeSpan SearchPatience = TimeSpan.FromSeconds(10);
+
     private readonly Scheduler _scheduler;
     private readonly ProducerTable _producers;
     private readonly IBlobStore _store;
     private readonly ActionDoor _door;
     private readonly ServicesOptions _options;
     private readonly SemaphoreSlim _places;
+    private readonly SemaphoreSlim _searches = new(SearchesMax);
 
     /// <summary>By their executions, until those are over: what was tried for one is not tried again.</summary>
     private readonly ConcurrentDictionary<ExecutionId, Restoration> _restorations = new();
 
     private readonly ConcurrentDictionary<Task, bool> _endings = new();
+    private int _waiting;
     private volatile bool _isOver;
 
     public Rederivations(Scheduler scheduler, ProducerTable producers, IBlobStore store, ActionDoor door, ServicesOptions options)
@@ -42,20 +49,48 @@ internal sealed class Rederivations : IAsyncDisposable
     /// <param name="request">What will be.</param>
     /// <param name="lost">All inputs that it lacks.</param>
     /// <returns>Null when they cannot be made again.</returns>
-    public ValueTask<InputHold?> TryHoldAsync(ExecutionRequest request, IReadOnlyList<Digest> lost, CancellationToken cancellationToken) =>
-        TryHoldAsync(Begin(request), lost, cancellationToken);
-
-    /// <summary>For an attempt whose worker found inputs missing. What is missing is looked up: a worker's word is not enough to let others run.</summary>
-    /// <returns>The outcome, with a hold when the inputs can be made again.</returns>
-    public async ValueTask<ExecutionOutcome> TryHoldAsync(
-        ExecutionId execution, ExecutionRequest request, ExecutionOutcome outcome, CancellationToken cancellationToken)
+    /// <exception cref="RpcException">UNAVAILABLE: they cannot be made now.</exception>
+    public async ValueTask<InputHold?> TryHoldAsync(ExecutionRequest request, IReadOnlyList<Digest> lost, CancellationToken cancellationToken)
     {
+        try
+        {
+            return await TryHoldAsync(Begin(request), lost, cancellationToken);
+        }
+        catch (RederivationFailure failure)
+        {
+            throw Restoration.NotNow(failure);
+        }
+    }
+
+    /// <summary>
+    /// For an attempt whose worker found inputs missing. What is missing is looked up: a worker's word is not enough to let others run.
+    /// If nothing is, it was made since, and the worker is asked once more. What only runs for a restoration is not held: that one makes
+    /// what it lacks, within its own bounds.
+    /// </summary>
+    /// <returns>The outcome, with a hold when the inputs can be made again; UNAVAILABLE when they cannot be made now.</returns>
+    public async ValueTask<ExecutionOutcome> TryHoldAsync(
+        ExecutionId execution, HeldLease lease, ExecutionOutcome outcome, CancellationToken cancellationToken)
+    {
+        if (lease.IsRerun) return outcome;
+
         InputHold? hold = null;
         await Core.ServingLoop.ServeAsync(
             async () =>
             {
-                if (await FindMissingAsync(request.Action, cancellationToken) is { } lost)
-                    hold = await TryHoldAsync(_restorations.GetValueOrDefault(execution) ?? Begin(request), lost, cancellationToken);
+                try
+                {
+                    if (await FindMissingAsync(lease.Request.Action, cancellationToken) is not { } lost) return;
+                    var restoration = _restorations.GetValueOrDefault(execution) ?? Begin(lease.Request);
+                    hold = lost.Count > 0 ? await TryHoldAsync(restoration, lost, cancellationToken) : Doubt(restoration);
+                }
+                catch (RederivationFailure failure)
+                {
+                    outcome = Restoration.Refusal(Restoration.NotNow(failure).ToStatus(), failure.Message);
+                }
+                catch (RpcException store) when (RederivationFailure.IsPassing((OutcomeCode)store.StatusCode) && !cancellationToken.IsCancellationRequested)
+                {
+                    outcome = Restoration.Refusal(store.ToStatus(), store.Status.Detail);
+                }
             },
             // Its client is told what its worker said.
             obstacle => Trace.TraceWarning($"inputs of {execution} were not looked for: {obstacle.Message}"));
@@ -76,12 +111,21 @@ internal sealed class Rederivations : IAsyncDisposable
         _places.Dispose();
     }
 
+    /// <summary>What its worker lacked is there by now.</summary>
+    private InputHold? Doubt(Restoration restoration)
+    {
+        if (restoration.IsDoubted) return null;
+        restoration.IsDoubted = true;
+        return new InputHold(execution => Start(restoration, execution, first: []));
+    }
+
+    /// <returns>Null when it is not only inputs.</returns>
     private async ValueTask<IReadOnlyList<Digest>?> FindMissingAsync(Digest action, CancellationToken cancellationToken)
     {
         try
         {
             await _door.AdmitAsync(action, trustsMemory: false, cancellationToken);
-            return null;
+            return [];
         }
         catch (MissingInputsException inputs)
         {
@@ -90,23 +134,30 @@ internal sealed class Rederivations : IAsyncDisposable
     }
 
     private Restoration Begin(ExecutionRequest request) => new(
-        request, new ProducerSearch(_producers, _store, _door, _options.Rederivation, request.Instance),
+        request, new ProducerSearch(_producers, _store, _door, _options.Rederivation, request),
         _scheduler, _producers, _store, _door, _places, _options);
 
     private async ValueTask<InputHold?> TryHoldAsync(Restoration restoration, IReadOnlyList<Digest> lost, CancellationToken cancellationToken)
     {
         if (!restoration.Search.KnowsAny(lost)) return null;
 
+        bool isSearching = await _searches.WaitAsync(SearchPatience, cancellationToken);
         try
         {
-            if (_restorations.Count >= RestorationsMax) throw RederivationFailure.Refused($"{RestorationsMax} requests wait for lost inputs already");
+            if (!isSearching) throw RederivationFailure.Refused("too many look for what made their lost inputs already");
+            if (Volatile.Read(ref _waiting) >= RestorationsMax) throw RederivationFailure.Refused($"{RestorationsMax} requests wait for lost inputs already");
             var first = await restoration.Search.FindAsync(lost, waiter: null, cancellationToken);
             return new InputHold(execution => Start(restoration, execution, first));
         }
         catch (RederivationFailure refused)
         {
             _options.Observer.Rederived(new RederivedInputs(restoration.Action, refused.Outcome, Runs: 0, refused.Message));
+            if (refused.IsForNow) throw;
             return null;
+        }
+        finally
+        {
+            if (isSearching) _searches.Release();
         }
     }
 
@@ -116,7 +167,9 @@ internal sealed class Rederivations : IAsyncDisposable
         // The next process finds it as it is.
         if (_isOver) return;
         _restorations[execution] = restoration;
-        restoration.Start(execution, first, _options.Observer.Rederived);
+        Interlocked.Increment(ref _waiting);
+        restoration.Start(execution, first, _options.Observer.Rederived).ContinueWith(
+            _ => Interlocked.Decrement(ref _waiting), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
     private void OnEnded(ExecutionId execution)

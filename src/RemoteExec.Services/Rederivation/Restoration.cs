@@ -19,6 +19,9 @@ internal sealed class Restoration(
     ExecutionRequest request, ProducerSearch search, Scheduler scheduler, ProducerTable producers, IBlobStore store, ActionDoor door,
     SemaphoreSlim places, ServicesOptions options) : IAsyncDisposable
 {
+    // Of one run whose worker finds inputs missing: some were lost since it was admitted, or it saw them before they were made.
+    private const int TriesMax = 3;
+
     private readonly CancellationTokenSource _over = new();
     private Task _running = Task.CompletedTask;
     private int _runs;
@@ -27,19 +30,29 @@ internal sealed class Restoration(
 
     public ProducerSearch Search => search;
 
+    /// <summary>A worker has said that something is missing which is there. Said a second time it is believed.</summary>
+    public bool IsDoubted { get; set; }
+
     /// <summary>Begins, elsewhere: once for each time that the execution is held.</summary>
     /// <param name="first">What runs first.</param>
     /// <param name="tell">Told what came of it, unless nobody waits for that any more.</param>
-    public void Start(ExecutionId execution, IReadOnlyList<ProducerRun> first, Action<RederivedInputs> tell)
+    /// <returns>Completes when it is over.</returns>
+    public Task Start(ExecutionId execution, IReadOnlyList<ProducerRun> first, Action<RederivedInputs> tell)
     {
         var running = Task.Run(async () => await Core.ServingLoop.ServeAsync(
             async () =>
             {
                 if (await RunAsync(execution, first) is { } ended) tell(ended);
             },
-            failure => Trace.TraceError(failure.ToString())));
+            failure =>
+            {
+                Trace.TraceError(failure.ToString());
+                // Nobody else would ever end it.
+                scheduler.Refuse(execution, Refusal(RpcErrors.Of(StatusCode.Internal, $"lost inputs were not made again: {failure.Message}").ToStatus(), failure.Message));
+            }));
         // One that was there before has released the execution, and is about to end.
         _running = Task.WhenAll(_running, running);
+        return running;
     }
 
     /// <summary>Nobody waits for the inputs any more: what only this has asked for ends with it.</summary>
@@ -60,7 +73,8 @@ internal sealed class Restoration(
         {
             var failure = await TryMakeAllAsync(first);
             bool goesOn = failure is null ? scheduler.Release(execution) : await SettleAsync(execution, failure);
-            return goesOn ? new RederivedInputs(request.Action, failure?.Outcome ?? RederivationOutcome.Restored, _runs - runsBefore, failure?.Message ?? "") : null;
+            bool isNothing = failure is null && first.Count == 0 && _runs == runsBefore;
+            return goesOn && !isNothing ? new RederivedInputs(request.Action, failure?.Outcome ?? RederivationOutcome.Restored, _runs - runsBefore, failure?.Message ?? "") : null;
         }
         catch (OperationCanceledException) when (_over.IsCancellationRequested)
         {
@@ -92,7 +106,12 @@ internal sealed class Restoration(
         {
             // Also what nobody thought of: the execution must not wait for ever (DESIGN D8).
             if (failure is not (RpcException or SchedulingException)) Trace.TraceError(failure.ToString());
-            return new RederivationFailure(RederivationOutcome.Failed, failure is RpcException rpc ? rpc.Status.Detail : failure.Message);
+            return failure switch
+            {
+                RpcException rpc => new(RederivationOutcome.Failed, rpc.Status.Detail, RederivationFailure.IsPassing((OutcomeCode)rpc.StatusCode)),
+                SchedulingException refused => new(RederivationOutcome.Failed, refused.Message, RederivationFailure.IsPassing(refused.Code)),
+                _ => new(RederivationOutcome.Failed, failure.Message),
+            };
         }
     }
 
@@ -104,7 +123,7 @@ internal sealed class Restoration(
         try
         {
             await MakeAsync(run.Needs, making);
-            await ProduceAsync(run, await AdmitAsync(run.Action, run, making), making.Token);
+            await ProduceAsync(run, making);
         }
         catch
         {
@@ -137,34 +156,77 @@ internal sealed class Restoration(
         }
     }
 
-    private async Task ProduceAsync(ProducerRun run, AdmittedAction action, CancellationToken cancellationToken)
+    private async Task ProduceAsync(ProducerRun run, CancellationTokenSource making)
     {
-        await places.WaitAsync(cancellationToken);
-        try
+        for (int tries = 1; ; tries++)
         {
+            var action = await AdmitAsync(run.Action, run, making);
             // Another request may have had it made meanwhile.
-            if ((await store.FindMissingAsync(run.Wanted, cancellationToken)).Count == 0) return;
-
-            var asked = ExecutionRequests.Of(request.Instance, action, options.ActionTimeoutDefault) with { Priority = request.Priority, Origin = request.Origin };
-            // An equal run that is under way is joined, whoever asked for it. When we leave, the next process may want it.
-            using var feed = await scheduler.SubmitAsync(asked, () => !scheduler.IsLeaving, cancellationToken);
-            var outcome = (await feed.WaitAsync(cancellationToken)).Outcome!; // it is done
-            Interlocked.Increment(ref _runs);
-            if (outcome.Code != OutcomeCode.Ok)
-                throw new RederivationFailure(RederivationOutcome.Failed, $"action {run.Action} ran again and ended with {outcome.Code}: {outcome.Message}");
-            if (outcome.ExitCode != 0)
-                throw new RederivationFailure(RederivationOutcome.Failed, $"action {run.Action} ran again and ended with exit code {outcome.ExitCode}");
-        }
-        finally
-        {
-            places.Release();
+            if (await ExecuteAsync(run, action, making.Token) is not { } outcome) return;
+            // Something else was lost since. Nobody holds a re-run: what it lacks is made here, within the bounds of this request.
+            if (LacksInputs(outcome) && tries < TriesMax) continue;
+            MustHaveRun(run, outcome);
+            break;
         }
 
-        var lost = await store.FindMissingAsync(run.Wanted, cancellationToken);
+        var lost = await store.FindMissingAsync(run.Wanted, making.Token);
         if (lost.Count == 0) return;
         foreach (var output in lost) producers.Forget(request.Instance, output);
         throw ProducerSearch.Other(run.Action, lost[0]);
     }
+
+    /// <returns>How it ended; null when nothing had to run any more.</returns>
+    private async Task<ExecutionOutcome?> ExecuteAsync(ProducerRun run, AdmittedAction action, CancellationToken cancellationToken)
+    {
+        await places.WaitAsync(cancellationToken);
+        bool hasPlace = true;
+        try
+        {
+            if ((await store.FindMissingAsync(run.Wanted, cancellationToken)).Count == 0) return null;
+
+            var asked = ExecutionRequests.Of(request.Instance, action, options.ActionTimeoutDefault) with
+            {
+                Priority = request.Priority, Origin = request.Origin, IsRerun = true,
+            };
+            // An equal run that is under way is joined, whoever asked for it. When we leave, the next process may want it.
+            using var feed = await scheduler.SubmitAsync(asked, () => !scheduler.IsLeaving, cancellationToken);
+            await foreach (var operation in feed.ReadAllAsync(Timeout.InfiniteTimeSpan, cancellationToken))
+            {
+                if (operation.IsDone)
+                {
+                    Interlocked.Increment(ref _runs);
+                    return operation.Outcome;
+                }
+
+                // What is joined may be a client's that waits for places itself: whoever has one waits for workers, and for nothing else.
+                if (!operation.IsHeld || !hasPlace) continue;
+                hasPlace = false;
+                places.Release();
+            }
+
+            throw new UnreachableException("a feed ends with a state that is done or with an exception");
+        }
+        finally
+        {
+            if (hasPlace) places.Release();
+        }
+    }
+
+    private static void MustHaveRun(ProducerRun run, ExecutionOutcome outcome)
+    {
+        if (outcome.Code != OutcomeCode.Ok)
+        {
+            throw new RederivationFailure(
+                RederivationOutcome.Failed, $"action {run.Action} ran again and ended with {outcome.Code}: {outcome.Message}", RederivationFailure.IsPassing(outcome.Code));
+        }
+
+        if (outcome.ExitCode != 0)
+            throw new RederivationFailure(RederivationOutcome.Failed, $"action {run.Action} ran again and ended with exit code {outcome.ExitCode}");
+    }
+
+    // Said by a worker: who is refused for want of a platform has no response.
+    private static bool LacksInputs(ExecutionOutcome outcome) =>
+        outcome is { Code: OutcomeCode.FailedPrecondition, Blame: Scheduling.Blame.Client, Response.IsEmpty: false };
 
     /// <summary>It did not go well. Perhaps somebody brought the inputs meanwhile; else the client is told what to bring.</summary>
     private async Task<bool> SettleAsync(ExecutionId execution, RederivationFailure failure)
@@ -177,7 +239,7 @@ internal sealed class Restoration(
         }
         catch (MissingInputsException inputs)
         {
-            status = RpcErrors.MissingBlobsStatus(inputs.Missing, inputs.First);
+            status = failure.IsForNow ? NotNow(failure).ToStatus() : RpcErrors.MissingBlobsStatus(inputs.Missing, inputs.First);
         }
         catch (RpcException refused)
         {
@@ -189,12 +251,17 @@ internal sealed class Restoration(
             status = new RpcStatus { Code = (int)StatusCode.Internal, Message = $"whether all inputs are there cannot be checked: {obstacle.Message}" };
         }
 
-        return scheduler.Refuse(execution, new ExecutionOutcome
-        {
-            Code = (OutcomeCode)status.Code,
-            Message = status.Message,
-            Blame = Scheduling.Blame.Client,
-            Response = new ExecuteResponse { Status = status, Message = $"lost inputs were not made again: {failure.Message}" }.ToByteArray(),
-        });
+        return scheduler.Refuse(execution, Refusal(status, failure.Message));
     }
+
+    /// <summary>The end of an execution whose inputs were not made.</summary>
+    public static ExecutionOutcome Refusal(RpcStatus status, string reason) => new()
+    {
+        Code = (OutcomeCode)status.Code,
+        Message = status.Message,
+        Blame = Scheduling.Blame.Client,
+        Response = new ExecuteResponse { Status = status, Message = $"lost inputs were not made again: {reason}" }.ToByteArray(),
+    };
+
+    public static RpcException NotNow(RederivationFailure failure) => RpcErrors.Unavailable($"lost inputs are not made again for now: {failure.Message}");
 }

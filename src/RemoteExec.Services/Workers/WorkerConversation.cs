@@ -74,7 +74,7 @@ public sealed class WorkerConversation
             ? LeaseReports.Unread
             : await _reports.ToOutcomeAsync(lease, held, report, cancellationToken);
         if (_rederivations is not null && Rederivations.Concerns(outcome, report.Status))
-            outcome = await _rederivations.TryHoldAsync(lease.Execution, held!.Request, outcome, cancellationToken); // what was read was held
+            outcome = await _rederivations.TryHoldAsync(lease.Execution, held!, outcome, cancellationToken); // what was read was held
         // Before the scheduler knows: from then on the log takes nothing.
         if (outcome != LeaseReports.Unread) await ShowRestAsync(lease, held!, report.InlineResult, cancellationToken);
         try

@@ -7,6 +7,8 @@ using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
 using Lease = RemoteExec.Protocol.V1.Lease;
+using ReportResponse = RemoteExec.Protocol.V1.ReportResponse;
+using WireBlame = RemoteExec.Protocol.V1.Blame;
 
 namespace RemoteExec.Services.Tests;
 
@@ -88,6 +90,19 @@ internal abstract class RederivationFixture : ExecutionFixture
         Assert.That((StatusCode)response.Status.Code, Is.EqualTo(StatusCode.FailedPrecondition));
         Assert.That(MissingSubjects(response.Status), Is.EquivalentTo(missing.Select(digest => $"MISSING blobs/{digest}")));
         return response;
+    }
+
+    protected static Task<ReportResponse> LackAsync(ScriptedWorker worker, Lease lease, Digest input) =>
+        worker.FinishAsync(lease, RpcErrors.MissingBlobsStatus([input], "an input file"), WireBlame.Client);
+
+    /// <summary>The second needs what the first makes.</summary>
+    protected async Task<(Digest First, Digest Second, Digest Source, Digest Made)> MakeTwoAsync(ScriptedWorker worker)
+    {
+        var (source, made) = (await StoreAsync("source"), await StoreAsync("made"));
+        var (first, second) = (await StoreActionAsync("1"), await StoreActionAsync("2", ("f", source)));
+        await MakeAsync(worker, first, source);
+        await MakeAsync(worker, second, made);
+        return (first, second, source, made);
     }
 
     private sealed class ToldRederivations : IServicesObserver

@@ -21,17 +21,18 @@ internal sealed class RederivationRefusalTests : RederivationFixture
     }
 
     [Test]
-    public async Task Beside_one_input_that_nobody_has_made_none_is_made()
+    public async Task Beside_one_input_that_nobody_has_made_the_others_are_made_and_only_that_one_is_missing()
     {
         using var worker = await JoinAsync();
         var (made, absent) = (await MadeAsync(worker, "made"), DigestOf("absent"));
         Lossy.Lose(made);
 
-        var refusal = await RefusalOf(await StoreActionAsync("needs", ("f", absent), ("g", made)));
+        using var call = Execute(await StoreActionAsync("needs", ("f", absent), ("g", made)));
+        await FinishAsync(worker, await worker.ReceiveLeaseAsync(), made);
 
-        Assert.That(MissingSubjects(refusal), Is.EquivalentTo(new[] { $"MISSING blobs/{absent}", $"MISSING blobs/{made}" }));
+        await AssertLacksAsync(call, absent);
         var told = await ToldAsync();
-        Assert.That((told.Outcome, told.Reason, told.Runs), Is.EqualTo((RederivationOutcome.Refused, $"it is not known what made {absent}", 0)));
+        Assert.That((told.Outcome, told.Reason, told.Runs), Is.EqualTo((RederivationOutcome.Refused, $"it is not known what made {absent}", 1)));
     }
 
     [Test]

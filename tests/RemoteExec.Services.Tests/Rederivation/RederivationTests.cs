@@ -169,7 +169,7 @@ internal sealed class RederivationTests : RederivationFixture
     }
 
     [Test]
-    public async Task A_worker_that_lacks_what_is_there_lets_nothing_run()
+    public async Task A_worker_that_lacks_what_is_there_is_asked_once_more_and_lets_nothing_run()
     {
         using var worker = await JoinAsync();
         var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
@@ -177,7 +177,8 @@ internal sealed class RederivationTests : RederivationFixture
         var consumer = await StoreActionAsync("needs", ("f", made));
 
         using var call = Execute(consumer);
-        await worker.FinishAsync(await LeaseAsync(worker, consumer), RpcErrors.MissingBlobsStatus([made], "the input file f"), WireBlame.Client);
+        await LackAsync(worker, await LeaseAsync(worker, consumer), made);
+        await LackAsync(worker, await LeaseAsync(worker, consumer), made);
 
         await AssertLacksAsync(call, made);
         Assert.That(IsNothingTold);

@@ -7,6 +7,7 @@ namespace RemoteExec.Services.Tests;
 internal sealed class LossyStore(IBlobStore inner) : IBlobStore
 {
     private readonly ConcurrentDictionary<Digest, bool> _lost = new();
+    private readonly ConcurrentDictionary<Digest, Exception> _obstacles = new();
 
     public void Lose(params Digest[] digests)
     {
@@ -18,8 +19,16 @@ internal sealed class LossyStore(IBlobStore inner) : IBlobStore
         foreach (var digest in digests) _lost.TryRemove(digest, out _);
     }
 
+    /// <summary>From now on nobody can ask whether that one is there.</summary>
+    public void Obstruct(Digest digest, Exception obstacle) => _obstacles[digest] = obstacle;
+
     public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
     {
+        foreach (var digest in digests)
+        {
+            if (_obstacles.TryGetValue(digest, out var obstacle)) throw obstacle;
+        }
+
         var missing = await inner.FindMissingAsync(digests, cancellationToken);
         return [.. missing.Union(digests.Where(_lost.ContainsKey))];
     }
