@@ -21,7 +21,7 @@ public sealed class RederivationTests
     public async Task StartServerAsync()
     {
         _data = _folder.Combine(Guid.NewGuid().ToString("n"));
-        _server = await ServerProcess.StartAsync(_data, "--slots", "2");
+        _server = await ServerProcess.StartAsync(_data, "--sandbox", "off", "--slots", "2");
         _executor = new RawExecutor(_server.GrpcAddress);
     }
 
@@ -109,10 +109,12 @@ public sealed class RederivationTests
     [Test]
     public async Task A_server_that_is_killed_while_a_producer_runs_goes_on_after_its_restart()
     {
-        // Longer than it takes to see that it runs; what is killed later makes the test no wrong one.
-        var producer = Producer("a", before: "sleep 3");
+        string gate = _folder.Combine(Guid.NewGuid().ToString("n"));
+        var producer = Producer("a", before: $"until [ -e {gate} ] || [ ! -d {Path.GetDirectoryName(gate)} ]; do sleep 0.05; done");
+        await File.WriteAllTextAsync(gate, "");
         var made = await MakeAsync(producer);
         Delete(made);
+        File.Delete(gate);
         var blobs = Consumer(made).ToBlobs();
         await _executor.StoreAllAsync(blobs);
         byte[] request = Of((6, RawBlob.Of(blobs[^1]).ToMessage()), (10, true));
@@ -121,6 +123,7 @@ public sealed class RederivationTests
         await Eventually.TrueAsync(() => "the producer is run again", SeenWithin, async () => await _server.MetricAsync("remoteexec_queue_operations", "state=\"running\"") > 0);
         await _server.KillAsync();
         Assert.CatchAsync<HttpRequestException>(() => broken);
+        await File.WriteAllTextAsync(gate, "");
         await _server.RestartAsync();
 
         // As clients do: what waited is joined, or asked for anew.
