@@ -15,6 +15,9 @@ public sealed class Scrubber : IAsyncDisposable
     // What a blob costs at least, whether it can be read or not: a page of the disk. Otherwise a store of tiny ones were read 40,000 times a second.
     private const int ItemBytesMin = 4096;
 
+    // So many bytes of a blob that is a frame cost what reading one does, however few of the frame they are: to decompress and hash them takes as long.
+    private const int BytesPerFrameByteMax = 16;
+
     // So many waits a second, at most: less than a file of the usual size costs a timer each.
     private const int WaitsPerSecond = 4;
 
@@ -106,13 +109,16 @@ public sealed class Scrubber : IAsyncDisposable
     {
         using var frame = new FrameFile(file, blob.Digest, blob.FrameBytes, _store.Disk);
         using var hasher = DigestHasher.Create(blob.Digest.Function, blob.Digest.SizeBytes);
-        for (long paidBytes = 0; ; paidBytes = frame.ReadBytes)
+        for (long givenBytes = 0, readBytes = 0, paidBytes = 0; ;)
         {
             if (_ending.IsCancellationRequested) return null;
             if (frame.Read(_piece) is not { } read) return false;
             if (read == 0) return hasher.Finish() == blob.Digest;
             hasher.Append(_piece.AsSpan(0, read));
-            await PayAsync((int)(frame.ReadBytes - paidBytes));
+            givenBytes += read;
+            long owedBytes = Math.Max(frame.ReadBytes, givenBytes / BytesPerFrameByteMax);
+            await PayAsync(frame.ReadBytes - readBytes, owedBytes - paidBytes);
+            (readBytes, paidBytes) = (frame.ReadBytes, owedBytes);
         }
     }
 
@@ -159,11 +165,13 @@ public sealed class Scrubber : IAsyncDisposable
         }
     }
 
-    private ValueTask PayAsync(int bytes)
+    private ValueTask PayAsync(int bytes) => PayAsync(bytes, bytes);
+
+    private ValueTask PayAsync(long bytes, long costBytes)
     {
         _store.Observer.Scrubbed(bytes);
-        _itemBytes += bytes;
-        return WaitForAsync(bytes);
+        _itemBytes += costBytes;
+        return WaitForAsync(costBytes);
     }
 
     private async ValueTask WaitForAsync(long bytes)

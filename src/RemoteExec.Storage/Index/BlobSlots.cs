@@ -105,7 +105,8 @@ internal sealed class BlobSlots
     public long AccountedBytesOf(int number)
     {
         ref var slot = ref this[number];
-        return (SizeOf(number) * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files))) + FrameBytesOf(number);
+        long sizeBytes = SizeOf(number);
+        return (sizeBytes * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files))) + StoredBlob.AccountedFrameBytes(sizeBytes, FrameBytesOf(number));
     }
 
     public bool Is(int number, in Digest digest)
