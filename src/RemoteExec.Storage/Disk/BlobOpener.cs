@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 namespace RemoteExec.Storage;
 
 /// <summary>Where a blob's bytes are at the moment: in a segment, in a file, or in one that is compressed.</summary>
-internal sealed class BlobOpener(DiskBlobStore store)
+internal sealed class BlobOpener(DiskBlobStore store) : IDisposable
 {
     // A blob that is moved between being looked up and read is looked up again; nobody moves one that often.
     private const int LookupsMax = 8;
@@ -11,14 +11,19 @@ internal sealed class BlobOpener(DiskBlobStore store)
     // What is decompressed for nothing to come to an offset: a few milliseconds' worth.
     private const long SkippedBytesMax = 4 << 20;
 
+    // Without room for a plain file, each of these costs seconds of a bulk thread again and again: some are left to uploads.
+    private readonly SemaphoreSlim _skipPlaces = new(Math.Max(1, Environment.ProcessorCount / 2));
+
     /// <summary>Null is a miss. What takes a while before the first byte can be given out: a look at the whole, or the making of a file.</summary>
     public async ValueTask<IBlobReader?> OpenSlowlyAsync(Digest digest, long offset, bool isToEnd, CancellationToken cancellationToken)
     {
         bool isWhileRead = isToEnd && offset == 0 && store.FirstUses.IsWhileRead(digest);
         if (!isWhileRead && !await store.FirstUses.CheckAsync(digest, cancellationToken)) return null;
         // Who reads from the middle of a compressed blob, comes again for other parts of it.
-        if (IsPlainWanted(digest, offset)) await store.Bulk.RunAsync(() => store.Linker.TryMakePlain(digest)).WaitAsync(cancellationToken);
-        return TryBegin(digest, offset, isWhileRead, cancellationToken);
+        if (IsPlainWanted(digest, offset)) await store.Plain.MakeAsync(digest, cancellationToken);
+        return IsPlainWanted(digest, offset)
+            ? await SkipAsync(digest, offset, cancellationToken)
+            : TryBegin(digest, offset, isWhileRead, cancellationToken);
     }
 
     public bool IsSlow(in Digest digest, long offset) => store.Index.IsUnsure(digest) || IsPlainWanted(digest, offset);
@@ -82,6 +87,44 @@ internal sealed class BlobOpener(DiskBlobStore store)
         {
             // Too little memory or too many files are no fault of the blob, which others will read.
             throw StorageErrors.FromErrno(refused.HResult, "reading a blob", store.Files.Root);
+        }
+    }
+
+    public void Dispose() => _skipPlaces.Dispose();
+
+    /// <summary>Decompresses all that is before the offset, by pieces, beside calls and a few at a time.</summary>
+    private async ValueTask<IBlobReader?> SkipAsync(Digest digest, long offset, CancellationToken cancellationToken)
+    {
+        await _skipPlaces.WaitAsync(cancellationToken);
+        FrameBlobReader? skipping = null;
+        try
+        {
+            var reader = TryBegin(digest, offset: 0, isCheckedWhileRead: false, cancellationToken);
+            if (reader is null) return null;
+            skipping = reader as FrameBlobReader;
+            if (skipping is not { IsAlone: true })
+            {
+                // Made plain meanwhile, or stored anew.
+                skipping = null;
+                await reader.DisposeAsync();
+                return TryBegin(digest, offset, isCheckedWhileRead: false, cancellationToken);
+            }
+
+            for (long left = offset; left > 0;)
+            {
+                long bytes = Math.Min(SkippedBytesMax, left);
+                if (!await store.Bulk.RunAsync(() => skipping.TrySkip(bytes, cancellationToken))) return null;
+                left -= bytes;
+            }
+
+            var begun = skipping;
+            skipping = null;
+            return begun;
+        }
+        finally
+        {
+            _skipPlaces.Release();
+            skipping?.Dispose();
         }
     }
 

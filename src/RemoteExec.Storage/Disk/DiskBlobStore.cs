@@ -46,6 +46,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Room = new BlobRoom(index, files, segments, time, Observer);
         Bad = new BadBlobs(index, files, segments, Disk, Observer);
         Opener = new BlobOpener(this);
+        Plain = new PlainFiles(this);
         FirstUses = new FirstUses(this, options.ReadTwiceBytesMax);
         Commits = new GroupCommit(files, index, uses, options.Disk, WriteHealth, Observer, time);
         (Log, _survivors) = (NewLog(), NewLog());
@@ -91,6 +92,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     internal BadBlobs Bad { get; }
 
     internal BlobOpener Opener { get; }
+
+    internal PlainFiles Plain { get; }
 
     internal FirstUses FirstUses { get; }
 
@@ -234,6 +237,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await FirstUses.DisposeAsync();
+        await Plain.DisposeAsync();
         await Commits.DrainAsync();
         await Log.DrainAsync();
         Bulk.Dispose(); // some of it makes files, which the keeper flushes at its end
@@ -246,6 +250,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         Uses.Dispose();
         Segments.Dispose();
         Files.Dispose();
+        Opener.Dispose();
     }
 
     private ValueTask<IBlobReader?> OpenAsync(Digest digest, long offset, bool isToEnd, CancellationToken cancellationToken)

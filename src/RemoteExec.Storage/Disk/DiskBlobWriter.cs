@@ -74,7 +74,7 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
         _check.Finish();
         Debug.Assert(_file is not null, "only the empty blob has no bytes, and it is not written");
 
-        long frameBytes = _frame is null ? 0 : await store.Bulk.RunAsync(FinishFrame);
+        long frameBytes = _frame is null ? 0 : await FinishFrameAsync(_frame);
         store.Protect(_file);
         long fileBytes = frameBytes > 0 ? frameBytes : Digest.SizeBytes;
         var pending = new PendingCommit(Digest, _file, _tempName, IsFlushed: await store.FlushAheadAsync(_file, fileBytes), frameBytes);
@@ -137,12 +137,11 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
     private static bool IsWorthIt(long frameBytes, long bytes) => frameBytes < bytes / 5 * 4;
 
     /// <summary>The frame's size; 0 when it was not worth it, and the file is the blob.</summary>
-    private long FinishFrame()
+    private async Task<long> FinishFrameAsync(FrameSink frame)
     {
-        var frame = _frame!;
         try
         {
-            frame.Finish();
+            await store.Bulk.RunAsync(frame.Finish);
             long frameBytes = frame.WrittenBytes;
             _frame = null;
             if (IsWorthIt(frameBytes, Digest.SizeBytes)) return frameBytes;
@@ -152,7 +151,8 @@ internal sealed class DiskBlobWriter(DiskBlobStore store, Digest digest) : BlobW
             (_file, _tempName) = (inflated, name);
             try
             {
-                if (!FrameFile.TryInflate(file, Digest, frameBytes, store.Disk, inflated))
+                using var inflation = new FrameInflation(file, Digest, frameBytes, store.Disk, inflated);
+                if (!await inflation.RunAsync(store.Bulk, CancellationToken.None))
                     throw StorageErrors.Create(StatusCode.Unavailable, $"blob {Digest} could not be read back from disk while it was being stored");
             }
             finally

@@ -106,9 +106,6 @@ internal sealed class FileLinker(DiskBlobStore store)
         }
     }
 
-    /// <summary>Makes a compressed blob a file besides. False when it has none afterwards.</summary>
-    public bool TryMakePlain(in Digest digest) => TryEnsureFile(digest, BlobFileKinds.Executable);
-
     private bool TryMakeVariant(in Digest digest, BlobFileKinds kind)
     {
         if (!store.Room.TryReserve(digest.SizeBytes, blobs: 0)) return false;
@@ -161,7 +158,12 @@ internal sealed class FileLinker(DiskBlobStore store)
 
         try
         {
-            if (from.Frame is { } frame) return FrameFile.TryInflate(frame, digest, from.FrameBytes, store.Disk, to);
+            if (from.Frame is { } frame)
+            {
+                using var inflation = new FrameInflation(frame, digest, from.FrameBytes, store.Disk, to);
+                return inflation.GoOn(digest.SizeBytes) == true;
+            }
+
             RandomAccess.Write(to, from.Data, 0);
             return true;
         }

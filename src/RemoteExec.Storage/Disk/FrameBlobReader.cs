@@ -16,6 +16,9 @@ internal sealed class FrameBlobReader(DiskBlobStore store, SafeFileHandle file, 
 
     public long RemainingBytes => plain?.RemainingBytes ?? _remainingBytes;
 
+    /// <summary>There is no other file of the blob.</summary>
+    public bool IsAlone => plain is null;
+
     public ISynchronousBlobReader? Frame => RemainingBytes < digest.SizeBytes ? null : OfFrame();
 
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)

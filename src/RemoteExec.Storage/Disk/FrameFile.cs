@@ -55,29 +55,6 @@ internal sealed class FrameFile(SafeFileHandle file, Digest digest, long frameBy
         }
     }
 
-    /// <summary>Writes the blob to another file. False when this one is not what was written.</summary>
-    /// <exception cref="IOException">The disk does not take it, or it is no fault of the file that it could not be read.</exception>
-    public static bool TryInflate(SafeFileHandle file, in Digest digest, long frameBytes, IDisk disk, SafeFileHandle to)
-    {
-        using var frame = new FrameFile(file, digest, frameBytes, disk);
-        byte[] piece = ArrayPool<byte>.Shared.Rent(InputBytes);
-        try
-        {
-            for (long offset = 0; frame.Read(piece) is { } read;)
-            {
-                if (read == 0) return true;
-                RandomAccess.Write(to, piece.AsSpan(0, read), offset);
-                offset += read;
-            }
-
-            return false;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
-        }
-    }
-
     public void Dispose()
     {
         if (_isDisposed) return;
