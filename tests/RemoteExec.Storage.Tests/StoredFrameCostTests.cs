@@ -1,6 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Core;
+using RemoteExec.Testing;
 
 namespace RemoteExec.Storage.Tests;
 
@@ -64,6 +65,26 @@ public sealed class StoredFrameCostTests : DiskFixture
         await closing;
 
         Assert.That(Directory.EnumerateFileSystemEntries(Path.Combine(StoreDirectory, "temp")), Is.Empty);
+    }
+
+    [TestCase(0)]
+    [TestCase(1)]
+    public async Task A_plain_file_that_cannot_be_read_does_not_make_its_frame_a_miss(int offset)
+    {
+        byte[] data = Lines(1_000_000);
+        var disk = new FaultyDisk();
+        await using var store = await OpenAsync(disk: disk, compressesAtRest: true);
+        var digest = await store.PutAsync(data);
+        Assert.That(await store.TryLinkAsync(digest, executable: true, Scratch.Sub("f"), default), Is.True);
+        (disk.FaultyFile, disk.ReadFault) = (BlobFiles.NameOf(digest), Errno.EIO);
+
+        await using var reader = await store.OpenReadAsync(digest, offset, default);
+
+        Assert.That(reader, Is.Not.Null);
+        var read = new MemoryStream();
+        await reader!.ReadToAsync(read, hasher: null, default);
+        Assert.That(read.ToArray(), Is.EqualTo(data[offset..]));
+        await AssertConsistentAsync(store);
     }
 
     [Test]

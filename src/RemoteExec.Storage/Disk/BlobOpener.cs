@@ -28,7 +28,13 @@ internal sealed class BlobOpener(DiskBlobStore store) : IDisposable
 
     public bool IsSlow(in Digest digest, long offset) => store.Index.IsUnsure(digest) || IsPlainWanted(digest, offset);
 
-    public ISynchronousBlobReader? TryBegin(in Digest digest, long offset, bool isCheckedWhileRead, CancellationToken cancellationToken)
+    /// <summary>Null is a miss.</summary>
+    public ISynchronousBlobReader? TryBegin(in Digest digest, long offset, bool isCheckedWhileRead, CancellationToken cancellationToken) =>
+        TryBeginOnce(digest, offset, isCheckedWhileRead, cancellationToken)
+        // One of two files was no good, and is lost by that: then the blob lives on in the other.
+        ?? (store.Index.Find(digest) is null ? null : TryBeginOnce(digest, offset, isCheckedWhileRead, cancellationToken));
+
+    private ISynchronousBlobReader? TryBeginOnce(in Digest digest, long offset, bool isCheckedWhileRead, CancellationToken cancellationToken)
     {
         if (TryOpen(digest) is not { } opened) return null;
         if (opened.Data is { } data) return new MemoryBlobReader(data.AsMemory((int)offset));
