@@ -30,6 +30,17 @@ public sealed class SegmentFaultTests : DiskFixture
     }
 
     [Test]
+    public async Task Who_comes_during_the_pause_of_a_full_disk_is_told_when_to_come_again()
+    {
+        await using var store = await OpenAsync(disk: new FaultyDisk { Flushes = static _ => false, Fault = Errno.ENOSPC });
+        for (int i = 0; i < 3; i++)
+        {
+            var refused = Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await store.PutAsync(Blobs.Of(i, 100)));
+            Assert.That(refused!.Trailers.Select(entry => entry.Key), Has.Member("grpc-status-details-bin"), "RetryInfo");
+        }
+    }
+
+    [Test]
     public async Task A_segment_that_could_not_be_copied_is_left_alone_for_a_while()
     {
         bool isFailing = false;
@@ -267,11 +278,13 @@ public sealed class SegmentFaultTests : DiskFixture
 
         public Func<string, bool> Flushes { get; init; } = static _ => true;
 
+        public int Fault { get; init; } = Errno.EIO;
+
         public Func<string, long, int, bool> Gives { get; init; } = static (_, _, _) => true;
 
         public int Flush(SafeFileHandle fileOrDirectory) => _disk.Flush(fileOrDirectory);
 
-        public int FlushData(SafeFileHandle file) => Flushes(PathOf(file)) ? _disk.FlushData(file) : Errno.EIO;
+        public int FlushData(SafeFileHandle file) => Flushes(PathOf(file)) ? _disk.FlushData(file) : Fault;
 
         public int FlushFileSystem(SafeFileHandle fileOrDirectory) => _disk.FlushFileSystem(fileOrDirectory);
 

@@ -31,6 +31,8 @@ internal sealed class BlobEntries
 
     public long PromisedBytes => UsedBytes - _whole.ExpiredBytes - _brief.ExpiredBytes;
 
+    public int PromisedCount => Count - _whole.ExpiredCount - _brief.ExpiredCount;
+
     /// <summary>Whose promise ends first, or none.</summary>
     public int Oldest
     {

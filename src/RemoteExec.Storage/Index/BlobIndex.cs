@@ -31,7 +31,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     private const int FewBlobs = 1 << 16;
 
     private readonly BlobEntries _entries = new(useGranularity) { Recorder = recorder };
-    private readonly RetentionRule _rule = new(retention, limitBytes);
+    private readonly RetentionRule _rule = new(retention);
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
     private long _reservedBytes;
     private long _evictedBytes;
@@ -50,6 +50,8 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
 
     /// <summary>So many are <see cref="StoredBlob.IsUnsure"/>: none, but after a loss of power.</summary>
     public int UnsureCount => _entries.UnsureCount;
+
+    private bool IsHalfPromised => _entries.PromisedBytes > limitBytes / 2 || _entries.PromisedCount > BlobsMax / 2;
 
     /// <summary>To be done before anything else.</summary>
     public IndexRestart Restart() => new(_entries, Gate);
@@ -119,7 +121,7 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
         lock (Gate)
         {
             long nowMs = UseClock(now);
-            long useMs = nowMs - _retentionMs + (long)_rule.For(kind, _entries.PromisedBytes).TotalMilliseconds;
+            long useMs = nowMs - _retentionMs + (long)_rule.For(kind, IsHalfPromised).TotalMilliseconds;
             while (asked.Length > 0)
             {
                 var together = asked[..Math.Min(BlobTable.TogetherMax, asked.Length)];
@@ -322,8 +324,8 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
                 _evictedAgeMs is { } ageMs ? TimeSpan.FromMilliseconds(ageMs) : null,
                 isSuspect)
             {
-                Retention = _rule.For(PromiseKind.Use, _entries.PromisedBytes),
-                HitRetention = _rule.For(PromiseKind.Hit, _entries.PromisedBytes),
+                Retention = _rule.For(PromiseKind.Use, IsHalfPromised),
+                HitRetention = _rule.For(PromiseKind.Hit, IsHalfPromised),
             };
         }
     }

@@ -11,6 +11,9 @@ internal sealed class UseOrder(BlobSlots slots)
     /// <summary>Of those whose promise was found to have ended.</summary>
     public long ExpiredBytes { get; private set; }
 
+    /// <summary>So many those are.</summary>
+    public int ExpiredCount { get; private set; }
+
     public bool IsNewest(int number) => number == _newest;
 
     public void Append(int number)
@@ -27,7 +30,12 @@ internal sealed class UseOrder(BlobSlots slots)
     {
         ref var slot = ref slots[number];
         if (number == _promised) _promised = slot.Newer;
-        if (slot.IsExpired) ExpiredBytes -= slots.AccountedBytesOf(number);
+        if (slot.IsExpired)
+        {
+            ExpiredBytes -= slots.AccountedBytesOf(number);
+            ExpiredCount--;
+        }
+
         slot.IsExpired = false;
         if (slot.Older < 0) Oldest = slot.Newer;
         else slots[slot.Older].Newer = slot.Newer;
@@ -52,6 +60,7 @@ internal sealed class UseOrder(BlobSlots slots)
 
             slot.IsExpired = true;
             ExpiredBytes += slots.AccountedBytesOf(_promised);
+            ExpiredCount++;
             _promised = slot.Newer;
         }
 

@@ -132,7 +132,7 @@ internal sealed class SegmentLog(
 
     private void PublishPart(List<PendingRecords> part, long bytes)
     {
-        if (_failures >= FailuresMax && time.GetElapsedTime(_failedAt) < FlushRetryInterval) throw new RpcException(_failure!.Status);
+        if (_failures >= FailuresMax && time.GetElapsedTime(_failedAt) < FlushRetryInterval) throw new RpcException(_failure!.Status, _failure.Trailers);
 
         var segment = Open(bytes);
         bool isWritten = ServingLoop.Serve(() => Write(segment, part), failure =>
