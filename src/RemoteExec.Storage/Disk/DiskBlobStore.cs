@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Grpc.Core;
 using Microsoft.Win32.SafeHandles;
 
@@ -28,17 +27,13 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     private readonly SegmentLog _survivors;
     private readonly SegmentKeeper _keeper;
 
-    private DiskBlobStore(
-        DiskBlobStoreOptions options, SteadyTime time, BlobFiles files, SegmentSet segments, BlobIndex index, UseLog uses, DiskWriteHealth health,
-        bool hasUnflushedFiles)
+    private DiskBlobStore(DiskBlobStoreOptions options, DiskRestart found)
     {
-        HasUnflushedFiles = hasUnflushedFiles;
+        var (files, segments, index, uses, health, time) = (found.Files, found.Segments, found.Index, found.Uses, found.WriteHealth, found.Time);
+        HasUnflushedFiles = found.HasUnflushedFiles;
         _options = options;
         _time = time;
-        Files = files;
-        Segments = segments;
-        Index = index;
-        Uses = uses;
+        (Files, Segments, Index, Uses) = (files, segments, index, uses);
         Disk = options.Disk;
         Observer = options.Observer;
         WriteHealth = health;
@@ -119,51 +114,8 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
 
     /// <summary>Takes the directory for this process and finds what is there.</summary>
     /// <exception cref="StorageDirectoryException">The directory cannot be used, in one sentence for the operator.</exception>
-    public static async Task<DiskBlobStore> OpenAsync(DiskBlobStoreOptions options, TimeProvider clock, CancellationToken cancellationToken)
-    {
-        var files = BlobFiles.Open(options.Directory, options.Disk);
-        SegmentSet? segments = null;
-        try
-        {
-            var index = new BlobIndex(options.LimitBytes, options.Retention, options.UseGranularity);
-            var restart = index.Restart();
-            var history = UseRecords.Read(files.UseLogPath, options.Disk, restart);
-            var time = history.Continue(clock);
-            var health = new DiskWriteHealth(options.WriteFaultChanged, time);
-            bool areFilesSure = history.Ending != UseLogEnding.Unknown;
-            segments = SegmentSet.Open(files.SegmentsPath, options.Disk, out var inSegments);
-            var inFiles = await new BlobFileScan(files, isVouchedFor: areFilesSure ? restart.Remembers : null).ReadAsync(cancellationToken);
-            var found = new SegmentRestart(segments, files, options.PackedBytesMax, options.Disk, isLossNew: !areFilesSure, LossNote.IsThere(files.LossNotePath))
-                .Merge(inSegments, inFiles);
-            // Before the log says that it is of this boot.
-            bool isNoted = areFilesSure || !found.Exists(blob => blob.IsUnsure) || LossNote.TryMake(files.LossNotePath, options.Disk);
-
-            var uses = UseLog.Open(
-                files.UseLogPath, history, options.Disk, time,
-                refused: failure => health.Failed(StorageErrors.FromErrno(failure.HResult, "recording a use", files.Root)));
-            restart.Put(CollectionsMarshal.AsSpan(found));
-            restart.Finish(history, options.Retention, options.UseGranularity, time.GetUtcNow());
-            if (!isNoted) uses.Doubt(); // the next run finds out about it as this one did
-            index.RecordTo(uses);
-            // On a full disk the old log goes on: a restart is no reason to refuse reads.
-            _ = uses.TryRewrite(index);
-            // A killed run may have made files and not flushed them; whatever they are, an orderly end vouches for them.
-            return new DiskBlobStore(
-                options, time, files, segments, index, uses, health, hasUnflushedFiles: history.Ending == UseLogEnding.Killed);
-        }
-        catch (IOException failed)
-        {
-            segments?.Dispose();
-            files.Dispose();
-            throw new StorageDirectoryException($"The data directory {files.Root} cannot be read: {failed.Message}", failed);
-        }
-        catch
-        {
-            segments?.Dispose();
-            files.Dispose();
-            throw;
-        }
-    }
+    public static async Task<DiskBlobStore> OpenAsync(DiskBlobStoreOptions options, TimeProvider clock, CancellationToken cancellationToken) =>
+        new(options, await DiskRestart.ReadAsync(options, clock, cancellationToken));
 
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         Promises.FindMissing(digests, PromiseKind.Use, cancellationToken);
