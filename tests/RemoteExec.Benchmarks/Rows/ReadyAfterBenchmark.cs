@@ -26,12 +26,15 @@ internal sealed class ReadyAfterBenchmark : IBenchmark
         }
 
         var (killed, stopped) = (new List<double>(), new List<double>());
+        var before = await AccountAsync(server);
         for (int round = 0; round < Rounds; round++)
         {
             await server.KillAsync();
             killed.Add(await RestartAsync(server));
+            await CheckAsync(server, before);
             await server.StopAsync();
             stopped.Add(await RestartAsync(server));
+            await CheckAsync(server, before);
         }
 
         using (var caller = new GrpcCaller(server.GrpcAddress))
@@ -47,6 +50,15 @@ internal sealed class ReadyAfterBenchmark : IBenchmark
             Measurement.Absolute("restart with 10^6 blobs, to /readyz: stopped", Statistics.Median(stopped), "s", Target.AtMost(1)),
             Measurement.Absolute("restart with 10^6 blobs, to /readyz: killed", Statistics.Median(killed), "s", Target.AtMost(1)),
         ];
+    }
+
+    private static async Task<(double Blobs, double Bytes)> AccountAsync(EndToEnd.ServerProcess server) =>
+        (await server.MetricAsync("remoteexec_cas_blobs"), await server.MetricAsync("remoteexec_cas_size_bytes"));
+
+    private static async Task CheckAsync(EndToEnd.ServerProcess server, (double Blobs, double Bytes) before)
+    {
+        var now = await AccountAsync(server);
+        if (now != before) throw new InvalidDataException($"{now.Blobs} blobs of {now.Bytes} bytes after the restart, {before.Blobs} of {before.Bytes} before");
     }
 
     private static async Task<double> RestartAsync(EndToEnd.ServerProcess server)
