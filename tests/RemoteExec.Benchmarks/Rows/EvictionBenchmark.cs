@@ -27,7 +27,8 @@ internal sealed class EvictionBenchmark : IBenchmark
     {
         var begin = TimeProvider.System.GetUtcNow();
         var index = FilledIndex.Of(blobs, begin);
-        var now = begin + FilledIndex.Retention;
+        // A use counts from the next full second.
+        var now = begin + FilledIndex.Retention + TimeSpan.FromSeconds(1);
         // Nine of ten are used again, each beside one that is not.
         var asked = new List<RemoteExec.Core.Digest>(BlobIndex.EntriesPerHold);
         for (int i = 0; i < blobs; i++)
