@@ -20,6 +20,9 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
 
     private static readonly BlobStoreUsage Nothing = new(0, 0, 0, 0, 0, OldestUse: null, 0, EvictedAge: null, IsSuspect: false);
 
+    /// <summary>Where all of them are: what is gone from there is gone. Null where there is such a place behind it, or elsewhere.</summary>
+    public DiskBlobStore? Whole { get; private init; }
+
     /// <summary>How long ago one was used last; null where the disk does not know that of all of them.</summary>
     public Func<Digest, TimeSpan?>? UnusedFor { get; private init; }
 
@@ -37,7 +40,7 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
         ServerOptions options, ServerPaths paths, RunningServer running, ServerMetrics metrics, TimeProvider time, CancellationToken cancellationToken)
     {
         var disk = await OpenDiskAsync(options, options.Retention, paths, running, metrics, time, cancellationToken);
-        if (options.S3Bucket is not { } bucket) return new ServerBlobs(disk, disk, IsElsewhere: false, () => disk.Usage) { UnusedFor = disk.UnusedFor };
+        if (options.S3Bucket is not { } bucket) return new ServerBlobs(disk, disk, IsElsewhere: false, () => disk.Usage) { UnusedFor = disk.UnusedFor, Whole = disk };
 
         string name = $"S3 bucket {bucket}";
         var far = new CircuitBlobStore(

@@ -56,6 +56,7 @@ internal static class ServerComposition
             ILocalBlobStore files = bytes.IsElsewhere ? new FileCopyingBlobStore(blobs) : new LocalChunkedBlobStore(bytes.Local!, blobs);
             metrics.WatchDisk(() => DataDirectory.FreeBytes(paths.DataDirectory));
             var results = running.Own(DiskActionCache.Open(new DiskActionCacheOptions { Directory = paths.ActionCache }, time));
+            if (bytes.Whole is { } disk) running.Own(new ResultEviction(results, disk, chunkLists));
             var hotResults = new HotActionCache(results, HotResultsBytes);
             var actionCache = new CompletenessCheckingActionCache(hotResults, blobs, metrics.ActionCache);
 

@@ -43,6 +43,7 @@ public sealed class CompletenessCheckingActionCacheTests : ActionCacheContract
 
         Assert.That(_store.Batches, Has.Count.EqualTo(1));
         Assert.That(_store.Batches[0], Is.EquivalentTo(blobs));
+        Assert.That(_store.Batches[0][^1], Is.EqualTo(blobs[^1]), "the tree last, and so evicted last: it tells what else goes with it");
         Assert.That(_store.Reads, Is.EqualTo(reads));
     }
 

@@ -24,6 +24,8 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier, Ser
         "remoteexec_cas_fsync_seconds", "Time that one flush to disk took.", FlushSeconds);
     private readonly Counter.Child _evictedBytes = instruments.Counter(
         "remoteexec_cas_evicted_bytes_total", "Bytes removed to make room.", "tier").WithLabels(tier);
+    private readonly Counter.Child _evictedWithResultsBytes = instruments.Counter(
+        "remoteexec_cas_evicted_with_results_bytes_total", "Bytes removed because the results that they belonged to had lost something.", "tier").WithLabels(tier);
     private readonly Counter.Child _corruption = instruments.Counter(
         "remoteexec_cas_corruption_total", "Blobs that were not what their name says.", "tier").WithLabels(tier);
     private readonly Counter.Child _scrubbedBytes = instruments.Counter(
@@ -67,6 +69,8 @@ internal sealed class BlobStoreMetrics(Instruments instruments, string tier, Ser
     }
 
     public void Evicted(long bytes) => _evictedBytes.Inc(bytes);
+
+    public void EvictedWithResults(long bytes) => _evictedWithResultsBytes.Inc(bytes);
 
     public void Corrupted() => _corruption.Inc();
 

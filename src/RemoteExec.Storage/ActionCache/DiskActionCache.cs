@@ -80,25 +80,7 @@ public sealed class DiskActionCache : IActionCache, IDisposable
             place.Segment.Log.Hold();
         }
 
-        using var buffer = MemoryPool<byte>.Shared.Rent(place.Bytes);
-        try
-        {
-            var record = buffer.Memory.Span[..place.Bytes];
-            if (place.Segment.TryRead(place, name, record))
-                return ValueTask.FromResult<ActionResult?>(ActionResult.Parser.ParseFrom(record[RecordFormat.HeadBytes..]));
-        }
-        finally
-        {
-            place.Segment.Log.LetGo();
-        }
-
-        lock (_gate)
-        {
-            // Unless a new result came meanwhile.
-            if (result.Place == place) _index.Drop(result);
-        }
-
-        return ValueTask.FromResult<ActionResult?>(null);
+        return ValueTask.FromResult(ReadHeld(new ResultAt(result, place)));
     }
 
     public ValueTask PutAsync(ActionCacheKey key, ActionResult result, CancellationToken cancellationToken)
@@ -131,6 +113,49 @@ public sealed class DiskActionCache : IActionCache, IDisposable
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>From now on results can be asked for in the order in which they may lose something (<see cref="ResultDues"/>).</summary>
+    /// <returns>The time by the clock of these.</returns>
+    internal DateTimeOffset BeginDues(TimeSpan early)
+    {
+        lock (_gate) _index.BeginDues(early);
+        return _time.GetUtcNow();
+    }
+
+    /// <inheritdoc cref="ResultDues.Take"/>
+    internal ResultAt? TakeDue(long upToMs)
+    {
+        lock (_gate) return _index.Dues?.Take(upToMs) is { Place: { } place } result ? new ResultAt(result, place) : null;
+    }
+
+    /// <inheritdoc cref="ResultDues.PutBack"/>
+    internal void PutBack(in ResultAt due, long dueMs)
+    {
+        lock (_gate) _index.Dues?.PutBack(due.Result, dueMs);
+    }
+
+    /// <summary>Reads a result, which is no use of it; null when it is not there any more, or not there.</summary>
+    internal ActionResult? Peek(in ResultAt found)
+    {
+        lock (_gate)
+        {
+            if (found.Result.Place != found.Place) return null;
+            found.Place.Segment.Log.Hold();
+        }
+
+        return ReadHeld(found);
+    }
+
+    /// <summary>Forgets a result that nobody can be served any more, unless it was stored again meanwhile. Like an eviction it leaves no trace in the log.</summary>
+    internal bool TryDrop(in ResultAt found)
+    {
+        lock (_gate)
+        {
+            if (found.Result.Place != found.Place) return false;
+            _index.Drop(found.Result);
+            return true;
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate) _log.Dispose();
@@ -142,6 +167,25 @@ public sealed class DiskActionCache : IActionCache, IDisposable
         if (use > _newestFound) _newestFound = use;
         if (head.Kind == RecordKind.Result) _index.Set(head.Name, place, head.LastUse);
         else if (_index.Use(head.Name) is { } used) used.LastUse = head.LastUse;
+    }
+
+    /// <summary>Reads from a segment that is held, and lets it go. What cannot be read is forgotten, unless a new result came meanwhile.</summary>
+    private ActionResult? ReadHeld(in ResultAt found)
+    {
+        var place = found.Place;
+        using var buffer = MemoryPool<byte>.Shared.Rent(place.Bytes);
+        try
+        {
+            var record = buffer.Memory.Span[..place.Bytes];
+            if (place.Segment.TryRead(place, found.Result.Name, record)) return ActionResult.Parser.ParseFrom(record[RecordFormat.HeadBytes..]);
+        }
+        finally
+        {
+            place.Segment.Log.LetGo();
+        }
+
+        TryDrop(found);
+        return null;
     }
 
     private void RecordUse(CachedResult result)

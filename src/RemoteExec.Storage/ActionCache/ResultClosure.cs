@@ -79,19 +79,21 @@ public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memo
         // The same bytes may be both, and mean different things.
         if (!_trees.TryGet((root, isTree), out var inside))
         {
-            var found = new HashSet<Digest>();
+            HashSet<Digest> found = [], roots = [];
             int unreadBefore = unread.Count;
-            await (isTree ? AddTreeAsync(found, unread, root, cancellationToken) : AddDirectoriesAsync(found, unread, root, new TreeSums(limits), cancellationToken));
-            inside = [.. found];
+            await (isTree ? AddTreeAsync(found, roots, unread, root, cancellationToken) : AddDirectoriesAsync(found, roots, unread, root, new TreeSums(limits), cancellationToken));
+            // Trees last and their roots after all, and so evicted last: as long as they are there, it can be told what else belongs to the result.
+            inside = [.. found.Where(digest => !roots.Contains(digest)), .. roots.Reverse()];
             if (unread.Count == unreadBefore) _trees.Set((root, isTree), inside, (inside.Length + 1) * DigestBytes);
         }
 
         digests.AddRange(inside);
     }
 
-    private async ValueTask AddTreeAsync(HashSet<Digest> digests, List<Digest> unread, Digest digest, CancellationToken cancellationToken)
+    private async ValueTask AddTreeAsync(
+        HashSet<Digest> digests, HashSet<Digest> roots, List<Digest> unread, Digest digest, CancellationToken cancellationToken)
     {
-        digests.Add(digest);
+        roots.Add(digest);
         if (await store.ReadAllAsync(digest, limits.TreeBytesMax, cancellationToken) is not { } blob)
         {
             unread.Add(digest);
@@ -112,17 +114,18 @@ public sealed class ResultClosure(IBlobStore store, TreeLimits limits, long memo
 
         // A Tree has to have all its Directories; what one lacks, a client looks for in the store, and so do we.
         foreach (var child in lacking)
-            await AddDirectoriesAsync(digests, unread, child, sums, cancellationToken);
+            await AddDirectoriesAsync(digests, roots, unread, child, sums, cancellationToken);
         // Few bytes describe more files than a disk holds (TRUST H7), and every client that is served this would write them.
         sums.Sum(tree.Root);
     }
 
-    private async ValueTask AddDirectoriesAsync(HashSet<Digest> digests, List<Digest> unread, Digest root, TreeSums sums, CancellationToken cancellationToken)
+    private async ValueTask AddDirectoriesAsync(
+        HashSet<Digest> digests, HashSet<Digest> roots, List<Digest> unread, Digest root, TreeSums sums, CancellationToken cancellationToken)
     {
         await foreach (var found in _directories.DistinctAsync(root, isKnown: null, cancellationToken))
         {
             sums.Add(found);
-            digests.Add(found.Digest);
+            roots.Add(found.Digest);
             if (found.Message is { } directory) AddFiles(digests, directory, root.Function);
             else unread.Add(found.Digest);
         }

@@ -89,6 +89,18 @@ public sealed class ChunkLists : IDisposable
         }
     }
 
+    /// <summary>All lists of a blob, which are not used by that.</summary>
+    internal ChunkList[] Peek(Digest blob)
+    {
+        lock (_gate) return _entries.TryGetValue(blob, out var lists) ? [.. lists.Select(node => node.Value.List)] : [];
+    }
+
+    /// <summary>The blob that a chunk is a part of, whose list is not used by that.</summary>
+    internal Digest? PeekWhole(Digest chunk)
+    {
+        lock (_gate) return _places.TryGetValue(chunk, out var place) ? place.Node.Value.Blob : null;
+    }
+
     /// <summary>Where a chunk is that is a part of a whole blob, if that is still there; its list is used from now on.</summary>
     public ChunkPlace? FindPlace(Digest chunk)
     {

@@ -34,9 +34,14 @@ internal sealed class BlobOpener(DiskBlobStore store) : IDisposable
         // One of two files was no good, and is lost by that: then the blob lives on in the other.
         ?? (store.Index.Find(digest) is null ? null : TryBeginOnce(digest, offset, isCheckedWhileRead, cancellationToken));
 
-    private ISynchronousBlobReader? TryBeginOnce(in Digest digest, long offset, bool isCheckedWhileRead, CancellationToken cancellationToken)
+    /// <summary>The same from its beginning, which is no use of it.</summary>
+    public ISynchronousBlobReader? Peek(in Digest digest, CancellationToken cancellationToken) =>
+        TryBeginOnce(digest, offset: 0, isCheckedWhileRead: false, cancellationToken, isUse: false);
+
+    private ISynchronousBlobReader? TryBeginOnce(
+        in Digest digest, long offset, bool isCheckedWhileRead, CancellationToken cancellationToken, bool isUse = true)
     {
-        if (TryOpen(digest) is not { } opened) return null;
+        if (TryOpen(digest, isUse) is not { } opened) return null;
         if (opened.Data is { } data) return new MemoryBlobReader(data.AsMemory((int)offset));
 
         var plain = opened.File is { } file ? new DiskBlobReader(store, file, digest, offset, isCheckedWhileRead) : null;
@@ -56,10 +61,10 @@ internal sealed class BlobOpener(DiskBlobStore store) : IDisposable
         }
     }
 
-    /// <summary>Finds a blob that the index knows and promises it; the size of its file is checked. Null is a miss.</summary>
-    public OpenedBlob? TryOpen(in Digest digest)
+    /// <summary>Finds a blob that the index knows and promises it, if that is a use; the size of its file is checked. Null is a miss.</summary>
+    public OpenedBlob? TryOpen(in Digest digest, bool isUse = true)
     {
-        for (int lookups = 0; lookups < LookupsMax && store.Promises.TryUse(digest, out var blob); lookups++)
+        for (int lookups = 0; lookups < LookupsMax && TryFind(digest, isUse, out var blob); lookups++)
         {
             if (blob.Place.IsNone)
             {
@@ -132,6 +137,14 @@ internal sealed class BlobOpener(DiskBlobStore store) : IDisposable
             _skipPlaces.Release();
             skipping?.Dispose();
         }
+    }
+
+    private bool TryFind(in Digest digest, bool isUse, out StoredBlob blob)
+    {
+        if (isUse) return store.Promises.TryUse(digest, out blob);
+        var found = store.Index.Find(digest);
+        blob = found ?? default;
+        return found is not null;
     }
 
     private bool IsPlainWanted(in Digest digest, long offset) =>

@@ -32,14 +32,15 @@ internal sealed class BlobPromises(BlobIndex index, UseLog uses, SteadyTime time
         return true;
     }
 
-    /// <summary>The same for many; between two slices of them others may have the index.</summary>
+    /// <summary>The same for many, with one time, so that they stand side by side in the order of eviction; between two slices of them others may have the index.</summary>
     public void PromiseMany(
         IReadOnlyList<Digest> digests, ICollection<Digest> missing, CancellationToken cancellationToken, PromiseKind kind = PromiseKind.Use)
     {
+        var now = time.GetUtcNow();
         for (int start = 0; start < digests.Count; start += BlobIndex.EntriesPerHold)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), time.GetUtcNow(), missing, kind);
+            index.TouchMany(digests, start, Math.Min(BlobIndex.EntriesPerHold, digests.Count - start), now, missing, kind);
         }
 
         Remember();

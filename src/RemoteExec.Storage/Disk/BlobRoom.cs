@@ -13,6 +13,15 @@ internal sealed class BlobRoom(BlobIndex index, BlobFiles files, SegmentSet segm
     /// <summary>Called when blobs that were in segments have left room for others.</summary>
     public Action? HasDied { get; set; }
 
+    /// <summary>Called when blobs have gone to make room.</summary>
+    public Action? HasEvicted { get; set; }
+
+    private BlobFiles Files => files;
+
+    private SegmentSet Segments => segments;
+
+    private IBlobStoreObserver Observer => observer;
+
     /// <summary>Room in memory for an upload; <see cref="Gathered"/> gives it back.</summary>
     public bool TryGather(long bytes)
     {
@@ -43,37 +52,75 @@ internal sealed class BlobRoom(BlobIndex index, BlobFiles files, SegmentSet segm
     /// <param name="blobs">So many new ones it is for.</param>
     public bool TryReserve(long bytes, int blobs) => ReserveOrRefuse(bytes, blobs).Result == ReservationResult.Granted;
 
-    private Reservation ReserveOrRefuse(long bytes, int blobs)
+    /// <summary>Evicts those that nobody was promised and nobody has used since then; what has gone.</summary>
+    public (int Blobs, long Bytes) GiveUp(IReadOnlyList<Digest> digests, long usedUpToMs)
     {
-        var hidden = new List<string>();
-        long evictedBytes = 0;
-        bool hasDied = false;
+        var eviction = new Eviction(this);
         try
         {
-            return index.Reserve(bytes, time.GetUtcNow(), Evict, DeleteHidden, blobs);
+            for (int start = 0; start < digests.Count; start += BlobIndex.EvictionsPerHold)
+            {
+                var some = DigestSpans.Of(digests, start, Math.Min(BlobIndex.EvictionsPerHold, digests.Count - start));
+                index.GiveUp(some, usedUpToMs, time.GetUtcNow(), eviction.Evict);
+                eviction.DeleteHidden();
+            }
         }
         finally
         {
-            DeleteHidden();
-            if (evictedBytes > 0) observer.Evicted(evictedBytes);
-            if (hasDied) HasDied?.Invoke();
+            eviction.End();
         }
 
-        void Evict(StoredBlob blob)
+        return (eviction.Blobs, eviction.Bytes);
+    }
+
+    private Reservation ReserveOrRefuse(long bytes, int blobs)
+    {
+        var eviction = new Eviction(this);
+        try
         {
-            files.Hide(blob, hidden);
-            evictedBytes += blob.AccountedBytes;
+            return index.Reserve(bytes, time.GetUtcNow(), eviction.Evict, eviction.DeleteHidden, blobs);
+        }
+        finally
+        {
+            eviction.End();
+            if (eviction.Blobs > 0) HasEvicted?.Invoke();
+        }
+    }
+
+    /// <summary>What happens to those who go.</summary>
+    private sealed class Eviction(BlobRoom room)
+    {
+        private readonly List<string> _hidden = [];
+        private bool _hasDied;
+
+        public int Blobs { get; private set; }
+
+        public long Bytes { get; private set; }
+
+        /// <summary>Under the lock of the index.</summary>
+        public void Evict(StoredBlob blob)
+        {
+            room.Files.Hide(blob, _hidden);
+            Blobs++;
+            Bytes += blob.AccountedBytes;
             if (blob.Place.IsNone) return;
-            segments.Die(blob.Digest, blob.Place);
-            hasDied = true;
+            room.Segments.Die(blob.Digest, blob.Place);
+            _hasDied = true;
         }
 
-        // Freeing the blocks of a large file takes a while, so it happens without the lock.
-        void DeleteHidden()
+        /// <summary>Freeing the blocks of a large file takes a while, so it happens without the lock.</summary>
+        public void DeleteHidden()
         {
-            foreach (string name in hidden) files.DeleteTemp(name);
-            hidden.Clear();
-            segments.NoteDead();
+            foreach (string name in _hidden) room.Files.DeleteTemp(name);
+            _hidden.Clear();
+            room.Segments.NoteDead();
+        }
+
+        public void End()
+        {
+            DeleteHidden();
+            if (Blobs > 0) room.Observer.Evicted(Bytes);
+            if (_hasDied) room.HasDied?.Invoke();
         }
     }
 }

@@ -12,7 +12,7 @@ namespace RemoteExec.Storage;
 /// correspondingly long ago, and such uses have an order of their own, in which, again, promises end one after the other. Eviction therefore
 /// looks at one end of two lists, however many promises stand.
 /// </remarks>
-internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder = null)
+internal sealed partial class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder = null)
 {
     /// <summary>So many entries are looked at, at most, before the lock is free for others: some fifty microseconds' worth.</summary>
     internal const int EntriesPerHold = 1024;
@@ -34,8 +34,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     private readonly RetentionRule _rule = new(retention);
     private readonly long _retentionMs = (long)retention.TotalMilliseconds;
     private long _reservedBytes;
-    private long _evictedBytes;
-    private long? _evictedAgeMs;
     private long _clockMs;
 
     /// <summary>Held around every change; a store takes it to make a file operation and its entry one step.</summary>
@@ -47,6 +45,9 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     public long BlobsMax { get; init; } = Math.Max(FewBlobs, limitBytes / BytesPerBlobMin);
 
     public TimeSpan Retention => retention;
+
+    /// <summary>So much earlier than it happens a hit may count.</summary>
+    public TimeSpan EarliestOfHit => _rule.For(PromiseKind.Use, isHalfPromised: true) - _rule.For(PromiseKind.Hit, isHalfPromised: true);
 
     /// <summary>So many are <see cref="StoredBlob.IsUnsure"/>: none, but after a loss of power.</summary>
     public int UnsureCount => _entries.UnsureCount;
@@ -143,34 +144,12 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
     }
 
     /// <summary>When a blob was used last, which this is no use of; null is a miss.</summary>
-    public DateTimeOffset? LastUse(in Digest digest)
-    {
-        lock (Gate) return _entries.Find(digest) is var slot and >= 0 ? DateTimeOffset.FromUnixTimeMilliseconds(_entries.UseMsOf(slot)) : null;
-    }
+    public DateTimeOffset? LastUse(in Digest digest) => LastUseMs(digest) is { } useMs ? DateTimeOffset.FromUnixTimeMilliseconds(useMs) : null;
 
-    /// <summary>
-    /// Sets room aside, evicting the least recently used blobs whose promise has ended. <paramref name="evict"/> runs
-    /// under the lock and takes the blob's name away: from then on nobody can find it. <paramref name="pause"/> runs without the lock,
-    /// which others may have between two slices; they may also take the room that was made.
-    /// </summary>
-    /// <param name="blobs">So many new ones the room is for.</param>
-    public Reservation Reserve(long bytes, DateTimeOffset now, Action<StoredBlob> evict, Action? pause = null, int blobs = 1)
+    /// <inheritdoc cref="LastUse"/>
+    public long? LastUseMs(in Digest digest)
     {
-        while (true)
-        {
-            if (TryReserve(bytes, blobs, now, evict) is { } answer) return answer;
-            pause?.Invoke();
-        }
-    }
-
-    /// <summary>Gives a reservation back.</summary>
-    public void Release(long bytes)
-    {
-        lock (Gate)
-        {
-            _reservedBytes -= bytes;
-            Debug.Assert(_reservedBytes >= 0);
-        }
+        lock (Gate) return _entries.Find(digest) is var slot and >= 0 ? _entries.UseMsOf(slot) : null;
     }
 
     /// <summary>Turns a reservation into a blob; a failure leaves all as it was.</summary>
@@ -353,36 +332,6 @@ internal sealed class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan us
             }
 
             if (slice.Count > 0) take(slice);
-        }
-    }
-
-    /// <summary>Null: there is more to evict.</summary>
-    private Reservation? TryReserve(long bytes, int blobs, DateTimeOffset now, Action<StoredBlob> evict)
-    {
-        lock (Gate)
-        {
-            if (bytes > limitBytes) return Reservation.NeverFits;
-
-            long nowMs = Clock(now);
-            for (int evictions = 0; _entries.UsedBytes + _reservedBytes > limitBytes - bytes || _entries.Count > BlobsMax - blobs; evictions++)
-            {
-                if (evictions == EvictionsPerHold) return null;
-                int victim = _entries.Oldest;
-                if (victim < 0) return Reservation.Refused(TimeSpan.Zero);
-
-                long useMs = _entries.UseMsOf(victim);
-                long promisedMs = useMs + _retentionMs - nowMs;
-                if (promisedMs > 0) return Reservation.Refused(TimeSpan.FromMilliseconds(promisedMs)) with { BlobsMax = _entries.Count > BlobsMax - blobs ? BlobsMax : 0 };
-
-                var blob = _entries.BlobOf(victim);
-                evict(blob);
-                _entries.Forget(victim, blob);
-                _evictedBytes += blob.AccountedBytes;
-                _evictedAgeMs = nowMs - useMs;
-            }
-
-            _reservedBytes += bytes;
-            return Reservation.Granted;
         }
     }
 

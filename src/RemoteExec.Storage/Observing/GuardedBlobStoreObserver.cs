@@ -19,6 +19,8 @@ internal sealed class GuardedBlobStoreObserver(IBlobStoreObserver? inner) : IBlo
 
     public void Evicted(long bytes) => Observers.Tell(inner, bytes, static (observer, evicted) => observer.Evicted(evicted));
 
+    public void EvictedWithResults(long bytes) => Observers.Tell(inner, bytes, static (observer, evicted) => observer.EvictedWithResults(evicted));
+
     public void Corrupted() => Observers.Tell(inner, 0, static (observer, _) => observer.Corrupted());
 
     public void Scrubbed(long bytes) => Observers.Tell(inner, bytes, static (observer, scrubbed) => observer.Scrubbed(scrubbed));

@@ -22,6 +22,9 @@ public interface IBlobStoreObserver
 
     void Evicted(long bytes) { }
 
+    /// <summary>Of what was evicted, what went only because the results that it belonged to had lost something.</summary>
+    void EvictedWithResults(long bytes) { }
+
     /// <summary>A blob was not what its name says.</summary>
     void Corrupted() { }
 

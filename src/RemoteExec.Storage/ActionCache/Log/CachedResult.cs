@@ -24,3 +24,6 @@ internal sealed class CachedResult(ResultName name)
 
 /// <summary>Where a whole record is, head included.</summary>
 internal readonly record struct RecordPlace(CacheSegment Segment, long Offset, int Bytes);
+
+/// <summary>A result, and the record that it had when it was looked up: compaction moves it, and whoever stores it again replaces it.</summary>
+internal readonly record struct ResultAt(CachedResult Result, RecordPlace Place);

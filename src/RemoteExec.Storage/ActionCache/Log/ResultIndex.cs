@@ -8,6 +8,9 @@ internal sealed class ResultIndex(int entriesMax, long limitBytes)
 
     public int Count => _results.Count;
 
+    /// <summary>Told of each new result; null as long as nobody asks for them.</summary>
+    public ResultDues? Dues { get; private set; }
+
     /// <summary>Of the records that hold the results.</summary>
     public long Bytes { get; private set; }
 
@@ -24,15 +27,26 @@ internal sealed class ResultIndex(int entriesMax, long limitBytes)
     public void Set(in ResultName name, in RecordPlace place, DateTime lastUse)
     {
         var result = Use(name);
+        bool isNew = false;
         if (result is null)
         {
             result = new CachedResult(name);
             _results[name] = _uses.AddLast(result);
+            isNew = true;
         }
 
         Bytes += place.Bytes - (result.Place?.Bytes ?? 0);
         result.LastUse = lastUse;
         result.MoveTo(place);
+        if (isNew) Dues?.Add(result, Count);
+    }
+
+    /// <inheritdoc cref="ResultDues"/>
+    public ResultDues BeginDues(TimeSpan early)
+    {
+        Dues = new ResultDues(early);
+        foreach (var result in _uses) Dues.Add(result, Count);
+        return Dues;
     }
 
     public void Drop(CachedResult result)
