@@ -42,6 +42,53 @@ public sealed class ChunkedTransferTests
         await server.StopAsync();
     }
 
+    [Test]
+    public async Task A_worker_that_is_killed_in_the_middle_of_a_large_input_goes_on_where_it_was() // REAPI C7
+    {
+        byte[] data = new byte[2 * FileBytes];
+        new Random(3).NextBytes(data);
+        string folder = Lab.NewFolder("worker");
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--roles", "coordinator,storage");
+        await using var relay = new MeteredRelay(server.GrpcAddress);
+        using var executor = new RawExecutor(server.GrpcAddress);
+        var input = await executor.StoreLargeAsync(data);
+        Task<RawBlob> running;
+        await using (var killed = WorkerProcess.StartAt(relay.Address, folder, "--sandbox", "off", "--slots", "1"))
+        {
+            await Eventually.TrueAsync(() => "the worker has joined", Within, async () => await server.MetricAsync("remoteexec_pool_slots") > 0);
+            var cut = relay.Allow(FileBytes);
+            running = RunAsync(executor, data, input);
+            await cut.WaitAsync(Within);
+            // Some of it may be in the sockets still, and what came of a batch that is not whole is lost.
+            string kept = Path.Combine(folder, "unfinished");
+            await Eventually.TrueAsync(
+                () => $"some of it is in {kept}", Within,
+                () => ValueTask.FromResult(Directory.Exists(kept) && Directory.EnumerateFiles(kept).Sum(file => new FileInfo(file).Length) > FileBytes / 2));
+            await killed.KillAsync();
+        }
+
+        long keptBytes = Pages(data, await File.ReadAllBytesAsync(Directory.EnumerateFiles(Path.Combine(folder, "unfinished")).Single()));
+        long before = relay.PassedBytes;
+        _ = relay.Allow(long.MaxValue);
+        await using var worker = WorkerProcess.StartAt(relay.Address, folder, "--sandbox", "off", "--slots", "1");
+        var output = await running;
+
+        // Two chunks of a mebibyte at most: what was being written, and messages about all of them.
+        Assert.That(relay.PassedBytes - before, Is.InRange(1, data.Length - keptBytes + (2 * MebiByte)));
+        Assert.That(keptBytes, Is.GreaterThan(FileBytes / 4));
+        Assert.That((await executor.ReadAsync(output)).Content.AsSpan().SequenceEqual([.. data, .. "the end\n"u8]));
+        Assert.That(Directory.EnumerateFiles(Path.Combine(folder, "unfinished")), Is.Empty);
+        await worker.StopAsync();
+        await server.StopAsync();
+    }
+
+    /// <summary>How much of a file is what it is to become; the rest are holes.</summary>
+    private static long Pages(byte[] whole, byte[] beginning)
+    {
+        const int Page = 4096;
+        return Page * Enumerable.Range(0, beginning.Length / Page).LongCount(i => beginning.AsSpan(i * Page, Page).SequenceEqual(whole.AsSpan(i * Page, Page)));
+    }
+
     /// <summary>An action whose output is its input and a line.</summary>
     private static async Task<RawBlob> RunAsync(RawExecutor executor, byte[] data, RawBlob? stored = null)
     {

@@ -53,6 +53,12 @@ internal sealed class SmallBlobServer(IBlobStore store)
     /// <summary>So many are read in batches, and the others are gone.</summary>
     public int? LosesChunksAfter { get; set; }
 
+    /// <summary>So many are read in batches, and then it is away; null when it is not.</summary>
+    public int? ChunksUntilAway { get; set; }
+
+    /// <summary>What it was asked to read in batches and was not away for.</summary>
+    public ConcurrentQueue<Digest> Asked { get; } = new();
+
     public int SplitCalls { get; private set; }
 
     public Capabilities.CapabilitiesBase Abilities => new AbilityService(this);
@@ -62,6 +68,16 @@ internal sealed class SmallBlobServer(IBlobStore store)
     public ContentAddressableStorage.ContentAddressableStorageBase Blobs => new BlobService(this, store);
 
     public ByteStream.ByteStreamBase Bytes => new ByteService(this, store);
+
+    private void MayBeAway(int chunks)
+    {
+        lock (_uploads)
+        {
+            if (ChunksUntilAway is not { } left) return;
+            ChunksUntilAway = Math.Max(0, left - chunks);
+            if (left < chunks) throw RpcErrors.Unavailable("away");
+        }
+    }
 
     private sealed class BlobService(SmallBlobServer server, IBlobStore store) : ContentAddressableStorage.ContentAddressableStorageBase
     {
@@ -122,6 +138,8 @@ internal sealed class SmallBlobServer(IBlobStore store)
             server.Batches.Enqueue(request.Digests.Count);
             await server.BeforeBatchAsync();
             var function = WireDigests.FunctionOf(request.DigestFunction, null, unnamed: default);
+            server.MayBeAway(request.Digests.Count);
+            foreach (var wire in request.Digests) server.Asked.Enqueue(WireDigests.FromWire(wire, function, "digests"));
             var response = new BatchReadBlobsResponse();
             // From the last to the first: a server answers in what order it likes.
             foreach (var wire in request.Digests.Reverse())

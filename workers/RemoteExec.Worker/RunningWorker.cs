@@ -69,10 +69,11 @@ internal sealed class RunningWorker : IProgramWork
         // Which parts of the inputs here are parts of others too: a new version of a large one travels without what it has in common with those.
         var parts = Own(new ChunkedBlobStore(local, Own(ChunkLists.Open(
             new ChunkListsOptions { Directory = Path.Combine(options.DataDirectory, "chunks"), Retention = TimeSpan.Zero }, time))));
+        var unfinished = UnfinishedBlobs.Open(WorkerCache.UnfinishedOptions(options.DataDirectory, flags.CacheSizeBytes));
         long sentBytesMin = flags.ChunkedOutputBytesMin == 0 ? long.MaxValue : flags.ChunkedOutputBytesMin;
         IBlobStore shared = flags.ChunkedInputBytesMin == 0
             ? new ChunkSendingBlobStore(remote, sentBytesMin)
-            : new ChunkFetchingBlobStore(remote, parts, new ChunkFetchOptions { BlobBytesMin = flags.ChunkedInputBytesMin, SentBytesMin = sentBytesMin });
+            : new ChunkFetchingBlobStore(remote, parts, unfinished, new ChunkFetchOptions { BlobBytesMin = flags.ChunkedInputBytesMin, SentBytesMin = sentBytesMin });
         _worker = Own(await LocalWorker.CreateAsync(options, new LocalChunkedBlobStore(local, parts), shared, connector, metrics, time, logs, cancellationToken));
         Welcome = WorkerWelcome.Text(options, flags.Coordinators, _worker.Walls);
     }

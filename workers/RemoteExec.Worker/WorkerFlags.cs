@@ -24,10 +24,10 @@ internal sealed class WorkerFlags(OptionReader options)
         options.Text("data-dir", UserData.DirectoryOf("rexec-worker"), "where inputs are kept and actions run; one worker per directory", "DIR",
             "`~/.local/share/rexec-worker`");
 
-    public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again");
+    public long CacheSizeBytes { get; } = options.Size("cache-size", "10GB", "disk space for inputs and outputs that may be needed again; up to an eighth more for large inputs that have not come whole");
 
     public long ChunkedInputBytesMin { get; } = options.Size(
-        "chunked-inputs-from", "1MB", "inputs of this size and more come in chunks, of which those do not travel that are here in another input, such as an earlier version; 0 for never");
+        "chunked-inputs-from", "1MB", "inputs of this size and more come in chunks, of which those do not travel that are here in another input, such as an earlier version, or came before a transfer broke off; 0 for never");
 
     public long ChunkedOutputBytesMin { get; } = options.Size(
         "chunked-outputs-from", "8MB", "outputs of this size and more go in chunks, of which those do not travel that the server has, such as those of an earlier version; 0 for never");

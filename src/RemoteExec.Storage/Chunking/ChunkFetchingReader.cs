@@ -9,10 +9,12 @@ internal sealed class ChunkFetchingReader : IBlobReader
     private readonly Digest _blob;
     private readonly ChunkList _list;
     private readonly HashSet<Digest> _here;
+    private readonly UnfinishedBlob _unfinished;
     private readonly CancellationTokenSource _over = new();
     private readonly Queue<(Digest Chunk, Task<ReadOnlyMemory<byte>?> Data)> _coming = new();
     private long _comingBytes;
     private int _next;
+    private long _nextOffset;
     private int _skippedBytes; // of the first chunk
     private ReadOnlyMemory<byte> _piece;
     private IBlobReader? _rest;
@@ -21,8 +23,9 @@ internal sealed class ChunkFetchingReader : IBlobReader
     {
         (_store, _blob, _list, _here) = (store, blob, list, here);
         RemainingBytes = blob.SizeBytes - offset;
-        for (; _next < list.Chunks.Count && offset >= list.Chunks[_next].SizeBytes; _next++) offset -= list.Chunks[_next].SizeBytes;
-        _skippedBytes = (int)offset;
+        for (; _next < list.Chunks.Count && offset - _nextOffset >= list.Chunks[_next].SizeBytes; _next++) _nextOffset += list.Chunks[_next].SizeBytes;
+        _skippedBytes = (int)(offset - _nextOffset);
+        _unfinished = store.Unfinished.Join(blob);
     }
 
     public long RemainingBytes { get; private set; }
@@ -51,6 +54,7 @@ internal sealed class ChunkFetchingReader : IBlobReader
         await _over.CancelAsync();
         await Task.WhenAll(_coming.Select(one => (Task)one.Data)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_rest is not null) await _rest.DisposeAsync();
+        await _store.LeaveAsync(_unfinished);
         _over.Dispose();
     }
 
@@ -61,7 +65,8 @@ internal sealed class ChunkFetchingReader : IBlobReader
         {
             var chunk = _list.Chunks[_next++];
             _comingBytes += chunk.SizeBytes;
-            _coming.Enqueue((chunk, _store.GetAsync(chunk, _here.Contains(chunk), _over.Token)));
+            _coming.Enqueue((chunk, _store.GetAsync(_unfinished, _nextOffset, chunk, _here.Contains(chunk), _over.Token)));
+            _nextOffset += chunk.SizeBytes;
         }
 
         var (first, coming) = _coming.Peek();

@@ -61,7 +61,8 @@ internal sealed class IncrementalBenchmark : IBenchmark
         using var lists = ChunkLists.Open(new ChunkListsOptions { Directory = Path.Combine(folder, "chunks"), Retention = TimeSpan.Zero }, time);
         using var parts = new ChunkedBlobStore(disk, lists);
         using var channel = RpcChannels.Create(new Uri($"http://{server.GrpcAddress}"));
-        var inputs = new ChunkFetchingBlobStore(new RemoteBlobStore(channel, InstanceName.Empty, new RemoteBlobStoreOptions()), parts, new ChunkFetchOptions());
+        var unfinished = UnfinishedBlobs.Open(new UnfinishedBlobsOptions { Directory = Path.Combine(folder, "unfinished"), LimitBytes = BlobBytes });
+        var inputs = new ChunkFetchingBlobStore(new RemoteBlobStore(channel, InstanceName.Empty, new RemoteBlobStoreOptions()), parts, unfinished, new ChunkFetchOptions());
         long before = 0;
         foreach (byte[] wanted in new[] { blob, changed })
         {

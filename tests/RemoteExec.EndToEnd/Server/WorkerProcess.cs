@@ -9,10 +9,13 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public OutputLines Log => _program.Log;
 
-    public static WorkerProcess Start(ServerProcess server, string dataDirectory, params IReadOnlyList<string> flags)
+    public static WorkerProcess Start(ServerProcess server, string dataDirectory, params IReadOnlyList<string> flags) =>
+        StartAt(server.GrpcAddress, dataDirectory, flags);
+
+    public static WorkerProcess StartAt(string address, string dataDirectory, params IReadOnlyList<string> flags)
     {
         Directory.CreateDirectory(dataDirectory);
-        var program = new ServedProgram(BuiltPrograms.Worker, ["--coordinator", server.GrpcAddress, .. flags], dataDirectory);
+        var program = new ServedProgram(BuiltPrograms.Worker, ["--coordinator", address, .. flags], dataDirectory);
         program.Start();
         return new WorkerProcess(program);
     }
