@@ -172,15 +172,28 @@ static void report(struct action *action)
 {
     char detail[DETAIL_BYTES_MAX] = "";
     struct cgroup_usage usage = action->limits ? cgroup_read(&loop.cgroups[action - loop.actions]) : (struct cgroup_usage){ 0 };
-    uint64_t largest = (uint64_t)action->record.usage.ru_maxrss * 1024;
+    bool has_run = !action->has_record || action->record.kind != RECORD_FAILED;
+    const struct rusage *spent = &action->record.usage;
+    uint64_t largest = (uint64_t)spent->ru_maxrss * 1024;
     struct exit_payload exit = {
-        .flags = action->limits ? EXIT_FLAG_LIMITS_ENFORCED : 0,
+        .flags = (has_run ? EXIT_FLAG_USAGE : 0) | (action->limits ? EXIT_FLAG_LIMITS_ENFORCED : 0),
         .wall_us = now_us() - action->started_us,
-        .user_us = timeval_us(action->record.usage.ru_utime),
-        .system_us = timeval_us(action->record.usage.ru_stime),
+        .user_us = timeval_us(spent->ru_utime),
+        .system_us = timeval_us(spent->ru_stime),
         .peak_memory_bytes = usage.peak_bytes > largest ? usage.peak_bytes : largest,
         .stdout_dropped = action->out.dropped,
         .stderr_dropped = action->err.dropped,
+        .largest_process_bytes = largest,
+        .minor_faults = (uint64_t)spent->ru_minflt,
+        .major_faults = (uint64_t)spent->ru_majflt,
+        .swaps = (uint64_t)spent->ru_nswap,
+        .blocks_in = (uint64_t)spent->ru_inblock,
+        .blocks_out = (uint64_t)spent->ru_oublock,
+        .messages_sent = (uint64_t)spent->ru_msgsnd,
+        .messages_received = (uint64_t)spent->ru_msgrcv,
+        .signals = (uint64_t)spent->ru_nsignals,
+        .voluntary_switches = (uint64_t)spent->ru_nvcsw,
+        .involuntary_switches = (uint64_t)spent->ru_nivcsw,
     };
     judge(action->has_record ? &action->record : NULL, action->stopped, usage.oom, &exit, detail);
     send_exit(action->id, &exit, detail);

@@ -15,14 +15,17 @@
  *   STDOUT   <- bytes                 STDERR likewise
  *   EXIT     <- u32 outcome | i32 exit code | i32 signal | u32 flags
  *               u64 wall, user, system microseconds | u64 peak memory bytes
- *               u64 stdout, stderr bytes dropped | u32 length, detail text (no zero)
+ *               u64 stdout, stderr bytes dropped
+ *               u64 of getrusage(2): bytes of the largest process, minor and major faults, swaps, blocks in and out,
+ *               messages sent and received, signals, voluntary and involuntary switches
+ *               u32 length, detail text (no zero)
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
 #include <stdint.h>
 
-enum { PROTOCOL_VERSION = 1, FRAME_HEADER_BYTES = 16, RUN_BYTES_MAX = 8 << 20 };
+enum { PROTOCOL_VERSION = 2, FRAME_HEADER_BYTES = 16, RUN_BYTES_MAX = 8 << 20 };
 
 enum frame_type {
     FRAME_RUN = 1,
@@ -69,7 +72,7 @@ enum outcome {
     OUTCOME_SPEC_INVALID = 10,
 };
 
-enum { EXIT_FLAG_LIMITS_ENFORCED = 1, DETAIL_BYTES_MAX = 512 };
+enum { EXIT_FLAG_LIMITS_ENFORCED = 1, EXIT_FLAG_USAGE = 2, DETAIL_BYTES_MAX = 512 };
 
 struct exit_payload {
     uint32_t outcome;
@@ -79,10 +82,12 @@ struct exit_payload {
     uint64_t wall_us, user_us, system_us;
     uint64_t peak_memory_bytes;
     uint64_t stdout_dropped, stderr_dropped;
+    uint64_t largest_process_bytes, minor_faults, major_faults, swaps, blocks_in, blocks_out;
+    uint64_t messages_sent, messages_received, signals, voluntary_switches, involuntary_switches;
     uint32_t detail_bytes;
 } __attribute__((packed));
 
 _Static_assert(sizeof(struct frame_header) == FRAME_HEADER_BYTES, "wire layout");
-_Static_assert(sizeof(struct exit_payload) == 68, "wire layout");
+_Static_assert(sizeof(struct exit_payload) == 156, "wire layout");
 
 #endif

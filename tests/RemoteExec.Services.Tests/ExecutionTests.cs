@@ -207,6 +207,22 @@ internal sealed class ExecutionTests : ExecutionFixture
         }
     }
 
+    [Test] // REAPI T2
+    public async Task What_the_kernel_counted_is_told_with_the_result_and_with_every_hit()
+    {
+        var counted = Any.Pack(new Buildbarn.ResourceUsage.POSIXResourceUsage { PageReclaims = 70, MaximumResidentSetSize = 5 });
+        var action = await StoreActionAsync();
+        using var worker = await JoinAsync();
+        using var first = Execute(action);
+        await worker.FinishAsync(await worker.ReceiveLeaseAsync(), new ActionResult { ExecutionMetadata = new ExecutedActionMetadata { Worker = "w", AuxiliaryMetadata = { counted } } });
+        Assert.That(ResponseOf(await LastAsync(first)).Result.ExecutionMetadata.AuxiliaryMetadata, Has.Member(counted));
+
+        using var hit = Execute(action);
+        Assert.That(ResponseOf(await NextAsync(hit)).Result.ExecutionMetadata.AuxiliaryMetadata, Has.Member(counted));
+        var cached = await ActionCache.GetActionResultAsync(new GetActionResultRequest { ActionDigest = action.ToWire() });
+        Assert.That(cached.ExecutionMetadata.AuxiliaryMetadata, Has.Member(counted));
+    }
+
     [Test] // REAPI A7: a failed command, a status, do_not_cache
     public async Task What_is_no_success_is_not_cached()
     {

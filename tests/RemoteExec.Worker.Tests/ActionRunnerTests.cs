@@ -1,4 +1,7 @@
 using Build.Bazel.Remote.Execution.V2;
+using Buildbarn.ResourceUsage;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using NUnit.Framework;
@@ -61,6 +64,51 @@ public sealed class ActionRunnerTests
         Assert.That(metadata.Worker, Is.EqualTo("bench"));
         Assert.That(metadata.AuxiliaryMetadata.Single().Is(Google.Protobuf.WellKnownTypes.Struct.Descriptor), "F19: a type that every client knows");
     }
+
+    [Test] // REAPI T2
+    public async Task What_the_kernel_counted_is_told_in_Buildbarns_words_beside_ours()
+    {
+        await using var bench = new ActionBench();
+        var report = await bench.RunAsync(ScriptedSandbox.Ends(Counted(signal: 9) with { Outcome = SandboxOutcome.Signaled, ExitCode = 137 }), bench.Lease(Plain));
+
+        var notes = report.InlineResult.ExecutionMetadata.AuxiliaryMetadata;
+        Assert.That(notes.Select(note => note.TypeUrl), Is.EqualTo(
+            ["type.googleapis.com/google.protobuf.Struct", "type.googleapis.com/buildbarn.resourceusage.POSIXResourceUsage"]));
+        Assert.That(notes[1].Unpack<POSIXResourceUsage>(), Is.EqualTo(new POSIXResourceUsage
+        {
+            UserTime = Duration.FromTimeSpan(TimeSpan.FromSeconds(1)), SystemTime = Duration.FromTimeSpan(TimeSpan.FromSeconds(2)),
+            MaximumResidentSetSize = 3, PageReclaims = 7, PageFaults = 8, Swaps = 9, BlockInputOperations = 10, BlockOutputOperations = 11,
+            MessagesSent = 12, MessagesReceived = 13, SignalsReceived = 14, VoluntaryContextSwitches = 15, InvoluntaryContextSwitches = 16, TerminationSignal = "KILL",
+        }));
+        // By its numbers, as somebody has it who was given the definition by Buildbarn: field 7 is 7, and so on.
+        Assert.That(notes[1].Value.ToByteArray(), Is.EqualTo(new byte[]
+        {
+            0x0A, 2, 8, 1, 0x12, 2, 8, 2, 0x18, 3, 0x38, 7, 0x40, 8, 0x48, 9, 0x50, 10, 0x58, 11, 0x60, 12, 0x68, 13, 0x70, 14, 0x78, 15,
+            0x80, 1, 16, 0x8A, 1, 4, (byte)'K', (byte)'I', (byte)'L', (byte)'L',
+        }));
+    }
+
+    [TestCase(0, "")]
+    [TestCase(1, "HUP")]
+    [TestCase(11, "SEGV")]
+    [TestCase(31, "SYS")]
+    [TestCase(35, "35")]
+    public void A_signal_is_told_by_its_name(int signal, string name) =>
+        Assert.That(PosixUsage.Of(Counted(signal))!.TerminationSignal, Is.EqualTo(name));
+
+    [Test]
+    public void What_nobody_counted_is_not_told() =>
+        Assert.That(PosixUsage.Of(new SandboxReport { Outcome = SandboxOutcome.Exited }), Is.Null);
+
+    private static SandboxReport Counted(int signal) => new()
+    {
+        Outcome = SandboxOutcome.Exited, Signal = signal, UserTime = TimeSpan.FromSeconds(1), SystemTime = TimeSpan.FromSeconds(2),
+        Kernel = new KernelUsage
+        {
+            LargestProcessBytes = 3, MinorFaults = 7, MajorFaults = 8, Swaps = 9, BlocksIn = 10, BlocksOut = 11, MessagesSent = 12, MessagesReceived = 13, Signals = 14,
+            VoluntarySwitches = 15, InvoluntarySwitches = 16,
+        },
+    };
 
     [Test]
     public async Task Everything_missing_is_told_at_once()

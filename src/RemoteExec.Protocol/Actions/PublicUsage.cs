@@ -7,7 +7,8 @@ namespace RemoteExec.Protocol;
 
 /// <summary>
 /// What an attempt cost, in a form that every client can print (ExecutedActionMetadata.auxiliary_metadata): an Any of a type that only we
-/// know makes the JSON printers of others fail on the whole result.
+/// know makes the JSON printers of others fail on the whole result. Beside it goes what the kernel counted, in a message that is public and Buildbarn's
+/// (REAPI T2): who looks for that one knows it.
 /// </summary>
 public static class PublicUsage
 {

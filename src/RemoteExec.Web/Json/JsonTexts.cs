@@ -13,7 +13,7 @@ internal static class JsonTexts
     // What is inside of an Any has to be known by its name: details of failures, metadata of operations and results.
     private static readonly TypeRegistry Types = TypeRegistry.FromFiles(
         Google.Rpc.BadRequest.Descriptor.File, Google.Rpc.Status.Descriptor.File, Build.Bazel.Remote.Execution.V2.Action.Descriptor.File, Struct.Descriptor.File,
-        Google.LongRunning.Operation.Descriptor.File, Build.Bazel.Remote.Asset.v1.Qualifier.Descriptor.File);
+        Google.LongRunning.Operation.Descriptor.File, Build.Bazel.Remote.Asset.v1.Qualifier.Descriptor.File, Buildbarn.ResourceUsage.POSIXResourceUsage.Descriptor.File);
 
     private static readonly JsonParser Reader = new(JsonParser.Settings.Default.WithTypeRegistry(Types));
     private static readonly JsonFormatter Writer = new(JsonFormatter.Settings.Default.WithTypeRegistry(Types));

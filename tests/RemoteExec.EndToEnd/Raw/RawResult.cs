@@ -9,6 +9,9 @@ internal sealed record RawResult(
 
     public IReadOnlyList<string> Links { get; init; } = [];
 
+    /// <summary>ExecutedActionMetadata.auxiliary_metadata, by the type's address.</summary>
+    public IReadOnlyDictionary<string, RawFields> Notes { get; init; } = new Dictionary<string, RawFields>();
+
     /// <param name="response">build.bazel.remote.execution.v2.ExecuteResponse</param>
     public static RawResult From(RawFields response)
     {
@@ -23,6 +26,7 @@ internal sealed record RawResult(
             result.Messages(2).ToDictionary(file => file.Text(1), file => RawBlob.From(file.Message(2))))
         {
             Directories = [.. result.Messages(3).Select(directory => directory.Text(1))],
+            Notes = result.Message(9).Messages(11).ToDictionary(note => note.Text(1), note => note.Message(2)),
             Links = [.. result.Messages(12).Select(link => $"{link.Text(1)} -> {link.Text(2)}")],
         };
     }

@@ -49,6 +49,30 @@ public sealed class SandboxEndingTests(bool inSpare) : SandboxFixture
         Assert.That(ran.Report.UserTime + ran.Report.SystemTime, Is.GreaterThan(TimeSpan.FromMilliseconds(1)));
     }
 
+    [Test]
+    public async Task What_the_kernel_counted_is_reported()
+    {
+        var ran = await RunAsync(Shell("sleep 0.01; echo done"));
+        var kernel = ran.Report.Kernel!;
+        Assert.Multiple(() =>
+        {
+            Assert.That(kernel.LargestProcessBytes, Is.InRange(64 << 10, ran.Report.PeakMemoryBytes));
+            Assert.That(kernel.MinorFaults, Is.InRange(10, 1_000_000), "a shell and its libraries");
+            Assert.That(kernel.VoluntarySwitches, Is.InRange(1, 1_000_000), "it waited");
+            Assert.That(kernel.InvoluntarySwitches, Is.InRange(0, 1_000_000));
+            Assert.That(kernel.MajorFaults, Is.InRange(0, 1_000_000));
+            Assert.That((kernel.Swaps, kernel.MessagesSent, kernel.MessagesReceived, kernel.Signals), Is.EqualTo((0, 0, 0, 0)), "not counted by Linux");
+        });
+    }
+
+    [Test]
+    public async Task Of_a_program_that_was_never_started_nothing_was_counted()
+    {
+        var ran = await RunAsync(Spec("./nosuch"));
+        Assert.That((ran.Report.Outcome, ran.Report.Kernel), Is.EqualTo((SandboxOutcome.ProgramNotFound, (KernelUsage?)null)));
+        Assert.That(ran.Report.Detail, Does.StartWith("execve: "), "the text that follows the counts on the wire");
+    }
+
     [TestCase("nosuch", "/usr/bin:/bin")]
     [TestCase("./nosuch", "/usr/bin")]
     [TestCase("/no/such", "/usr/bin")]

@@ -1,4 +1,5 @@
 using Build.Bazel.Remote.Execution.V2;
+using Buildbarn.ResourceUsage;
 using Google.Protobuf.WellKnownTypes;
 using RemoteExec.Protocol;
 using RemoteExec.Protocol.V1;
@@ -17,6 +18,9 @@ internal sealed class Attempt(Lease lease, string worker, TimeProvider time)
     /// <summary>Set by the first stage.</summary>
     public WorkDirectory? Directory { get; set; }
 
+    /// <summary>Set when the command has ended, where its kernel counts.</summary>
+    public POSIXResourceUsage? KernelUsage { get; set; }
+
     public Stage Stage { get; private set; }
 
     public void Enter(Stage stage)
@@ -30,6 +34,7 @@ internal sealed class Attempt(Lease lease, string worker, TimeProvider time)
     {
         var metadata = Clock.Complete();
         metadata.AuxiliaryMetadata.Add(Any.Pack(Report.Usage.ToStruct()));
+        if (KernelUsage is { } kernel) metadata.AuxiliaryMetadata.Add(Any.Pack(kernel));
         return metadata;
     }
 

@@ -31,6 +31,7 @@ internal sealed class CommandStage(WorkerOptions options, ISandbox sandbox, Sand
 
             cancellationToken.ThrowIfCancellationRequested();
             Account(attempt.Report.Usage, action, run.Report);
+            attempt.KernelUsage = PosixUsage.Of(run.Report);
             return run;
         }
         catch

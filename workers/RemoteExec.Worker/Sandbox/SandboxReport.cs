@@ -22,6 +22,9 @@ public sealed record SandboxReport
     /// <summary>Peak of the whole tree where cgroups give it, else of its largest process.</summary>
     public long PeakMemoryBytes { get; init; }
 
+    /// <summary>Null where nobody counts, or no command was started.</summary>
+    public KernelUsage? Kernel { get; init; }
+
     public long StdoutDroppedBytes { get; init; }
 
     public long StderrDroppedBytes { get; init; }

@@ -21,7 +21,7 @@ internal static class SandboxWire
     /// <summary>The launcher sends output in pieces of a pipe's size and short reports; anything longer is not a launcher.</summary>
     public const int ReplyPayloadBytesMax = 128 << 10;
 
-    public const uint Version = 1;
+    public const uint Version = 2;
 
     public enum FrameType : uint
     {
@@ -104,7 +104,23 @@ internal static class SandboxWire
         PeakMemoryBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[40..]),
         StdoutDroppedBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[48..]),
         StderrDroppedBytes = BinaryPrimitives.ReadInt64LittleEndian(payload[56..]),
-        Detail = Encoding.UTF8.GetString(payload.Slice(68, BinaryPrimitives.ReadInt32LittleEndian(payload[64..]))),
+        Kernel = (BinaryPrimitives.ReadUInt32LittleEndian(payload[12..]) & 2) != 0 ? Kernel(payload[64..]) : null,
+        Detail = Encoding.UTF8.GetString(payload.Slice(156, BinaryPrimitives.ReadInt32LittleEndian(payload[152..]))),
+    };
+
+    private static KernelUsage Kernel(ReadOnlySpan<byte> counts) => new()
+    {
+        LargestProcessBytes = BinaryPrimitives.ReadInt64LittleEndian(counts),
+        MinorFaults = BinaryPrimitives.ReadInt64LittleEndian(counts[8..]),
+        MajorFaults = BinaryPrimitives.ReadInt64LittleEndian(counts[16..]),
+        Swaps = BinaryPrimitives.ReadInt64LittleEndian(counts[24..]),
+        BlocksIn = BinaryPrimitives.ReadInt64LittleEndian(counts[32..]),
+        BlocksOut = BinaryPrimitives.ReadInt64LittleEndian(counts[40..]),
+        MessagesSent = BinaryPrimitives.ReadInt64LittleEndian(counts[48..]),
+        MessagesReceived = BinaryPrimitives.ReadInt64LittleEndian(counts[56..]),
+        Signals = BinaryPrimitives.ReadInt64LittleEndian(counts[64..]),
+        VoluntarySwitches = BinaryPrimitives.ReadInt64LittleEndian(counts[72..]),
+        InvoluntarySwitches = BinaryPrimitives.ReadInt64LittleEndian(counts[80..]),
     };
 
     /// <summary>C strings end at their first zero: one inside would silently cut an argument short.</summary>
