@@ -49,6 +49,7 @@ public sealed class RpcPort(RpcMethods methods, RpcServerOptions options) : IDis
             TransportLimits.Apply(kestrel.Limits, options);
             kestrel.Listen(endPoint, Configure);
         });
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>>(_ => new ConnectionMemory(options.Time));
         builder.Services.AddSingleton(services => new CallFailures(
             options, services.GetRequiredService<ILoggerFactory>().CreateLogger("RemoteExec.Rpc")));
         builder.Services.AddSingleton<CallInterceptor>();
