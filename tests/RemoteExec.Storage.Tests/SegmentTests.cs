@@ -25,6 +25,25 @@ public sealed class SegmentTests : DiskFixture
     }
 
     [Test]
+    public async Task Behind_few_records_are_zeros_up_to_the_end_of_the_segment_and_behind_many_none()
+    {
+        await using var store = await OpenAsync(segmentBytes: 2 << 20);
+        await store.PutAsync(Blobs.Of(1, 1000));
+        long end = Segments.Scan(StoreDirectory, 1).End;
+        byte[] behind = FileTail(1, end);
+        Assert.That((behind.Length, behind.AsSpan().ContainsAnyExcept((byte)0)), Is.EqualTo((1 << 20, false)));
+
+        await store.WriteManyAsync([.. Enumerable.Range(0, 300).Select(i => (Blobs.DigestOf(Blobs.Of(i, 4000)), (ReadOnlyMemory<byte>)Blobs.Of(i, 4000)))], default);
+        end = Segments.Scan(StoreDirectory, 1).End;
+        Assert.That(end, Is.GreaterThan(1 << 20));
+        Assert.That(FileTail(1, end), Is.Empty);
+
+        await store.PutAsync(Blobs.Of(2, 1000));
+        Assert.That(new FileInfo(Segments.PathOf(StoreDirectory, 1)).Length, Is.EqualTo(2 << 20));
+        await AssertConsistentAsync(store);
+    }
+
+    [Test]
     public async Task Every_function_has_its_records_also_after_a_restart()
     {
         byte[] data = Blobs.Of(1, 1000);
@@ -492,6 +511,15 @@ public sealed class SegmentTests : DiskFixture
     {
         using var file = new FileStream(Segments.PathOf(StoreDirectory, segment), FileMode.Open, FileAccess.ReadWrite);
         damage(file);
+    }
+
+    private byte[] FileTail(int number, long from)
+    {
+        using var file = new FileStream(Segments.PathOf(StoreDirectory, number), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        file.Position = from;
+        byte[] tail = new byte[file.Length - from];
+        file.ReadExactly(tail);
+        return tail;
     }
 
     /// <summary>Counts flushes, and fails one when it is told to.</summary>

@@ -16,9 +16,6 @@ internal sealed class SegmentLog(
     private const int GroupBytesMax = 8 << 20;
     private const int GroupRecordsMax = 16 * 1024;
 
-    // Ahead of the records, so that a segment lies in one piece; in steps, because an idle store should not take a whole one.
-    private const int PreallocateBytes = 4 << 20;
-
     // A disk that fails one flush after the other is given a pause: each attempt costs it a file, and nobody is served sooner by more of them.
     private const int FailuresMax = 2;
     private static readonly TimeSpan FlushRetryInterval = TimeSpan.FromSeconds(1);
@@ -27,7 +24,7 @@ internal sealed class SegmentLog(
     private readonly Queue<PendingRecords> _waiting = new();
     private TaskCompletionSource? _idle;
     private Segment? _current;
-    private int _preallocatedBytes;
+    private readonly SegmentHeadroom _headroom = new(segmentBytes);
     private volatile bool _isSuspect;
     private int _failures; // of flushes, one after the other; with the next two of whoever publishes
     private long _failedAt;
@@ -160,7 +157,6 @@ internal sealed class SegmentLog(
 
         try
         {
-            _preallocatedBytes = 0;
             return _current = segments.Create(disk.Flush);
         }
         catch (IOException failed)
@@ -190,14 +186,10 @@ internal sealed class SegmentLog(
         try
         {
             long end = segment.End + part.Sum(records => (long)records.Bytes.Length);
-            if (end > _preallocatedBytes)
-            {
-                _preallocatedBytes = (int)Math.Min(int.MaxValue, end + PreallocateBytes);
-                _ = Posix.Preallocate(segment.File, _preallocatedBytes); // a hint
-            }
-
+            _headroom.Reserve(segment, end);
             if (part.Count == 1) RandomAccess.Write(segment.File, part[0].Bytes.Span, segment.End);
             else RandomAccess.Write(segment.File, part.ConvertAll(records => records.Bytes), segment.End);
+            _headroom.Zero(segment, end);
         }
         catch (IOException failed)
         {
