@@ -28,6 +28,17 @@ internal sealed class FindMissingBlobsTests : ServicesFixture
         Assert.That(await AskAsync(absent, absent), Is.EqualTo(new[] { absent }));
     }
 
+    [TestCase(0, 4999)]
+    [TestCase(2500, 4999)]
+    [TestCase(4998, 4999)]
+    public async Task Of_many_the_one_that_is_asked_twice_is_answered_once(int first, int again)
+    {
+        var absent = Enumerable.Range(0, 5000).Select(i => DigestOf($"absent {i}").ToWire()).ToArray();
+        absent[again] = absent[first];
+
+        Assert.That(await AskAsync(absent), Is.EqualTo(absent[..again]));
+    }
+
     [Test] // REAPI D2
     public async Task The_empty_blob_is_never_missing()
     {

@@ -1,15 +1,12 @@
-using System.Collections.Concurrent;
+using System.Buffers;
+using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace RemoteExec.Storage;
 
 /// <summary>Looks blobs up and promises them (D4), so that it survives a kill.</summary>
 internal sealed class BlobPromises(BlobIndex index, UseLog uses, SteadyTime time, IBlobStoreObserver observer)
 {
-    // As many as there are calls at once on a small machine; one of this size takes a megabyte.
-    private const int SetsKeptMax = 4;
-    private const int SetKeptMax = 16 * 1024;
-
-    private readonly ConcurrentBag<HashSet<Digest>> _sets = [];
     private readonly Lock _rewriteGate = new();
     private Task _rewriting = Task.CompletedTask;
 
@@ -54,17 +51,27 @@ internal sealed class BlobPromises(BlobIndex index, UseLog uses, SteadyTime time
         return ValueTask.FromResult<IReadOnlyList<Digest>>(OnceEach(missing));
     }
 
-    /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not, a set is lent.</summary>
-    private List<Digest> OnceEach(List<Digest> digests)
-    {
-        if (digests.Count < 2) return digests;
+    private static List<Digest> OnceEach(List<Digest> digests) => IsOnceEach(CollectionsMarshal.AsSpan(digests)) ? digests : [.. digests.Distinct()];
 
-        if (!_sets.TryTake(out var set)) set = [];
+    /// <summary>Clients hardly ever ask for the same blob twice in a call; to see that they did not must cost next to nothing.</summary>
+    private static bool IsOnceEach(ReadOnlySpan<Digest> digests)
+    {
+        if (digests.Length < 2) return true;
+
+        // A hash table of places, one more than each, so that zero is none; half of it stays empty.
+        int mask = (int)BitOperations.RoundUpToPowerOf2((uint)digests.Length * 2) - 1;
+        int[] places = ArrayPool<int>.Shared.Rent(mask + 1);
+        Array.Clear(places, 0, mask + 1);
         bool isOnceEach = true;
-        foreach (var digest in digests) isOnceEach &= set.Add(digest);
-        set.Clear();
-        if (digests.Count <= SetKeptMax && _sets.Count < SetsKeptMax) _sets.Add(set);
-        return isOnceEach ? digests : [.. digests.Distinct()];
+        for (int i = 0; i < digests.Length && isOnceEach; i++)
+        {
+            int at = digests[i].GetHashCode() & mask;
+            for (; isOnceEach && places[at] != 0; at = (at + 1) & mask) isOnceEach = digests[places[at] - 1] != digests[i];
+            places[at] = i + 1;
+        }
+
+        ArrayPool<int>.Shared.Return(places);
+        return isOnceEach;
     }
 
     public void Remember()

@@ -107,6 +107,17 @@ internal sealed class BlobTable(BlobSlots slots)
             Push(BucketOf(slots.DigestOf(number)), number);
             number = next;
         }
+
+        FetchChain(_buckets - (_mask + 1));
+    }
+
+    /// <summary>Which bucket is divided next is known, and the one after it: their memory comes while other things are done.</summary>
+    private void FetchChain(int bucket)
+    {
+        int first = Head(bucket) - 1; // fetched the last time
+        if (first >= 0 && slots[first].Next is var second and >= 0) Fetch(second);
+        int later = Head(bucket + 1) - 1;
+        if (later >= 0) Fetch(later);
     }
 
     private void Push(int bucket, int number)
