@@ -41,7 +41,7 @@ internal sealed class ActionCacheService(IActionCache cache, ResultUploads uploa
         var function = WireDigests.FunctionOf(request.DigestFunction, request.ActionDigest, options.UnnamedDigestFunction);
         var action = WireDigests.FromWire(request.ActionDigest, function, "action_digest");
         var result = request.ActionResult ?? throw RpcErrors.InvalidField("action_result", "action_result is not set");
-        await uploads.StoreAsync(new ActionCacheKey(instance, action), result, context.CancellationToken);
+        await uploads.StoreAsync(new ActionCacheKey(instance, action), result, request.ResultsCachePolicy?.Priority ?? 0, context.CancellationToken);
         return result;
     }
 }

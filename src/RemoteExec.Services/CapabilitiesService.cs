@@ -31,7 +31,8 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
     {
         DigestFunctions = { DigestFunctions.Supported.Select(function => function.ToWire()) },
         ActionCacheUpdateCapabilities = new ActionCacheUpdateCapabilities { UpdateEnabled = options.ActionCacheUpdateEnabled },
-        CachePriorityCapabilities = EveryPriority(),
+        // In ranges, of which each is one wish; none is left out (REAPI A6).
+        CachePriorityCapabilities = ResultPriority.Announced,
         MaxBatchTotalSizeBytes = options.BatchBytesMax,
         MaxCasBlobSizeBytes = options.BlobBytesMax,
         SymlinkAbsolutePathStrategy = options.Limits.Tree.AllowsAbsoluteSymlinks
@@ -62,7 +63,7 @@ public sealed class CapabilitiesService(ServicesOptions options) : Capabilities.
         SupportedNodeProperties = { NodePropertyNames.All },
     };
 
-    // Bazel refuses to start when the user's priority is outside of what is announced (REAPI A6, E11).
+    // Bazel refuses to start when the user's priority is outside of what is announced (REAPI E11).
     private static PriorityCapabilities EveryPriority() => new()
     {
         Priorities = { new PriorityCapabilities.Types.PriorityRange { MinPriority = int.MinValue, MaxPriority = int.MaxValue } },

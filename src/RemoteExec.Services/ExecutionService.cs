@@ -123,6 +123,7 @@ internal sealed class ExecutionService(
         ExecutionRequests.Of(instance, admitted, options.ActionTimeoutDefault) with
         {
             Priority = request.ExecutionPolicy?.Priority ?? 0,
+            ResultPriority = request.ResultsCachePolicy?.Priority ?? 0,
             SkipCacheLookup = request.SkipCacheLookup,
             Origin = RequestOrigins.From(context.RequestHeaders),
         };

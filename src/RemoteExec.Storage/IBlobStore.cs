@@ -16,10 +16,8 @@ public interface IBlobStore
     /// <summary>The digests that are absent, in the order asked and once each; extends keep-until of those present.</summary>
     ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken);
 
-    /// <summary>
-    /// The same for all that a result of the action cache refers to. A store that is half promised may keep them for a shorter time: see <see cref="RetentionRule"/>.
-    /// </summary>
-    ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
+    /// <summary>The same for another reason, which may be one to keep them for a shorter time or a longer one: see <see cref="RetentionRule"/>.</summary>
+    ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
         FindMissingAsync(digests, cancellationToken);
 
     /// <summary>Opens a blob at <paramref name="offset"/>; null is a miss.</summary>

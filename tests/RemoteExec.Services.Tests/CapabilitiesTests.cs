@@ -107,6 +107,14 @@ internal sealed class CapabilitiesTests : ServicesFixture
             Assert.That(capability.Priorities.Any(range => range.MinPriority <= priority && priority <= range.MaxPriority));
     }
 
+    [Test] // REAPI A6
+    public async Task The_priorities_of_results_are_told_apart_by_their_sign_and_none_is_left_out()
+    {
+        var ranges = (await AskAsync()).CacheCapabilities.CachePriorityCapabilities.Priorities.Select(range => (range.MinPriority, range.MaxPriority));
+
+        Assert.That(ranges, Is.EqualTo(new[] { (int.MinValue, -1), (0, 0), (1, int.MaxValue) }));
+    }
+
     [Test] // REAPI A3, K3
     public async Task What_is_switched_off_is_not_announced()
     {

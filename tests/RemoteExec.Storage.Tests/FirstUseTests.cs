@@ -155,7 +155,7 @@ public sealed class FirstUseTests : FirstUseFixture
         LosePower();
         await using var again = await OpenAsync();
 
-        await again.FindMissingOfHitAsync([Blobs.DigestOf(large), Blobs.DigestOf(small)], default);
+        await again.FindMissingAsync([Blobs.DigestOf(large), Blobs.DigestOf(small)], PromiseKind.Hit, default);
 
         Assert.That(again.Index.IsUnsure(Blobs.DigestOf(large)), Is.True);
         Assert.That(again.Index.IsUnsure(Blobs.DigestOf(small)), Is.False);
@@ -228,7 +228,7 @@ public sealed class FirstUseTests : FirstUseFixture
             case "linked": return await store.TryLinkAsync(digest, executable: true, path, default);
             case "linked without the executable bit": return await store.TryLinkAsync(digest, executable: false, path, default);
             case "copied": return (await store.LinkManyAsync([new BlobLink(digest, true, path) { IsCopy = true }], default)).Count == 0;
-            default: return (await store.FindMissingOfHitAsync([digest], default)).Count == 0;
+            default: return (await store.FindMissingAsync([digest], PromiseKind.Hit, default)).Count == 0;
         }
     }
 

@@ -14,13 +14,16 @@ internal sealed class MemoryBlobStore(long limitBytes, TimeSpan retention, TimeP
 
     public BlobStoreUsage Usage => _index.Usage(isSuspect: false, _time.GetUtcNow());
 
+    /// <summary>Whether it is here, which this is no use of.</summary>
+    public bool Holds(Digest digest) => _index.LastUse(digest) is not null;
+
     private DateTimeOffset Now => _time.GetUtcNow();
 
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         FindMissing(digests, PromiseKind.Use, cancellationToken);
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        FindMissing(digests, PromiseKind.Hit, cancellationToken);
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        FindMissing(digests, kind, cancellationToken);
 
     private ValueTask<IReadOnlyList<Digest>> FindMissing(IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken)
     {

@@ -14,6 +14,12 @@ public sealed record ExecutionRequest
     /// <summary>REAPI ExecutionPolicy.priority: lower runs sooner, 0 is the default, negative is allowed.</summary>
     public int Priority { get; init; }
 
+    /// <summary>
+    /// REAPI ResultsCachePolicy.priority: lower is kept longer, 0 is the default, negative is allowed. Of those who share a run the lowest counts. Not journalled: after a
+    /// restart it is 0.
+    /// </summary>
+    public int ResultPriority { get; init; }
+
     /// <summary>How long the command may run: the action's own timeout, or the server's default.</summary>
     public TimeSpan Timeout { get; init; }
 

@@ -88,6 +88,7 @@ internal sealed partial class BuildQueue(SchedulerOptions options, Func<UInt128>
         }
         else
         {
+            joined.KeepResult(request.ResultPriority);
             Hurry(joined, request.Priority, now);
         }
 

@@ -19,7 +19,7 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
 
     public ExecutionId Id => id;
 
-    public ExecutionRequest Request => request;
+    public ExecutionRequest Request { get; private set; } = request;
 
     public PlatformQueue Queue => queue;
 
@@ -125,6 +125,12 @@ internal sealed class Execution(ExecutionId id, ExecutionRequest request, Platfo
     {
         MustBeOut();
         Priority = priority;
+    }
+
+    /// <summary>What is stored for several is stored for the one who needs it most.</summary>
+    public void KeepResult(int priority)
+    {
+        if (priority < Request.ResultPriority) Request = Request with { ResultPriority = priority };
     }
 
     public void Regard(bool isWatched)

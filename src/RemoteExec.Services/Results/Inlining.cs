@@ -66,33 +66,42 @@ internal sealed class Inlining(IBlobStore store, ServicesOptions options)
     /// Takes inlined contents out of a result that is going to be stored: the blobs say the same, and whoever asks gets them
     /// put in again. Streams that came without a blob become one.
     /// </summary>
-    public async ValueTask StripAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    /// <returns>Those blobs.</returns>
+    public async ValueTask<IReadOnlyList<Digest>> StripAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
     {
+        IReadOnlyList<Digest> logs = [];
         if (!result.StdoutRaw.IsEmpty && result.StdoutDigest is null)
-            result.StdoutDigest = (await store.WriteAllAsync(function, result.StdoutRaw.Memory, cancellationToken)).ToWire();
+        {
+            logs = [await store.WriteAllAsync(function, result.StdoutRaw.Memory, cancellationToken)];
+            result.StdoutDigest = logs[0].ToWire();
+        }
+
         if (!result.StderrRaw.IsEmpty && result.StderrDigest is null)
-            result.StderrDigest = (await store.WriteAllAsync(function, result.StderrRaw.Memory, cancellationToken)).ToWire();
+        {
+            logs = [.. logs, await store.WriteAllAsync(function, result.StderrRaw.Memory, cancellationToken)];
+            result.StderrDigest = logs[^1].ToWire();
+        }
 
         result.StdoutRaw = ByteString.Empty;
         result.StderrRaw = ByteString.Empty;
         foreach (var file in result.OutputFiles)
             file.Contents = ByteString.Empty;
+        return logs;
     }
 
     /// <summary>
     /// The same for a result that somebody waits for. A store that takes nothing at the moment is no reason to lose what the command had to
-    /// say: then it travels as it came. False when it does, and the result is not to be stored.
+    /// say: then it travels as it came. Null when it does, and the result is not to be stored.
     /// </summary>
-    public async ValueTask<bool> TryStripAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<Digest>?> TryStripAsync(ActionResult result, DigestFunction function, CancellationToken cancellationToken)
     {
         try
         {
-            await StripAsync(result, function, cancellationToken);
-            return true;
+            return await StripAsync(result, function, cancellationToken);
         }
         catch (RpcException refused) when (refused.StatusCode is StatusCode.ResourceExhausted or StatusCode.Unavailable)
         {
-            return false;
+            return null;
         }
     }
 

@@ -51,10 +51,13 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         if (result is not null)
         {
             Complete(result, lease);
-            (var missing, outputs) = await _outputs.FindAsync(result, lease.Request.Action, cancellationToken);
+            var kind = ResultPriority.ToPromise(lease.Request.ResultPriority);
+            (var missing, outputs) = await _outputs.FindAsync(result, lease.Request.Action, kind, cancellationToken);
             if (missing.Count > 0) throw RpcErrors.Of(StatusCode.NotFound, $"{missing.Count} outputs that are not stored, the first is {missing[0]}");
             // REAPI A2: what nobody asked for is not inlined. Whoever asks gets it put in again.
-            isWhole = await _inlining.TryStripAsync(result, lease.Request.Action.Function, cancellationToken);
+            var logs = await _inlining.TryStripAsync(result, lease.Request.Action.Function, cancellationToken);
+            isWhole = logs is not null;
+            await _outputs.JoinAsync(outputs, logs ?? [], kind, cancellationToken);
         }
 
         bool isSuccess = ran && result!.ExitCode == 0; // a run has a result

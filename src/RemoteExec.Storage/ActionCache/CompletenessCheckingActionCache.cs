@@ -24,7 +24,7 @@ public sealed class CompletenessCheckingActionCache(IActionCache inner, IBlobSto
         }
 
         var closure = await _closure.TryFindAsync(result, key.Action.Function, cancellationToken);
-        if (closure is null || (await store.FindMissingOfHitAsync(closure, cancellationToken)).Count > 0)
+        if (closure is null || (await store.FindMissingAsync(closure, PromiseKind.Hit, cancellationToken)).Count > 0)
         {
             // Not deleted: another build may bring the blobs back.
             _observer.FoundIncomplete();

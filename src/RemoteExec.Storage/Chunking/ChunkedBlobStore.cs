@@ -24,8 +24,9 @@ public sealed class ChunkedBlobStore(IBlobStore inner, ChunkLists lists, Chunkin
         await WithoutChunkedAsync(await inner.FindMissingAsync(digests, cancellationToken), cancellationToken);
 
     // What consists of chunks is kept as after any other question: there are few, and they are large.
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        await WithoutChunkedAsync(await inner.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        await WithoutChunkedAsync(await inner.FindMissingAsync(digests, kind, cancellationToken), cancellationToken);
 
     public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
         OpenAsync(digest, offset, isToEnd: false, cancellationToken);

@@ -9,8 +9,9 @@ public sealed class LocalChunkedBlobStore(ILocalBlobStore inner, ChunkedBlobStor
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         chunked.FindMissingAsync(digests, cancellationToken);
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        chunked.FindMissingOfHitAsync(digests, cancellationToken);
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        chunked.FindMissingAsync(digests, kind, cancellationToken);
 
     public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>
         chunked.OpenReadAsync(digest, offset, cancellationToken);

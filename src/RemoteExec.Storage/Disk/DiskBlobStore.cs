@@ -120,10 +120,11 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         Promises.FindMissing(digests, PromiseKind.Use, cancellationToken);
 
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken)
     {
-        await FirstUses.CheckHitAsync(digests, cancellationToken);
-        return await Promises.FindMissing(digests, PromiseKind.Hit, cancellationToken);
+        if (kind == PromiseKind.Hit) await FirstUses.CheckHitAsync(digests, cancellationToken);
+        return await Promises.FindMissing(digests, kind, cancellationToken);
     }
 
     public ValueTask<IBlobReader?> OpenReadAsync(Digest digest, long offset, CancellationToken cancellationToken) =>

@@ -5,15 +5,14 @@ internal sealed class BlobEntries
 {
     private readonly BlobSlots _slots = new();
     private readonly BlobTable _table;
-    private readonly UseOrder _whole;
-    private readonly UseOrder _brief;
+    private readonly UseOrder[] _orders; // by the length of promises
     private readonly long _granularityMs;
     private long _stretchMs;
 
     public BlobEntries(TimeSpan useGranularity)
     {
         _table = new BlobTable(_slots);
-        (_whole, _brief) = (new UseOrder(_slots), new UseOrder(_slots));
+        _orders = [.. Enum.GetValues<PromiseLength>().Select(_ => new UseOrder(_slots))];
         _granularityMs = Math.Max((long)useGranularity.TotalMilliseconds, 1);
     }
 
@@ -29,18 +28,19 @@ internal sealed class BlobEntries
 
     public long UsedBytes { get; private set; }
 
-    public long PromisedBytes => UsedBytes - _whole.ExpiredBytes - _brief.ExpiredBytes;
+    public long PromisedBytes => UsedBytes - _orders[0].ExpiredBytes - _orders[1].ExpiredBytes - _orders[2].ExpiredBytes;
 
-    public int PromisedCount => Count - _whole.ExpiredCount - _brief.ExpiredCount;
+    public int PromisedCount => Count - _orders[0].ExpiredCount - _orders[1].ExpiredCount - _orders[2].ExpiredCount;
 
     /// <summary>Whose promise ends first, or none.</summary>
     public int Oldest
     {
         get
         {
-            int whole = _whole.Oldest, brief = _brief.Oldest;
-            if (whole < 0 || brief < 0) return Math.Max(whole, brief);
-            return _slots[whole].UseMs <= _slots[brief].UseMs ? whole : brief;
+            int oldest = BlobSlot.None;
+            foreach (var order in _orders)
+                if (order.Oldest >= 0 && (oldest < 0 || _slots[order.Oldest].UseMs < _slots[oldest].UseMs)) oldest = order.Oldest;
+            return oldest;
         }
     }
 
@@ -67,16 +67,16 @@ internal sealed class BlobEntries
         int number = Insert(blob);
         (_slots[number].UseMs, _slots[number].IsRecorded) = (nowMs, true);
         UsedBytes += blob.AccountedBytes;
-        _whole.Append(number);
+        OrderOf(number).Append(number);
     }
 
-    public void Use(int number, long useMs, bool isBrief = false)
+    public void Use(int number, long useMs, PromiseLength length = PromiseLength.Whole)
     {
         ref var slot = ref _slots[number];
-        // A brief promise takes nothing away from a longer one.
-        if (isBrief ? useMs <= slot.UseMs : useMs < slot.UseMs) return;
+        // A promise takes nothing away from one that ends later.
+        if (length == PromiseLength.Whole ? useMs < slot.UseMs : useMs <= slot.UseMs) return;
         // Those of the same time are in any order.
-        if (useMs == slot.UseMs && slot is { IsRecorded: true, IsExpired: false, IsBrief: false }) return;
+        if (useMs == slot.UseMs && slot is { IsRecorded: true, IsExpired: false, Length: PromiseLength.Whole }) return;
 
         // Once in each stretch of the granularity: the log's use of a blob is never further from its last one than that.
         if (!slot.IsRecorded || slot.UseMs < StretchStart(useMs))
@@ -87,10 +87,10 @@ internal sealed class BlobEntries
 
         slot.UseMs = useMs;
         var from = OrderOf(number);
-        var to = isBrief ? _brief : _whole;
+        var to = _orders[(int)length];
         if (from == to && to.IsNewest(number) && !slot.IsExpired) return;
         from.Unlink(number);
-        slot.IsBrief = isBrief;
+        slot.Length = length;
         to.Append(number);
     }
 
@@ -112,7 +112,7 @@ internal sealed class BlobEntries
     }
 
     /// <summary>Counts as unpromised who was not used since <paramref name="endedMs"/>; false when there are more.</summary>
-    public bool TryExpire(long endedMs) => _whole.TryExpire(endedMs) && _brief.TryExpire(endedMs);
+    public bool TryExpire(long endedMs) => Array.TrueForAll(_orders, order => order.TryExpire(endedMs));
 
     /// <summary>For a restart: room for so many.</summary>
     public void Prepare(int count) => _table.Prepare(count);
@@ -155,7 +155,8 @@ internal sealed class BlobEntries
     /// <summary>For a restart: forgets who is not there, and puts all others in order.</summary>
     /// <param name="laterMs">How much later than recorded a blob may have been used. Whoever is not recorded cannot prove its age, and is new.</param>
     /// <param name="unrecordedMs">The use of those that no use is recorded of.</param>
-    public void Settle(long laterMs, long unrecordedMs, long nowMs)
+    /// <param name="latestMs">No use counts as one of later: a long promise counts as one that is still to come.</param>
+    public void Settle(long laterMs, long unrecordedMs, long nowMs, long latestMs)
     {
         long[] uses = new long[Count];
         int[] numbers = new int[Count];
@@ -171,7 +172,7 @@ internal sealed class BlobEntries
                 continue;
             }
 
-            (uses[there], numbers[there]) = (slot.IsRecorded ? Math.Min(slot.UseMs, nowMs) : unrecordedMs, number);
+            (uses[there], numbers[there]) = (slot.IsRecorded ? Math.Min(slot.UseMs, latestMs) : unrecordedMs, number);
             there++;
         }
 
@@ -179,11 +180,14 @@ internal sealed class BlobEntries
         for (int i = 0; i < there; i++)
         {
             ref var slot = ref _slots[numbers[i]];
-            slot.UseMs = Math.Min(uses[i] + laterMs, nowMs);
+            // Exact to the granularity: what is recorded as to come, or as a little ago, may be to come so much later.
+            long lastMs = slot.IsRecorded ? Math.Max(nowMs, Math.Min(uses[i] + _granularityMs, latestMs)) : nowMs;
+            slot.UseMs = Math.Min(uses[i] + laterMs, lastMs);
+            slot.Length = slot.UseMs > nowMs ? PromiseLength.Long : PromiseLength.Whole;
             // What the log of the last run has of it may be of earlier: the next use is recorded in any case.
             slot.IsRecorded = false;
             UsedBytes += _slots.AccountedBytesOf(numbers[i]);
-            _whole.Append(numbers[i]);
+            OrderOf(numbers[i]).Append(numbers[i]);
         }
     }
 
@@ -201,5 +205,5 @@ internal sealed class BlobEntries
         return _stretchMs;
     }
 
-    private UseOrder OrderOf(int number) => _slots[number].IsBrief ? _brief : _whole;
+    private UseOrder OrderOf(int number) => _orders[(int)_slots[number].Length];
 }

@@ -8,9 +8,9 @@ namespace RemoteExec.Storage;
 /// </summary>
 /// <remarks>
 /// A use promises a blob for the retention time (D4), so the order of last uses is also the order in which promises end: if the least
-/// recently used blob is still promised, all are. A hit may promise less (<see cref="RetentionRule"/>): it counts as a use of
-/// correspondingly long ago, and such uses have an order of their own, in which, again, promises end one after the other. Eviction therefore
-/// looks at one end of two lists, however many promises stand.
+/// recently used blob is still promised, all are. A hit may promise less, and who stores a result may want less or more (<see cref="RetentionRule"/>): that counts as a
+/// use of correspondingly long ago, or of later, and such uses have orders of their own, in which, again, promises end one after the other. Eviction therefore
+/// looks at one end of three lists, however many promises stand.
 /// </remarks>
 internal sealed partial class BlobIndex(long limitBytes, TimeSpan retention, TimeSpan useGranularity, IUseRecorder? recorder = null)
 {
@@ -117,12 +117,13 @@ internal sealed partial class BlobIndex(long limitBytes, TimeSpan retention, Tim
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, EntriesPerHold);
         var asked = DigestSpans.Of(digests, start, count);
-        if (kind == PromiseKind.Hit) Expire(now); // how much is promised depends on it
+        if (kind is PromiseKind.Hit or PromiseKind.Long) Expire(now); // how much is promised depends on it
         Span<int> slots = stackalloc int[BlobTable.TogetherMax];
         lock (Gate)
         {
             long nowMs = UseClock(now);
             long useMs = nowMs - _retentionMs + (long)_rule.For(kind, IsHalfPromised).TotalMilliseconds;
+            var length = useMs < nowMs ? PromiseLength.Brief : useMs > nowMs ? PromiseLength.Long : PromiseLength.Whole;
             while (asked.Length > 0)
             {
                 var together = asked[..Math.Min(BlobTable.TogetherMax, asked.Length)];
@@ -130,7 +131,7 @@ internal sealed partial class BlobIndex(long limitBytes, TimeSpan retention, Tim
                 _entries.FindMany(together, slots);
                 for (int i = 0; i < together.Length; i++)
                 {
-                    if (slots[i] >= 0) _entries.Use(slots[i], useMs, isBrief: useMs != nowMs);
+                    if (slots[i] >= 0) _entries.Use(slots[i], useMs, length);
                     else if (!together[i].IsEmpty) missing.Add(together[i]);
                 }
             }

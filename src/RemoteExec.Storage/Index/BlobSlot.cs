@@ -9,7 +9,7 @@ namespace RemoteExec.Storage;
 /// One stored blob as the index keeps it: sixty bytes and no object, since a store of ten million has ten million of them.
 /// <code>
 /// hash     32  zero padded; what is longer has its rest in a side table (BlobSlots)
-/// facts     8  last use, Unix ms (44 bits) | flags (12) | size, low bits (8)
+/// facts     8  last use, Unix ms (43 bits) | flags (13) | size, low bits (8)
 /// place     8  in a segment: segment (24) | offset (28) | size, high bits (12); else there is a frame (1) | the size (63)
 /// links    12  neighbours in the order of uses, next in the same bucket of the table
 /// </code>
@@ -19,7 +19,7 @@ internal struct BlobSlot
 {
     public const int None = -1;
 
-    private const int UseShift = 20;
+    private const int UseShift = 21;
     private const int SegmentBits = 24;
     private const int OffsetBits = 28;
     private const int SizeLowBits = 8;
@@ -31,8 +31,8 @@ internal struct BlobSlot
     private const ulong IsElsewhereFlag = HasPlaceFlag << 1;
     private const ulong IsExpiredFlag = HasPlaceFlag << 2;
     private const ulong IsRecordedFlag = HasPlaceFlag << 3;
-    private const ulong IsBriefFlag = HasPlaceFlag << 4;
-    private const ulong IsUnsureFlag = HasPlaceFlag << 5; // the last one that is free
+    private const ulong IsUnsureFlag = HasPlaceFlag << 4;
+    private const int LengthShift = FilesShift + 2 + 5; // the last two that are free
 
     private const ulong HasFrameBit = 1UL << 63;
 
@@ -83,11 +83,11 @@ internal struct BlobSlot
         set => Set(IsRecordedFlag, value ? IsRecordedFlag : 0);
     }
 
-    /// <summary>It is in the order of those whose last promise was a brief one.</summary>
-    public bool IsBrief
+    /// <summary>The order that it is in.</summary>
+    public PromiseLength Length
     {
-        readonly get => (_facts & IsBriefFlag) != 0;
-        set => Set(IsBriefFlag, value ? IsBriefFlag : 0);
+        readonly get => (PromiseLength)((_facts >> LengthShift) & 0x3);
+        set => Set(0x3UL << LengthShift, (ulong)value << LengthShift);
     }
 
     /// <inheritdoc cref="StoredBlob.IsUnsure"/>

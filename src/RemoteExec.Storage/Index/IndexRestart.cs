@@ -52,6 +52,7 @@ internal sealed class IndexRestart(BlobEntries entries, Lock gate) : IUseTaker
         // has not gone down over since, has all that was there: what it has not was evicted, on a disk that did not take the note of it.
         bool isComplete = history is { Ending: UseLogEnding.Closed, IsOfThisBoot: true };
         long unrecordedMs = isComplete ? nowMs - (long)(retention + granularity).TotalMilliseconds : nowMs;
-        lock (gate) entries.Settle(laterMs, unrecordedMs, nowMs);
+        long latestMs = nowMs + (long)(new RetentionRule(retention).Longest - retention).TotalMilliseconds;
+        lock (gate) entries.Settle(laterMs, unrecordedMs, nowMs, latestMs);
     }
 }

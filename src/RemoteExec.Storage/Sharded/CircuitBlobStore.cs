@@ -18,8 +18,9 @@ public sealed class CircuitBlobStore(string name, IBlobStore inner, CircuitOptio
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         EnterAsync(limited => inner.FindMissingAsync(digests, limited), cancellationToken);
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        EnterAsync(limited => inner.FindMissingOfHitAsync(digests, limited), cancellationToken);
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        EnterAsync(limited => inner.FindMissingAsync(digests, kind, limited), cancellationToken);
 
     public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
         this.ReadTogetherAsync(digests, receiver, cancellationToken);

@@ -17,8 +17,9 @@ public sealed class MirroredBlobStore(BlobNode first, BlobNode second, BlobRepai
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         FindMissingAsync(store => store.FindMissingAsync(digests, cancellationToken), cancellationToken);
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        FindMissingAsync(store => store.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        FindMissingAsync(store => store.FindMissingAsync(digests, kind, cancellationToken), cancellationToken);
 
     private async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
         Func<IBlobStore, ValueTask<IReadOnlyList<Digest>>> ask, CancellationToken cancellationToken)

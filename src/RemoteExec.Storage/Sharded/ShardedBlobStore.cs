@@ -33,8 +33,9 @@ public sealed class ShardedBlobStore : IBlobStore
     public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         AskAsync(digests, (place, its) => place.FindMissingAsync(its, cancellationToken), cancellationToken);
 
-    public ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        AskAsync(digests, (place, its) => place.FindMissingOfHitAsync(its, cancellationToken), cancellationToken);
+    public ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        AskAsync(digests, (place, its) => place.FindMissingAsync(its, kind, cancellationToken), cancellationToken);
 
     private async ValueTask<IReadOnlyList<Digest>> AskAsync(
         IReadOnlyList<Digest> digests, Func<IBlobStore, IReadOnlyList<Digest>, ValueTask<IReadOnlyList<Digest>>> ask, CancellationToken cancellationToken)

@@ -56,8 +56,9 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
     public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
         await NowhereAsync(await local.FindMissingAsync(digests, cancellationToken), cancellationToken);
 
-    public async ValueTask<IReadOnlyList<Digest>> FindMissingOfHitAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken) =>
-        await NowhereAsync(await local.FindMissingOfHitAsync(digests, cancellationToken), cancellationToken);
+    public async ValueTask<IReadOnlyList<Digest>> FindMissingAsync(
+        IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
+        await NowhereAsync(await local.FindMissingAsync(digests, kind, cancellationToken), cancellationToken);
 
     /// <summary>Shares the disk's flushes. What is stored is in the queue before it is on the disk, as when it comes alone.</summary>
     public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)

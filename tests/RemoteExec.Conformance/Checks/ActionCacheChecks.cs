@@ -72,6 +72,25 @@ internal static class ActionCacheChecks
             await peer.PutResultAsync(action, new ActionResult());
             return (await peer.ResultAsync(action)).CalculateSize() > 0 ? "not empty" : "empty";
         }),
+        new("A6", "results come back that are to be kept for less, as all others, and longer", "three", async peer =>
+        {
+            await peer.RequireCacheWritesAsync();
+            int back = 0;
+            foreach (int priority in (int[])[1, 0, -1])
+            {
+                var (output, action) = (await peer.StoreAsync(Peer.Random(10)), Peer.Absent());
+                await peer.Results.UpdateActionResultAsync(new UpdateActionResultRequest
+                {
+                    InstanceName = peer.Instance,
+                    ActionDigest = action,
+                    ActionResult = new ActionResult { OutputFiles = { new OutputFile { Path = "a", Digest = output.Digest } } },
+                    ResultsCachePolicy = new ResultsCachePolicy { Priority = priority },
+                });
+                back += (await peer.ResultAsync(action)).OutputFiles.Count;
+            }
+
+            return back == 3 ? "three" : $"{back}";
+        }),
         new("A7", "a run that failed is not answered as a hit", "NOT_FOUND", async peer =>
         {
             var ran = await peer.RunOfferedAsync(new ActionDraft("exit 3"));

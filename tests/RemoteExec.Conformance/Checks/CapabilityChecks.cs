@@ -84,7 +84,9 @@ internal static class CapabilityChecks
     ];
 
     private static string Range(PriorityCapabilities? announced) =>
-        announced?.Priorities.Any(range => range.MinPriority <= -Reach && range.MaxPriority >= Reach) == true ? "they do" : $"{announced}";
+        // In one range or in several.
+        new[] { -Reach, 0, Reach }.All(priority => announced?.Priorities.Any(range => range.MinPriority <= priority && priority <= range.MaxPriority) == true)
+            ? "they do" : $"{announced}";
 
     private static string Text(SemVer? version) => version is null ? "not set" : $"{version.Major}.{version.Minor}";
 }

@@ -105,7 +105,7 @@ public sealed class TieredBlobStoreTests
         var digest = await _tiers.Memory.PutAsync(Blobs.Of(1, 100));
         var absent = Blobs.DigestOf(Blobs.Of(2, 100));
 
-        Assert.That(await _tiers.Store.FindMissingOfHitAsync([digest, absent], default), Is.EqualTo(new[] { absent }));
+        Assert.That(await _tiers.Store.FindMissingAsync([digest, absent], PromiseKind.Hit, default), Is.EqualTo(new[] { absent }));
     }
 
     [Test]
