@@ -15,6 +15,7 @@ public sealed class BlobIndexModelTests
 
     private readonly Dictionary<Digest, Known> _model = [];
     private readonly LogOfUses _log = new();
+    private readonly List<Digest[]> _results = []; // of an action cache: each is whole, or was seen to
     private readonly Digest[] _digests = [.. Enumerable.Range(0, Names).Select(DigestOf)];
     private Random _random = null!;
     private BlobIndex _index = null!;
@@ -22,6 +23,11 @@ public sealed class BlobIndexModelTests
     private int _evictions;
     private int _refusals;
     private int _briefHits;
+    private int _longPromises;
+    private int _wholeHits;
+    private int _brokenResults;
+    private int _givenUp;
+    private long? _evictedUpToMs;
 
     private long NowMs => _now.ToUnixTimeMilliseconds();
 
@@ -35,8 +41,10 @@ public sealed class BlobIndexModelTests
         int seed = Wanted("MODEL_SEED") ?? Environment.TickCount;
         TestContext.Progress.WriteLine($"{steps} steps, seed {seed}");
         _random = new Random(seed);
-        (_evictions, _refusals, _briefHits) = (0, 0, 0);
+        (_evictions, _refusals, _briefHits, _longPromises, _wholeHits, _brokenResults, _givenUp) = (0, 0, 0, 0, 0, 0, 0);
+        _evictedUpToMs = null;
         _model.Clear();
+        _results.Clear();
         _log.Uses.Clear();
         _index = new BlobIndex(LimitBytes, Retention, Granularity, _log);
         _now = new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -48,8 +56,10 @@ public sealed class BlobIndexModelTests
             switch (_random.Next(1000))
             {
                 case < 400: Upload(); break;
-                case < 650: Ask(PromiseKind.Use); break;
-                case < 800: Ask(PromiseKind.Hit); break;
+                case < 600: Ask(PromiseKind.Use, Some(40)); break;
+                case < 650: Ask(PromiseKind.Hit, Some(40)); break;
+                case < 750: StoreResult(); break;
+                case < 800: HitResult(); break;
                 case < 850: Use(); break;
                 case < 880: UseMany(); break;
                 case < 930: MakeFile(); break;
@@ -58,14 +68,21 @@ public sealed class BlobIndexModelTests
                 default: Restart(); break;
             }
 
+            SettleResults();
             if (step % 16 == 0) CompareUsage();
         }
 
         CompareUsage();
+        TestContext.Progress.WriteLine(
+            $"{_evictions} evictions, {_refusals} refusals, {_briefHits} brief and {_longPromises} long promises; {_wholeHits} hits, {_brokenResults} results lost a blob, "
+            + $"and {_givenUp} more went with them: no broken promise");
         Assert.That(_evictions, Is.GreaterThan(steps / 100), "the store was under pressure");
         Assert.That(_refusals, Is.GreaterThan(steps / 100));
         Assert.That(_briefHits, Is.GreaterThan(steps / 100));
-        TestContext.Progress.WriteLine($"{_evictions} evictions, {_refusals} refusals, {_briefHits} brief hits: no broken promise");
+        Assert.That(_longPromises, Is.GreaterThan(steps / 2000));
+        Assert.That(_wholeHits, Is.GreaterThan(steps / 1000));
+        Assert.That(_brokenResults, Is.GreaterThan(steps / 200));
+        Assert.That(_givenUp, Is.GreaterThan(steps / 2000));
     }
 
     private static int? Wanted(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text) : null;
@@ -81,6 +98,13 @@ public sealed class BlobIndexModelTests
     }
 
     private Digest Any() => _digests[_random.Next(Names)];
+
+    private Digest[] Some(int max)
+    {
+        var some = new Digest[_random.Next(1, max)];
+        for (int i = 0; i < some.Length; i++) some[i] = Any();
+        return some;
+    }
 
     private void Upload()
     {
@@ -110,8 +134,10 @@ public sealed class BlobIndexModelTests
 
         Assert.That(result, Is.EqualTo(isKnown ? AddResult.Present : AddResult.Added));
         if (!isKnown) _model[digest] = new Known(blob);
-        _model[digest].UseMs = NowMs;
+        Used(_model[digest]);
     }
+
+    private void Used(Known known) => known.UseMs = Math.Max(known.UseMs, NowMs);
 
     private bool TryReserve(long bytes)
     {
@@ -123,8 +149,10 @@ public sealed class BlobIndexModelTests
             Assert.That(known.UseMs, Is.EqualTo(_model.Values.Min(other => other.UseMs)), "somebody was used longer ago");
             _model.Remove(victim.Digest);
             _log.Uses.Remove(victim.Digest);
+            _evictedUpToMs = Math.Max(known.UseMs, _evictedUpToMs ?? 0);
             _evictions++;
         });
+        Assert.That(_index.EvictedUpToMs, Is.EqualTo(_evictedUpToMs));
         if (reservation.Result == ReservationResult.Granted) return true;
 
         _refusals++;
@@ -134,13 +162,14 @@ public sealed class BlobIndexModelTests
         return false;
     }
 
-    private void Ask(PromiseKind kind)
+    private void Ask(PromiseKind kind, Digest[] asked)
     {
-        var asked = new Digest[_random.Next(1, 40)];
-        for (int i = 0; i < asked.Length; i++) asked[i] = Any();
-        bool isBrief = kind == PromiseKind.Hit && PromisedBytes() > LimitBytes / 2;
-        long useMs = isBrief ? NowMs - RetentionMs + (long)RetentionRule.BriefMax.TotalMilliseconds : NowMs;
+        bool isHalfPromised = PromisedBytes() > LimitBytes / 2;
+        bool isBrief = kind == PromiseKind.Brief || (kind == PromiseKind.Hit && isHalfPromised);
+        bool isLong = kind == PromiseKind.Long && !isHalfPromised;
+        long useMs = isBrief ? NowMs - RetentionMs + (long)RetentionRule.BriefMax.TotalMilliseconds : isLong ? NowMs + (RetentionMs / 2) : NowMs;
         if (isBrief) _briefHits++;
+        if (isLong) _longPromises++;
 
         var missing = new List<Digest>();
         _index.TouchMany(asked, 0, asked.Length, _now, missing, kind);
@@ -150,12 +179,57 @@ public sealed class BlobIndexModelTests
             if (_model.TryGetValue(digest, out var known)) known.UseMs = Math.Max(known.UseMs, useMs);
     }
 
+    /// <summary>Of what is there, with one of the wishes that its client may have.</summary>
+    private void StoreResult()
+    {
+        // The first one of a morning finds a store in which nobody is promised anything any more.
+        if (_random.Next(8) == 0) _now += Retention + TimeSpan.FromHours(3);
+        Digest[] blobs = [.. Some(12).Distinct().Where(_model.ContainsKey)];
+        if (blobs.Length < 2) return;
+
+        Ask(_random.Next(6) switch { 0 => PromiseKind.Brief, 1 or 2 => PromiseKind.Long, _ => PromiseKind.Use }, blobs);
+        if (_results.Count == 40) _results.RemoveAt(_random.Next(40));
+        _results.Add(blobs);
+    }
+
+    private void HitResult()
+    {
+        if (_results.Count == 0) return;
+        Ask(PromiseKind.Hit, _results[_random.Next(_results.Count)]); // of which nothing is missing
+        _wholeHits++;
+    }
+
+    /// <summary>What lost a blob is let go, and what is left of it: that of which nobody was promised anything, and which nobody has used since.</summary>
+    private void SettleResults()
+    {
+        // Whoever shares a blob that went is broken by that, and comes to its turn.
+        while (_results.FindIndex(result => !Array.TrueForAll(result, _model.ContainsKey)) is var broken and >= 0)
+        {
+            Digest[] left = [.. _results[broken].Where(_model.ContainsKey)];
+            _results.RemoveAt(broken);
+            _brokenResults++;
+            if (_index.EvictedUpToMs is not { } upToMs) continue;
+
+            var expected = left.Where(digest => _model[digest].UseMs <= upToMs).ToHashSet();
+            _index.GiveUp(left, upToMs, _now, victim =>
+            {
+                Assert.That(expected.Remove(victim.Digest), "it was used since");
+                Assert.That(_model.Remove(victim.Digest, out var known));
+                Assert.That(victim, Is.EqualTo(known!.Blob));
+                Assert.That(known.UseMs + RetentionMs, Is.LessThanOrEqualTo(NowMs), "a promise was broken");
+                _log.Uses.Remove(victim.Digest);
+                _givenUp++;
+            });
+            Assert.That(expected, Is.Empty, "left over of a result that nobody can be served");
+        }
+    }
+
     private void Use()
     {
         var digest = Any();
         bool isHere = _index.TryUse(digest, _now, out var blob);
         Assert.That((isHere, blob), Is.EqualTo((_model.TryGetValue(digest, out var known), known?.Blob ?? default)));
-        if (known is not null) known.UseMs = NowMs;
+        if (known is not null) Used(known);
     }
 
     private void UseMany()
@@ -167,7 +241,7 @@ public sealed class BlobIndexModelTests
         for (int i = 0; i < asked.Length; i++)
         {
             Assert.That(found[i], Is.EqualTo(_model.TryGetValue(asked[i], out var known) ? known.Blob : (StoredBlob?)null));
-            if (known is not null) known.UseMs = NowMs;
+            if (known is not null) Used(known);
         }
     }
 
@@ -218,6 +292,7 @@ public sealed class BlobIndexModelTests
 
         _now += TimeSpan.FromSeconds(_random.Next(1000));
         _index = new BlobIndex(LimitBytes, Retention, Granularity);
+        _evictedUpToMs = null;
         var restart = _index.Restart();
         restart.Expect(_random.Next(200));
         // Older uses of the same blobs, uses of blobs that are gone, and in no order.
@@ -233,7 +308,8 @@ public sealed class BlobIndexModelTests
 
         foreach (var (digest, known) in _model)
         {
-            Assert.That(_log.Uses[digest], ending == UseLogEnding.Closed ? Is.EqualTo(known.UseMs) : Is.InRange(known.UseMs, NowMs));
+            long latestMs = Math.Max(NowMs, known.UseMs + (long)Granularity.TotalMilliseconds);
+            Assert.That(_log.Uses[digest], ending == UseLogEnding.Closed ? Is.EqualTo(known.UseMs) : Is.InRange(known.UseMs, latestMs));
             known.UseMs = _log.Uses[digest];
         }
     }
