@@ -180,6 +180,7 @@ internal static class ServerComposition
         LogStreamsBytesMax = options.LogStreamsBytesMax,
         ActionTimeoutDefault = options.ActionTimeout,
         ActionTimeoutMax = options.ActionTimeoutMax,
+        Retention = options.Retention,
         // An action that is admitted on the strength of a remembered tree still finds half of the promise ahead of it.
         CompleteTreeMemory = new[] { options.Retention / 2, new ServicesOptions().CompleteTreeMemory }.Min(),
         UploadsMax = ServicesOptions.UploadsMaxOf(OpenFiles.Max()),

@@ -44,6 +44,7 @@ public sealed class ServicesComposition : IAsyncDisposable
     private readonly AnswerBudget _unsent;
     private readonly BlobSplitter _splitter;
     private readonly Rederivations? _rederivations;
+    private readonly LiveInputs? _liveInputs;
 
     /// <param name="cache">Answers complete results only.</param>
     /// <param name="scheduler">Null on a server that only stores.</param>
@@ -76,6 +77,7 @@ public sealed class ServicesComposition : IAsyncDisposable
             _rederivations = producers is null || options.Rederivation.DepthMax == 0 ? null : new Rederivations(scheduler, producers, store, door, options);
             Workers = new WorkerConversation(scheduler, store, LiveLogs!, _rederivations, options, clock); // made with the scheduler
             AddExecution(scheduler, cache, store, door, options, clock);
+            _liveInputs = new LiveInputs(scheduler, door, options, clock);
         }
 
         // Last, because they speak of the others and of themselves.
@@ -125,6 +127,7 @@ public sealed class ServicesComposition : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_liveInputs is not null) await _liveInputs.DisposeAsync();
         if (_rederivations is not null) await _rederivations.DisposeAsync();
         LiveLogs?.Dispose();
         _writtenLogs.Dispose();

@@ -55,6 +55,9 @@ public sealed record ServicesOptions
     /// <summary>What is taken of clients and workers; workers are told.</summary>
     public Limits Limits { get; init; } = Limits.Default;
 
+    /// <summary>For how long the store keeps what it was asked for. Live work has its inputs promised again within that; zero where nothing is promised.</summary>
+    public TimeSpan Retention { get; init; }
+
     /// <summary>
     /// How long a tree that was found complete counts as such. Much shorter than the time for which the store keeps what
     /// it reported present, and long enough for all actions of one build that share inputs.

@@ -53,6 +53,9 @@ internal abstract class ServicesFixture
     /// <summary>What it is started with, unless a test restarts it.</summary>
     protected virtual ServicesOptions FirstOptions => new();
 
+    /// <summary>How long an action may wait without anybody who could run it.</summary>
+    protected virtual TimeSpan UnsatisfiableMax => TimeSpan.FromHours(1);
+
     /// <summary>What the services take for their store; asked for at each start.</summary>
     protected virtual IBlobStore Served => Store;
 
@@ -198,7 +201,7 @@ internal abstract class ServicesFixture
     {
         var writer = new ActionCacheWriter(Cache, Store, Options, Producers);
         Scheduler = new Scheduler(
-            new SchedulerOptions { UnsatisfiableMax = TimeSpan.FromHours(1) }, Journal, Time, writer.OnCompletedAsync);
+            new SchedulerOptions { UnsatisfiableMax = UnsatisfiableMax }, Journal, Time, writer.OnCompletedAsync);
         await Scheduler.StartAsync(Soon);
         _services = new ServicesComposition(new ChunkedBlobStore(Served, ChunkLists), Cache, Scheduler, Options, Time, producers: Producers);
         _server = await RpcLoopback.StartAsync(_services.Methods, new RpcServerOptions { Failures = ServicesComposition.ToRpc, Observers = Observers, Time = PortTime }, Log);
