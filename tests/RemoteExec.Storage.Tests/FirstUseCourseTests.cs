@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Microsoft.Win32.SafeHandles;
 using NUnit.Framework;
 using RemoteExec.Core;
 
@@ -86,5 +87,58 @@ public sealed class FirstUseCourseTests : FirstUseFixture
         Assert.That(failures.Distinct().Count(), Is.EqualTo(failures.Count));
         Assert.That(failures.Select(failure => failure!.StatusCode), Is.All.EqualTo(StatusCode.Unavailable));
         Assert.That(store.Index.IsUnsure(digest), Is.True, "that is no fault of the file");
+    }
+
+    [Test]
+    public async Task What_is_linked_is_promised_before_it_is_looked_at()
+    {
+        Digest digest;
+        await using (var store = await OpenAsync()) digest = await store.PutAsync(Blobs.Of(1, BlobBytes));
+        LosePower();
+        var disk = new MeteredDisk { IsHeld = true };
+        await using var again = await OpenAsync(limitBytes: BlobBytes, disk: disk);
+        Time.Advance(Retention); // what a restart renewed has ended
+
+        var linking = again.LinkManyAsync([new BlobLink(digest, Executable: true, Scratch.Sub("f"))], default).AsTask();
+        await disk.Begun.WaitAsync(Patience);
+
+        var refused = Assert.ThrowsAsync<RpcException>(async () => await again.PutAsync(Blobs.Of(2, BlobBytes)));
+        Assert.That(refused!.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted), "there is room for one of them");
+        disk.LetGo();
+        Assert.That(await linking.WaitAsync(Patience), Is.Empty);
+    }
+
+    [Test]
+    public async Task Files_are_flushed_before_the_end_of_a_run_is_noted()
+    {
+        var disk = new EndWatchingDisk(Path.Combine(StoreDirectory, "uses"));
+        await using (var store = await OpenAsync(disk: disk))
+        {
+            var digest = await store.PutAsync(Blobs.Of(1, BlobBytes));
+            Assert.That(await store.TryLinkAsync(digest, executable: false, Scratch.Sub("f"), default), Is.True);
+        }
+
+        Assert.That(disk.EndingsAtFlush, Is.EqualTo(new[] { UseLogEnding.Killed }), "should the machine go down now, the next run does not believe in the files");
+        Assert.That(EndWatchingDisk.EndingOf(Path.Combine(StoreDirectory, "uses")), Is.EqualTo(UseLogEnding.Closed));
+    }
+
+    /// <summary>Sees what the log of uses says of the run whenever files are flushed.</summary>
+    private sealed class EndWatchingDisk(string uses) : IDisk
+    {
+        private readonly Disk _disk = new();
+
+        public List<UseLogEnding> EndingsAtFlush { get; } = [];
+
+        public static UseLogEnding EndingOf(string uses) => UseRecords.Read(uses, new Disk(), new UseDictionary()).Ending;
+
+        public int Flush(SafeFileHandle fileOrDirectory) => _disk.Flush(fileOrDirectory);
+
+        public int FlushFileSystem(SafeFileHandle fileOrDirectory)
+        {
+            EndingsAtFlush.Add(EndingOf(uses));
+            return 0;
+        }
+
+        public int Read(SafeFileHandle file, Span<byte> buffer, long offset) => _disk.Read(file, buffer, offset);
     }
 }

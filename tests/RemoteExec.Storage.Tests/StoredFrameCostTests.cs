@@ -87,6 +87,29 @@ public sealed class StoredFrameCostTests : DiskFixture
         await AssertConsistentAsync(store);
     }
 
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(900_000)]
+    public async Task A_plain_file_that_is_gone_does_not_make_its_frame_a_miss(int offset)
+    {
+        byte[] data = Lines(1_000_000);
+        await using var store = await OpenAsync(compressesAtRest: true);
+        var digest = await store.PutAsync(data);
+        Assert.That(await store.TryLinkAsync(digest, executable: true, Scratch.Sub("f"), default), Is.True);
+        File.Delete(FileOf(digest));
+
+        for (int tries = 0; tries < 2; tries++)
+        {
+            await using var reader = await store.OpenReadAsync(digest, offset, default);
+            Assert.That(reader, Is.Not.Null);
+            var read = new MemoryStream();
+            await reader!.ReadToAsync(read, hasher: null, default);
+            Assert.That(read.ToArray(), Is.EqualTo(data[offset..]));
+        }
+
+        await AssertConsistentAsync(store);
+    }
+
     [Test]
     public async Task A_frame_counts_a_part_of_its_blob_at_least_also_after_a_restart()
     {
