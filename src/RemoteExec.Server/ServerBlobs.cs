@@ -57,7 +57,7 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
                 Time = time,
             })),
             new CircuitOptions { PieceMax = BucketPieceMax, AwayChanged = reason => running.FarStoreChanged(name, reason), Time = time });
-        var behind = running.Own(WriteBehind.Start(new WriteBehindOptions { Directory = paths.WriteBehind, Time = time }, disk, far));
+        var behind = running.Own(WriteBehind.Start(new WriteBehindOptions { Directory = paths.WriteBehind, WaitingMax = options.S3Queue, Time = time }, disk, far));
         var tiers = running.Own(new TieredBlobStore(disk, far, behind, time));
         metrics.WatchTiers(tiers, behind);
         // What is only in the bucket has been used by nobody for a while, and is there.

@@ -42,6 +42,7 @@ internal sealed class ServerOptions(OptionReader options)
     public string S3Region { get; } = options.Text("s3-region", "us-east-1", "region of the bucket", "NAME");
     public string S3Prefix { get; } = options.Text("s3-prefix", "rexec/", "in front of the names of all objects", "TEXT");
     public bool S3PathStyle { get; } = options.Flag("s3-path-style", "write the bucket into the path and not into the host's name, as most services want it that are not Amazon's");
+    public int S3Queue { get; } = options.Count("s3-queue", WriteBehindOptions.WaitingMaxDefault, "blobs that may wait for the bucket, while it is away or slow; what finds no room stays on this disk only, which remoteexec_bucket_writes_total counts as dropped", min: 1, max: 5_000_000);
     public TimeSpan S3ObjectLifetime { get; } = options.Duration("s3-object-lifetime", "0s", "after which the bucket's own rules delete an object; 0 when they do not");
 
     public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");

@@ -14,7 +14,7 @@ public sealed class ServerOptionsTests
             "--roles", "coordinator,storage", "--grpc", "0.0.0.0:1", "--http", "[::1]:2", "--data-dir", "/tmp/data",
             "--max-cas-size", "10GB", "--slots", "3", "--retention", "90m", "--pool", "gpu", "--property", "a=b,c", "--property", "d=e",
             "--sandbox", "required", "--action-memory", "2GiB", "--action-scratch", "1MiB", "--drain-limit", "100ms", "--read-only-action-cache",
-            "--s3-bucket", "blobs", "--s3-endpoint", "https://s3.example.com", "--s3-prefix", "farm/", "--s3-region", "eu-west-1", "--s3-path-style", "--s3-object-lifetime", "30d");
+            "--s3-bucket", "blobs", "--s3-endpoint", "https://s3.example.com", "--s3-prefix", "farm/", "--s3-region", "eu-west-1", "--s3-path-style", "--s3-object-lifetime", "30d", "--s3-queue", "5000");
 
         Assert.Multiple(() =>
         {
@@ -32,7 +32,7 @@ public sealed class ServerOptionsTests
             Assert.That(options.DrainMax, Is.EqualTo(TimeSpan.FromMilliseconds(100)));
             Assert.That(options.ReadOnlyActionCache);
             Assert.That((options.S3Bucket, options.S3Endpoint, options.S3Prefix, options.S3Region), Is.EqualTo(("blobs", "https://s3.example.com", "farm/", "eu-west-1")));
-            Assert.That((options.S3PathStyle, options.S3ObjectLifetime), Is.EqualTo((true, TimeSpan.FromDays(30))));
+            Assert.That((options.S3PathStyle, options.S3ObjectLifetime, options.S3Queue), Is.EqualTo((true, TimeSpan.FromDays(30), 5000)));
         });
     }
 

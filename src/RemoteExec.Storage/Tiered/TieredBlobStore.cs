@@ -66,6 +66,7 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
         // Of what is here, whoever stored it has seen to that.
         var fresh = (await local.FindMissingAsync([.. blobs.Select(blob => blob.Digest)], cancellationToken)).ToHashSet();
         foreach (var digest in fresh) behind.Announce(digest);
+        await behind.FlushAsync();
         try
         {
             var statuses = await local.WriteManyAsync(blobs, cancellationToken);
@@ -141,10 +142,10 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
     }
 
     public async ValueTask<Digest> ImportFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
-        Bring(await local.ImportFileAsync(function, file, cancellationToken));
+        await BringAsync(await local.ImportFileAsync(function, file, cancellationToken));
 
     public async ValueTask<Digest> TakeFileAsync(DigestFunction function, SafeFileHandle file, CancellationToken cancellationToken) =>
-        Bring(await local.TakeFileAsync(function, file, cancellationToken));
+        await BringAsync(await local.TakeFileAsync(function, file, cancellationToken));
 
     public void PutAside(Digest digest) => local.PutAside(digest);
 
@@ -166,10 +167,13 @@ public sealed class TieredBlobStore(ILocalBlobStore local, IBlobStore far, Write
         }
     }
 
-    /// <summary>What it is called is known only now; its action is not over before this is remembered, and runs again after a kill.</summary>
-    private Digest Bring(Digest digest)
+    /// <summary>What it is called is known only now; its action is not over before this is remembered, and runs again after a kill or a loss of power.</summary>
+    private async ValueTask<Digest> BringAsync(Digest digest)
     {
-        if (!digest.IsEmpty) behind.Stored(digest);
+        if (digest.IsEmpty) return digest;
+
+        behind.Stored(digest);
+        await behind.FlushAsync();
         return digest;
     }
 

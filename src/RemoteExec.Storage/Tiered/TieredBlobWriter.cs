@@ -15,6 +15,7 @@ internal sealed class TieredBlobWriter(Digest digest, IBlobWriter inner, WriteBe
         if (inner.AlreadyPresent) return;
 
         behind.Announce(digest);
+        await behind.FlushAsync();
         try
         {
             await inner.CommitAsync(cancellationToken);

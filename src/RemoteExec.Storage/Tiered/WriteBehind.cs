@@ -23,6 +23,11 @@ public sealed class WriteBehind : IAsyncDisposable
     private readonly WriteBehindLog _log;
     private readonly CancellationTokenSource _ending = new();
     private Task _running = Task.CompletedTask;
+    private Task _flushing = Task.CompletedTask;
+    private TaskCompletionSource? _flush; // under way
+    private TaskCompletionSource? _nextFlush; // and what came since it began
+    private bool _isFlushing;
+    private bool _isUnflushed; // something was announced since the last flush began
     private long _brought;
     private long _dropped;
 
@@ -68,8 +73,8 @@ public sealed class WriteBehind : IAsyncDisposable
     }
 
     /// <summary>
-    /// Remembers that a blob is going to be stored, before it is: a kill in between must not leave it here and unknown. Then
-    /// <see cref="Stored"/> or <see cref="Abandon"/> says what became of it.
+    /// Remembers that a blob is going to be stored, before it is: a kill in between must not leave it here and unknown, nor a loss of power after
+    /// <see cref="FlushAsync"/>. Then <see cref="Stored"/> or <see cref="Abandon"/> says what became of it.
     /// </summary>
     public void Announce(in Digest digest)
     {
@@ -102,12 +107,70 @@ public sealed class WriteBehind : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Completes when what was announced before outlasts a loss of power. Before a blob is stored: else it could be here and unknown, and whoever uploads it again
+    /// finds it present. Those who come while a flush is under way share the next one; one that fails refuses nobody anything.
+    /// </summary>
+    public Task FlushAsync()
+    {
+        lock (_gate)
+        {
+            if (!_isUnflushed) return _flush?.Task ?? Task.CompletedTask;
+
+            _nextFlush ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (!_isFlushing)
+            {
+                _isFlushing = true;
+                _flushing = Task.Run(RunFlushes);
+            }
+
+            return _nextFlush.Task;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _ending.CancelAsync();
         await _running;
+        Task flushing;
+        lock (_gate) flushing = _flushing;
+        await flushing;
         lock (_gate) _log.Dispose();
         _ending.Dispose();
+    }
+
+    private void RunFlushes()
+    {
+        while (TakeFlush(out var log) is { } flush)
+        {
+            ServingLoop.Serve(() => log?.Flush(), FlushFailed);
+            log?.LetGo();
+            flush.SetResult();
+        }
+    }
+
+    private TaskCompletionSource? TakeFlush(out FramedLog? log)
+    {
+        lock (_gate)
+        {
+            (_flush, _nextFlush, log) = (_nextFlush, null, null);
+            if (_flush is null)
+            {
+                _isFlushing = false;
+                return null;
+            }
+
+            _isUnflushed = false;
+            log = _log.HoldForFlush();
+            return _flush;
+        }
+    }
+
+    private void FlushFailed(Exception failure)
+    {
+        // What a disk says after a failed flush is not to be trusted (fsync(2)): another file, which is flushed as a whole.
+        Trace.TraceWarning($"the queue to the store behind was not flushed: {failure.Message}");
+        lock (_gate) _log.Rewrite(_known.Keys);
     }
 
     private async Task RunAsync()
@@ -179,6 +242,7 @@ public sealed class WriteBehind : IAsyncDisposable
         try
         {
             _log.Append(digest, isAdded);
+            _isUnflushed |= isAdded;
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {

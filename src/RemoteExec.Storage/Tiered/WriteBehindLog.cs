@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace RemoteExec.Storage;
 
 /// <summary>
-/// What is still to be brought, on disk: a killed process loses none of it. Not flushed: after a loss of power some blobs may be here only.
-/// Written anew when most of it is over. For one thread at a time.
+/// What is still to be brought, on disk. What was appended outlasts a kill, and a loss of power from a flush on (<see cref="HoldForFlush"/>); that something is
+/// over is never flushed, since bringing it once more finds it there. Written anew when most of it is over. For one thread at a time.
 /// </summary>
 internal sealed class WriteBehindLog : IDisposable
 {
@@ -43,20 +43,33 @@ internal sealed class WriteBehindLog : IDisposable
         _log.Append(_frame.AsSpan(0, WriteBehindFormat.Write(digest, isAdded, _frame)));
     }
 
+    /// <summary>What to flush so that all that was appended by now outlasts a loss of power, as long as it takes: <see cref="FramedLog.LetGo"/> ends that. Null when there is nothing.</summary>
+    public FramedLog? HoldForFlush()
+    {
+        _log?.Hold();
+        return _log;
+    }
+
     /// <summary>Gives back the room of what is over.</summary>
     /// <param name="waiting">All that counts.</param>
     public void Compact(int count, IEnumerable<Digest> waiting)
     {
         long liveBytes = (long)count * _frame.Length;
-        if (_log is null || _log.LengthBytes < CompactBytesMin + (2 * liveBytes)) return;
+        if (_log is not null && _log.LengthBytes >= CompactBytesMin + (2 * liveBytes)) Rewrite(waiting);
+    }
 
+    /// <summary>In another file, flushed: also what a flush failed of, whose pages the kernel may have dropped.</summary>
+    public void Rewrite(IEnumerable<Digest> waiting)
+    {
         FramedLog? next = null;
         try
         {
             next = FramedLog.Begin(_path, WriteBehindFormat.Frames, _disk, isAlone: true);
             foreach (var digest in waiting) next.Append(_frame.AsSpan(0, WriteBehindFormat.Write(digest, isAdded: true, _frame)));
+            next.Flush();
             next.Publish();
             (_log, next) = (next, _log);
+            DurableDirectory.Flush(_disk, Path.GetDirectoryName(_path)!);
         }
         catch (Exception failed) when (failed is IOException or UnauthorizedAccessException)
         {
@@ -101,11 +114,13 @@ internal sealed class WriteBehindLog : IDisposable
 
     private FramedLog Begin()
     {
-        DurableDirectory.Create(_disk, Path.GetDirectoryName(_path)!);
+        string directory = Path.GetDirectoryName(_path)!;
+        DurableDirectory.Create(_disk, directory);
         var log = FramedLog.Begin(_path, WriteBehindFormat.Frames, _disk, isAlone: true);
         try
         {
             log.Publish();
+            DurableDirectory.Flush(_disk, directory);
             return log;
         }
         catch

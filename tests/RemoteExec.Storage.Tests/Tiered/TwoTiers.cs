@@ -28,13 +28,16 @@ internal sealed class TwoTiers : IAsyncDisposable
 
     public IBlobStoreObserver? DiskObserver { get; init; }
 
+    /// <summary>Of blobs and queue alike.</summary>
+    public IDisk? FlushedDisk { get; init; }
+
     public string QueuePath => _scratch.Sub("behind/behind.log");
 
     public async Task OpenAsync()
     {
         Disk = await DiskBlobStore.OpenAsync(
-            new DiskBlobStoreOptions { Directory = _scratch.Sub("cas"), LimitBytes = _limitBytes, Retention = TimeSpan.FromHours(4), Observer = DiskObserver }, _time, default);
-        Behind = WriteBehind.Start(new WriteBehindOptions { Directory = _scratch.Sub("behind"), WaitingMax = WaitingMax, Time = _time }, Disk, Far);
+            new DiskBlobStoreOptions { Directory = _scratch.Sub("cas"), LimitBytes = _limitBytes, Retention = TimeSpan.FromHours(4), Observer = DiskObserver, Disk = FlushedDisk ?? new Disk() }, _time, default);
+        Behind = WriteBehind.Start(new WriteBehindOptions { Directory = _scratch.Sub("behind"), WaitingMax = WaitingMax, Time = _time, Disk = FlushedDisk }, Disk, Far);
         Store = new TieredBlobStore(Disk, Far, Behind, _time);
     }
 
