@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using static RemoteExec.Conformance.RawMessage;
 
 namespace RemoteExec.EndToEnd;
 
@@ -38,6 +39,30 @@ public sealed class ChunkedTransferTests
         var (status, content) = await executor.ReadAsync(output);
         Assert.That(status, Is.EqualTo(RawStatus.Ok));
         Assert.That(content.AsSpan().SequenceEqual([.. second, .. "the end\n"u8]));
+        await worker.StopAsync();
+        await server.StopAsync();
+    }
+
+    [Test]
+    public async Task The_size_of_chunks_and_of_the_inputs_that_come_in_them_is_what_the_options_say() // REAPI C6
+    {
+        const string SplitCalls = "remoteexec_rpc_server_requests_total";
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--roles", "coordinator,storage", "--chunk-size", "64KiB");
+        await using var worker = WorkerProcess.Start(server, Lab.NewFolder("worker"), "--sandbox", "off", "--slots", "1", "--chunked-inputs-from", "3MB", "--chunked-outputs-from", "0");
+        await Eventually.TrueAsync(() => "the worker has joined", Within, async () => await server.MetricAsync("remoteexec_pool_slots") > 0);
+        using var executor = new RawExecutor(server.GrpcAddress);
+        byte[] data = new byte[4 * MebiByte];
+        new Random(4).NextBytes(data);
+
+        await RunAsync(executor, data[..2_999_999]);
+        Assert.That(await server.MetricAsync(SplitCalls, "SplitBlob"), Is.Zero);
+        await RunAsync(executor, data);
+        Assert.That(await server.MetricAsync(SplitCalls, "SplitBlob", "code=\"OK\""), Is.EqualTo(1));
+
+        var chunks = (await executor.CallAsync(
+            "build.bazel.remote.execution.v2.ContentAddressableStorage/SplitBlob", Of((2, RawBlob.Of(data).ToMessage())))).Single().Messages(1).Select(RawBlob.From).ToList();
+        Assert.That(data.Length / chunks.Count, Is.InRange(48 << 10, 128 << 10), "64 KiB and the least size, on average");
+        Assert.That(chunks.Sum(chunk => chunk.SizeBytes), Is.EqualTo(data.Length));
         await worker.StopAsync();
         await server.StopAsync();
     }

@@ -29,6 +29,16 @@ public sealed class WorkerFlagsTests
     }
 
     [Test]
+    public void Inputs_come_in_chunks_from_a_megabyte_on_and_what_is_left_of_them_takes_an_eighth_of_the_cache()
+    {
+        var flags = WorkerFlags.Table.Read(["--data-dir", "/data"], new Hashtable()).Options!; // they are right
+
+        Assert.That(flags.ChunkedInputBytesMin, Is.EqualTo(1_000_000));
+        Assert.That(WorkerCache.UnfinishedOptions("/data", flags.CacheSizeBytes).LimitBytes, Is.EqualTo(10_000_000_000 / 8));
+        Assert.That(WorkerFlags.Table.Read(["--chunked-inputs-from", "0"], new Hashtable()).Options!.ChunkedInputBytesMin, Is.Zero);
+    }
+
+    [Test]
     public void The_Options_page_has_every_option() => OptionsPage.ShouldHave(WorkerFlags.Table.Page);
 
     [Test]
