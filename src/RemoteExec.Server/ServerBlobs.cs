@@ -88,6 +88,8 @@ internal sealed record ServerBlobs(IBlobStore Shared, ILocalBlobStore? Local, bo
 
         // What actions here work with is kept here too, and promised to nobody.
         var cache = options.Plays(ServerRole.Worker) ? await OpenDiskAsync(options, TimeSpan.Zero, paths, running, metrics, time, cancellationToken) : null;
+        // No UnusedFor: REAPI has no question about a blob that is no use of it, and to ask all servers about every chunk at a start would promise everything anew. So
+        // lists of chunks count as used at the start, and one whose chunks are gone is found out by whoever wants it first.
         return new ServerBlobs(shared, cache, IsElsewhere: true, () => cache?.Usage ?? Nothing);
     }
 
