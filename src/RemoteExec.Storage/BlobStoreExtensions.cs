@@ -71,6 +71,20 @@ public static class BlobStoreExtensions
         return statuses;
     }
 
+    /// <summary><see cref="IBlobStore.WriteManyAsync"/> of one of several stores: what it cannot do at all is the failure of each blob.</summary>
+    internal static async Task<Status[]> TryWriteManyAsync(
+        this IBlobStore store, IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.WriteManyAsync(blobs, cancellationToken);
+        }
+        catch (Exception failure) when (failure is RpcException || !cancellationToken.IsCancellationRequested)
+        {
+            return [.. blobs.Select(blob => StatusOf(blob.Digest, failure))];
+        }
+    }
+
     /// <summary><see cref="IBlobStore.ReadManyAsync"/> of a store that knows no batches: one after the other.</summary>
     internal static async ValueTask ReadEachAsync(
         this IBlobStore store, IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken)

@@ -23,19 +23,23 @@ internal sealed class BlobBatches(Func<IReadOnlyList<BlobAsk>, Task<IReadOnlyDic
     private int _calls;
 
     /// <exception cref="RpcException">The call failed; what became of one blob is a value.</exception>
-    public Task<BlobAnswer> AskAsync(BlobAsk ask, CancellationToken cancellationToken)
+    public Task<BlobAnswer> AskAsync(BlobAsk ask, CancellationToken cancellationToken) => AskMany([ask], cancellationToken)[0];
+
+    /// <summary>The same of many, none of which leaves alone. An answer each, in order.</summary>
+    public Task<BlobAnswer>[] AskMany(IReadOnlyList<BlobAsk> asks, CancellationToken cancellationToken)
     {
-        var item = new Item(ask, cancellationToken);
-        bool isRunner;
+        Item[] items = [.. asks.Select(ask => new Item(ask, cancellationToken))];
+        int runners;
         lock (_gate)
         {
-            _waiting.Enqueue(item);
-            isRunner = _calls < CallsMax;
-            if (isRunner) _calls++;
+            foreach (var item in items) _waiting.Enqueue(item);
+            // Whoever of them finds nothing to do ends at once.
+            runners = Math.Min(CallsMax - _calls, items.Length);
+            _calls += runners;
         }
 
-        if (isRunner) _ = RunAsync();
-        return item.Answered.WaitAsync(cancellationToken);
+        for (; runners > 0; runners--) _ = RunAsync();
+        return [.. items.Select(item => item.Answered.WaitAsync(cancellationToken))];
     }
 
     private async Task RunAsync()

@@ -98,6 +98,24 @@ public sealed class RemoteBlobStore : IBlobStore
             : new RemoteBlobWriter(this, digest));
     }
 
+    /// <summary>Small ones share calls from the first one on; the server checks each.</summary>
+    public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        // What is not as long as its name says is refused here, by the writer.
+        var together = Enumerable.Range(0, blobs.Count)
+            .Where(i => !blobs[i].Digest.IsEmpty && blobs[i].Digest.SizeBytes <= Options.UnaryBytesMax && blobs[i].Digest.SizeBytes == blobs[i].Data.Length).ToList();
+        var alone = Enumerable.Range(0, blobs.Count).Except(together).ToList();
+        // Copied: a call goes on when its caller has left, and the memory is his again.
+        var answers = _writes.AskMany([.. together.Select(i => new BlobAsk(blobs[i].Digest, ByteString.CopyFrom(blobs[i].Data.Span)))], cancellationToken);
+        var written = this.WriteEachAsync([.. alone.Select(i => blobs[i])], cancellationToken);
+        var statuses = new Status[blobs.Count];
+        for (int i = 0; i < together.Count; i++) statuses[together[i]] = await StatusAsync(blobs[together[i]].Digest, answers[i], cancellationToken);
+        var ofAlone = await written;
+        for (int i = 0; i < alone.Count; i++) statuses[alone[i]] = ofAlone[i];
+        return statuses;
+    }
+
     /// <summary>The chunks of a blob; null when the server does not split this one, or none, and whatever else is wrong: the blob can be had whole.</summary>
     internal async ValueTask<ChunkList?> SplitAsync(Digest blob, CancellationToken cancellationToken)
     {
@@ -247,6 +265,19 @@ public sealed class RemoteBlobStore : IBlobStore
     }
 
     private static CallOptions WithinLimit() => new(deadline: TimeProvider.System.GetUtcNow().UtcDateTime + BatchMax);
+
+    private static async Task<Status> StatusAsync(Digest digest, Task<BlobAnswer> asked, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Check((await asked).Status);
+            return Status.DefaultSuccess;
+        }
+        catch (Exception failure) when (failure is RpcException || !cancellationToken.IsCancellationRequested)
+        {
+            return BlobStoreExtensions.StatusOf(digest, failure);
+        }
+    }
 
     private static void Check(RpcStatus status)
     {

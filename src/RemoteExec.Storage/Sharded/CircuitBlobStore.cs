@@ -22,6 +22,22 @@ public sealed class CircuitBlobStore(string name, IBlobStore inner, CircuitOptio
         IReadOnlyList<Digest> digests, PromiseKind kind, CancellationToken cancellationToken) =>
         EnterAsync(limited => inner.FindMissingAsync(digests, kind, limited), cancellationToken);
 
+    /// <summary>One call of its own, for which there is as much time as for a piece of a blob.</summary>
+    public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        var statuses = await EnterAsync(WriteAsync, options.PieceMax, cancellationToken);
+        return Array.ConvertAll(statuses, status => status.StatusCode == StatusCode.OK ? status : new Status(status.StatusCode, $"{name}: {status.Detail}", status.DebugException));
+
+        async ValueTask<Status[]> WriteAsync(CancellationToken limited)
+        {
+            var answered = await inner.WriteManyAsync(blobs, limited);
+            // When nothing got through it is the store that failed, and not some blobs.
+            return answered.Length > 0 && Array.TrueForAll(answered, status => status.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
+                ? throw new RpcException(answered[0])
+                : answered;
+        }
+    }
+
     public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
         this.ReadTogetherAsync(digests, receiver, cancellationToken);
 
@@ -31,11 +47,14 @@ public sealed class CircuitBlobStore(string name, IBlobStore inner, CircuitOptio
     public async ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
         new Writer(this, await EnterAsync(limited => inner.CreateWriterAsync(digest, limited), cancellationToken));
 
-    private ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, CancellationToken cancellationToken)
+    private ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, CancellationToken cancellationToken) =>
+        EnterAsync(ask, options.AnswerMax, cancellationToken);
+
+    private ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, TimeSpan limit, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         return _circuit.TryEnter()
-            ? LimitAsync(ask, options.AnswerMax, cancellationToken)
+            ? LimitAsync(ask, limit, cancellationToken)
             : throw StorageErrors.Create(StatusCode.Unavailable, $"{name}: it is away, and asked again within {options.PauseMax.TotalSeconds:0} s");
     }
 

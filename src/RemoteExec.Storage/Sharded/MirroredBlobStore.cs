@@ -91,11 +91,35 @@ public sealed class MirroredBlobStore(BlobNode first, BlobNode second, BlobRepai
             : new MirroredBlobWriter(digest, new(first, writerOfOne, failureOfOne), new(second, writerOfOther, failureOfOther), repairs);
     }
 
+    /// <summary>One batch to each, at once. What only one of them took is stored, and copied to the other.</summary>
+    public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var both = await Task.WhenAll(first.Store.TryWriteManyAsync(blobs, cancellationToken), second.Store.TryWriteManyAsync(blobs, cancellationToken));
+        var statuses = new Status[blobs.Count];
+        for (int i = 0; i < statuses.Length; i++) statuses[i] = StatusOf(blobs[i].Digest, both[0][i], both[1][i]);
+        return statuses;
+    }
+
     public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
         this.ReadTogetherAsync(digests, receiver, cancellationToken);
 
     /// <summary>Whether it says something of the store, so that the other may do better; otherwise it is the caller's own fault.</summary>
-    internal static bool IsOfStore(RpcException failure) => failure.StatusCode is not (StatusCode.InvalidArgument or StatusCode.OutOfRange);
+    internal static bool IsOfStore(RpcException failure) => IsOfStore(failure.StatusCode);
+
+    private static bool IsOfStore(StatusCode code) => code is not (StatusCode.InvalidArgument or StatusCode.OutOfRange);
+
+    private Status StatusOf(in Digest digest, Status one, Status other)
+    {
+        if (digest.IsEmpty && IsOfStore(one.StatusCode) && IsOfStore(other.StatusCode)) return Status.DefaultSuccess; // it is everywhere
+        if (one.StatusCode == other.StatusCode || !IsOfStore(one.StatusCode)) return one;
+        if (!IsOfStore(other.StatusCode)) return other;
+
+        if (one.StatusCode == StatusCode.OK) repairs.Ask(digest, from: first, to: second);
+        else if (other.StatusCode == StatusCode.OK) repairs.Ask(digest, from: second, to: first);
+        else return one;
+        return Status.DefaultSuccess;
+    }
 
     private static async Task<(T? Answer, RpcException? Failure)> AskAsync<T>(ValueTask<T> asking)
     {

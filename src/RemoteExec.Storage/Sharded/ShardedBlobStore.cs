@@ -64,6 +64,23 @@ public sealed class ShardedBlobStore : IBlobStore
     public ValueTask<IBlobWriter> CreateWriterAsync(Digest digest, CancellationToken cancellationToken) =>
         PlaceOf(digest).CreateWriterAsync(digest, cancellationToken);
 
+    /// <summary>A batch for each place, all of them at once. What one cannot take says nothing of the others' blobs.</summary>
+    public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var statuses = new Status[blobs.Count];
+        var places = Enumerable.Range(0, blobs.Count).GroupBy(i => PlaceOf(blobs[i].Digest));
+        await Task.WhenAll(places.Select(WriteAsync));
+        return statuses;
+
+        async Task WriteAsync(IGrouping<IBlobStore, int> place)
+        {
+            int[] its = [.. place];
+            var some = await place.Key.TryWriteManyAsync([.. its.Select(i => blobs[i])], cancellationToken);
+            for (int i = 0; i < its.Length; i++) statuses[its[i]] = some[i];
+        }
+    }
+
     public ValueTask ReadManyAsync(IReadOnlyList<Digest> digests, IBlobReceiver receiver, CancellationToken cancellationToken) =>
         this.ReadTogetherAsync(digests, receiver, cancellationToken);
 

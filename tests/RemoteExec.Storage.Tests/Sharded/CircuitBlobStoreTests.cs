@@ -126,6 +126,47 @@ public sealed class CircuitBlobStoreTests
         Assert.That(_store.IsAway, Is.False);
     }
 
+    [Test]
+    public async Task A_batch_is_one_question_and_each_blob_has_its_own_status()
+    {
+        byte[] good = Blobs.Of(1, 100), full = Blobs.Of(2, 100);
+        _node.Refuses = digest => digest == Blobs.DigestOf(full) ? StatusCode.ResourceExhausted : null;
+        for (int i = 0; i < 2 * _options.FailuresMax; i++)
+        {
+            var statuses = await _store.WriteManyAsync([(Blobs.DigestOf(good), good), (Blobs.DigestOf(full), full)], default);
+            Assert.That(statuses.Select(status => (status.StatusCode, status.Detail)), Is.EqualTo([(StatusCode.OK, ""), (StatusCode.ResourceExhausted, "node 1: refused")]));
+        }
+
+        Assert.That((_store.IsAway, _node.Batches.Count), Is.EqualTo((false, 2 * _options.FailuresMax)));
+    }
+
+    [Test]
+    public void A_node_of_which_no_blob_of_a_batch_got_through_has_failed([Values] bool asStatuses)
+    {
+        if (asStatuses) _node.RefusesWrites = StatusCode.Unavailable;
+        else _node.IsAway = true;
+        byte[] data = Blobs.Of(1, 100);
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.That(async () => await _store.WriteManyAsync([(Blobs.DigestOf(data), data)], default),
+                Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Unavailable).And.Message.Contains("node 1: "));
+        }
+
+        Assert.That((_store.IsAway, _node.Batches.Count), Is.EqualTo((true, _options.FailuresMax)));
+    }
+
+    [Test]
+    public async Task A_node_that_does_not_answer_a_batch_is_given_up_in_time()
+    {
+        _node.IsMute = true;
+        byte[] data = Blobs.Of(1, 100);
+        var writing = _store.WriteManyAsync([(Blobs.DigestOf(data), data)], default).AsTask();
+        await _time.WaitForTimerAsync(_options.PieceMax);
+        _time.Advance(_options.PieceMax);
+
+        Assert.That(Assert.ThrowsAsync<RpcException>(async () => await writing.WaitAsync(TimeSpan.FromMinutes(1)))!.Status.Detail, Is.EqualTo("node 1: it did not answer within 30 s"));
+    }
+
     private void Refused() => Assert.That(
         Assert.ThrowsAsync<RpcException>(async () => await _store.FindMissingAsync([Absent], default))!.StatusCode, Is.EqualTo(StatusCode.Unavailable));
 }

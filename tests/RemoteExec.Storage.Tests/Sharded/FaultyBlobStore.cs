@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 
 namespace RemoteExec.Storage.Tests;
@@ -17,6 +18,12 @@ internal sealed class FaultyBlobStore(IBlobStore inner) : IBlobStore
 
     /// <summary>What it refuses writers with.</summary>
     public StatusCode? RefusesWrites { get; set; }
+
+    /// <summary>Which blobs of a batch it refuses, with that.</summary>
+    public Func<Digest, StatusCode?> Refuses { get; set; } = _ => null;
+
+    /// <summary>How many blobs each batch had.</summary>
+    public ConcurrentQueue<int> Batches { get; } = new();
 
     public int Questions { get; private set; }
 
@@ -41,6 +48,21 @@ internal sealed class FaultyBlobStore(IBlobStore inner) : IBlobStore
         await AnswerAsync(cancellationToken);
         if (RefusesWrites is { } code) throw new RpcException(new Status(code, "refused"));
         return new Writer(this, await Inner.CreateWriterAsync(digest, cancellationToken));
+    }
+
+    public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
+    {
+        Batches.Enqueue(blobs.Count);
+        await AnswerAsync(cancellationToken);
+        var statuses = new Status[blobs.Count];
+        for (int i = 0; i < statuses.Length; i++)
+        {
+            statuses[i] = (RefusesWrites ?? Refuses(blobs[i].Digest)) is { } code
+                ? new Status(code, "refused")
+                : (await Inner.WriteManyAsync([blobs[i]], cancellationToken))[0];
+        }
+
+        return statuses;
     }
 
     private async ValueTask AnswerAsync(CancellationToken cancellationToken)

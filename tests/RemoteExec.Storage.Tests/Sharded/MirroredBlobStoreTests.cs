@@ -31,6 +31,40 @@ public sealed class MirroredBlobStoreTests
     }
 
     [Test]
+    public async Task A_batch_is_one_for_each_and_what_only_one_took_is_copied_to_the_other()
+    {
+        var batch = Enumerable.Range(0, 30).Select(i => Blobs.Of(i, 100)).Select(data => (Digest: Blobs.DigestOf(data), Data: (ReadOnlyMemory<byte>)data)).ToList();
+        _nodes.One.Refuses = digest => digest == batch[3].Digest || digest == batch[5].Digest ? StatusCode.ResourceExhausted : null;
+        _nodes.Other.Refuses = digest => digest == batch[4].Digest || digest == batch[5].Digest ? StatusCode.Unavailable : null;
+        batch.Add((batch[0].Digest, new byte[100]));
+        batch.Add((Digest.Empty(RemoteExec.Core.DigestFunction.Sha256), default));
+
+        var statuses = await _nodes.Store.WriteManyAsync(batch, default);
+
+        Assert.That(statuses[5].StatusCode, Is.EqualTo(StatusCode.ResourceExhausted), "neither took it");
+        Assert.That(statuses.Where((_, i) => i is not (5 or 30)).Select(status => status.StatusCode), Is.All.EqualTo(StatusCode.OK));
+        Assert.That((_nodes.One.Batches.Single(), _nodes.Other.Batches.Single()), Is.EqualTo((32, 32)));
+        await MendedAsync(2);
+        Assert.That((await _nodes.One.HasAsync(batch[3].Digest), await _nodes.Other.HasAsync(batch[4].Digest)), Is.EqualTo((true, true)));
+        Assert.That(await _nodes.Store.FindMissingAsync([.. batch.Select(blob => blob.Digest)], default), Is.EqualTo([batch[5].Digest]));
+    }
+
+    [Test]
+    public async Task A_batch_that_one_cannot_take_at_all_is_stored_and_copied_when_it_is_back()
+    {
+        _nodes.One.IsAway = true;
+        byte[] data = Blobs.Of(1, 100);
+
+        var statuses = await _nodes.Store.WriteManyAsync([(Blobs.DigestOf(data), data)], default);
+
+        Assert.That(statuses.Single().StatusCode, Is.EqualTo(StatusCode.OK));
+        Assert.That(_nodes.Repairs.Waiting, Is.EqualTo(1));
+        _nodes.Other.IsAway = true;
+        statuses = await _nodes.Store.WriteManyAsync([(Blobs.DigestOf(Blobs.Of(2, 100)), Blobs.Of(2, 100))], default);
+        Assert.That(statuses.Single().StatusCode, Is.EqualTo(StatusCode.Unavailable));
+    }
+
+    [Test]
     public async Task While_one_is_away_the_other_does_all_of_it([Values] bool isFirst)
     {
         var before = await PutManyAsync(10, seed: 0);

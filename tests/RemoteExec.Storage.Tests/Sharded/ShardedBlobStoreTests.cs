@@ -108,6 +108,44 @@ public sealed class ShardedBlobStoreTests
         await repairs.DisposeAsync();
     }
 
+    [Test]
+    public async Task A_batch_goes_to_each_node_once_and_comes_back_in_order()
+    {
+        var (store, nodes) = Create(mirrored: false);
+        var batch = BatchOf(90);
+        batch.Add(batch[7]);
+        batch.Add((Blobs.DigestOf(Blobs.Of(1000, 100)), Blobs.Of(1001, 100)));
+
+        var statuses = await store.WriteManyAsync(batch, default);
+
+        Assert.That(statuses.Select(status => status.StatusCode), Is.EqualTo([.. Enumerable.Repeat(StatusCode.OK, 91), StatusCode.InvalidArgument]));
+        Assert.That(nodes.Select(node => node.Batches.Count), Is.All.EqualTo(1));
+        Assert.That(nodes.Sum(node => node.Batches.Sum()), Is.EqualTo(92));
+        foreach (var (digest, data) in batch.Take(90)) Assert.That(await store.GetAsync(digest), Is.EqualTo(data.ToArray()));
+    }
+
+    [Test]
+    public async Task What_one_node_refuses_or_cannot_take_of_a_batch_fails_by_itself([Values] bool isAway)
+    {
+        var (store, nodes) = Create(mirrored: false);
+        var batch = BatchOf(90);
+        nodes[1].IsAway = isAway;
+        if (!isAway) nodes[1].Refuses = digest => digest == batch.Last(blob => IsOf(nodes[1], blob.Digest)).Digest ? StatusCode.ResourceExhausted : null;
+
+        var statuses = await store.WriteManyAsync(batch, default);
+
+        var failed = Enumerable.Range(0, 90).Where(i => statuses[i].StatusCode != StatusCode.OK).ToList();
+        Assert.That(failed, isAway ? Has.Count.InRange(2, 60) : Has.Count.EqualTo(1));
+        Assert.That(failed.Select(i => statuses[i].StatusCode), Is.All.EqualTo(isAway ? StatusCode.Unavailable : StatusCode.ResourceExhausted));
+        nodes[1].IsAway = false;
+        Assert.That(await store.FindMissingAsync([.. batch.Select(blob => blob.Digest)], default), Is.EqualTo(failed.Select(i => batch[i].Digest)));
+
+        bool IsOf(FaultyBlobStore node, Digest digest) => RendezvousOf([("node 0", 1), ("node 1", 1), ("node 2", 1)]).Find(digest).First == Array.IndexOf(nodes, node);
+    }
+
+    private static List<(Digest Digest, ReadOnlyMemory<byte> Data)> BatchOf(int blobs) =>
+        [.. Enumerable.Range(0, blobs).Select(i => Blobs.Of(i, 100)).Select(data => (Blobs.DigestOf(data), (ReadOnlyMemory<byte>)data))];
+
     private static (ShardedBlobStore Store, FaultyBlobStore[] Nodes) Create(bool mirrored, BlobRepairs? repairs = null)
     {
         FaultyBlobStore[] nodes = [.. Enumerable.Range(0, 3).Select(_ => new FaultyBlobStore(new MemoryBlobStore(1 << 20, TimeSpan.FromHours(4), new ManualTime())))];
