@@ -128,6 +128,21 @@ public sealed class JsonTests
         Assert.That(got.RootElement.GetProperty("outputFiles")[0].GetProperty("contents").GetBytesFromBase64(), Is.EqualTo("output"u8.ToArray()));
     }
 
+    [Test] // REAPI T2, R30
+    public async Task What_an_action_used_in_Buildbarns_words_has_its_form_in_JSON()
+    {
+        var action = Core.Digest.Of(Core.DigestFunction.Sha256, "an action that used something"u8);
+        string path = $"v2/deep/er/actionResults/{action.Hash}/{action.SizeBytes}";
+        const string Note = """{"@type": "type.googleapis.com/buildbarn.resourceusage.POSIXResourceUsage", "pageReclaims": "7", "terminationSignal": "KILL"}""";
+
+        var put = await SendAsync(HttpMethod.Put, path, $$"""{"exitCode": 0, "executionMetadata": {"worker": "w", "auxiliaryMetadata": [{{Note}}] } }""");
+        using var got = await GetAsync(path);
+
+        Assert.That(put.Status, Is.EqualTo(HttpStatusCode.OK), put.Text);
+        var told = got.RootElement.GetProperty("executionMetadata").GetProperty("auxiliaryMetadata")[0];
+        Assert.That((told.GetProperty("pageReclaims").GetString(), told.GetProperty("terminationSignal").GetString()), Is.EqualTo(("7", "KILL")));
+    }
+
     [Test]
     public async Task Actions_are_executed_and_waited_for_a_line_for_each_state()
     {
