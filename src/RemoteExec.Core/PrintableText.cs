@@ -24,7 +24,10 @@ public static class PrintableText
     /// <summary>The number of what is not printable, as <c>\u202e</c>: for sentences, where it tells what is wrong.</summary>
     public static string Escape(string text, int bytesMax) => Write(text, bytesMax, Style.Escape);
 
-    /// <summary>As <see cref="Escape"/>, in quotation marks, those inside and backslashes escaped too: for names inside of sentences.</summary>
+    /// <summary>
+    /// As <see cref="Escape"/>, in quotation marks, with a backslash before those inside and before backslashes: for names inside of sentences. A path of Windows can
+    /// still be read, and no name can be taken for another.
+    /// </summary>
     public static string Quote(string text, int bytesMax) => $"\"{Write(text, bytesMax, Style.Quote)}\"";
 
     private static string Write(string text, int bytesMax, Style style)
@@ -50,7 +53,13 @@ public static class PrintableText
     {
         bool isPrintable = IsPrintable(rune);
         if (!isPrintable && style == Style.Blank) return new Rune(' ').EncodeToUtf16(piece);
-        if (isPrintable && !(style == Style.Quote && IsQuoteMark(rune))) return rune.EncodeToUtf16(piece);
+        if (isPrintable && style == Style.Quote && IsQuoteMark(rune))
+        {
+            piece[0] = '\\';
+            return 1 + rune.EncodeToUtf16(piece[1..]);
+        }
+
+        if (isPrintable) return rune.EncodeToUtf16(piece);
 
         bool isShort = rune.Value <= char.MaxValue;
         int length;

@@ -28,7 +28,7 @@ public sealed class PrintableTextTests
 
     [Test]
     public void Quotes_cannot_be_left() =>
-        Assert.That(PrintableText.Quote("a\" b\\u0000 \n", 100), Is.EqualTo("\"a\\u0022 b\\u005cu0000 \\u000a\""));
+        Assert.That(PrintableText.Quote("a\" b\\u0000 \n", 100), Is.EqualTo("\"a\\\" b\\\\u0000 \\u000a\""));
 
     [Test]
     public void Half_of_a_pair_is_shown_as_what_it_is() => Assert.That(PrintableText.Escape("a\ud83d", 100), Is.EqualTo("a\ufffd"));
