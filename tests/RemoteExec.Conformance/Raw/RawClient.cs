@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 
@@ -17,28 +16,26 @@ internal sealed class RawClient(Uri address, TimeSpan answerWithin) : IDisposabl
     };
 
     /// <summary>Sends all messages, closes, and answers the status and the bytes of the whole answer.</summary>
-    public Task<(RawStatus Status, string Detail, byte[] Answer)> CallAsync(
+    public Task<RawAnswer> CallAsync(
         string method, IEnumerable<byte[]> messages, params IEnumerable<(string Name, string Value)> headers) =>
         CallFramesAsync(method, [.. messages.SelectMany(Frame)], headers, CancellationToken.None);
 
     /// <summary>The same of a body that need not be made of frames at all.</summary>
-    public async Task<(RawStatus Status, string Detail, byte[] Answer)> CallFramesAsync(
+    public async Task<RawAnswer> CallFramesAsync(
         string method, byte[] body, IEnumerable<(string Name, string Value)> headers, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"/{method}", UriKind.Relative))
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new ByteArrayContent(body),
-        };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
-        request.Headers.TE.ParseAdd("trailers");
-        foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);
-
+        using var request = RequestOf(method, body, headers);
         using var answer = await _http.SendAsync(request, cancellationToken);
         byte[] received = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
-        string status = Value(answer, "grpc-status") ?? throw new InvalidOperationException($"{method} answered {answer} without grpc-status");
-        return ((RawStatus)int.Parse(status, CultureInfo.InvariantCulture), Uri.UnescapeDataString(Value(answer, "grpc-message") ?? ""), received);
+        return RawAnswer.Of(answer, received);
+    }
+
+    /// <summary>A call of one message whose answers are read as they come.</summary>
+    public async Task<RawStream> OpenAsync(string method, byte[] message, params IEnumerable<(string Name, string Value)> headers)
+    {
+        using var request = RequestOf(method, Frame(message), headers);
+        var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        return new RawStream(answer, await answer.Content.ReadAsStreamAsync(), answerWithin);
     }
 
     public void Dispose() => _http.Dispose();
@@ -51,8 +48,18 @@ internal sealed class RawClient(Uri address, TimeSpan answerWithin) : IDisposabl
         return frame;
     }
 
-    private static string? Value(HttpResponseMessage answer, string name) =>
-        answer.TrailingHeaders.TryGetValues(name, out var inTrailers) ? inTrailers.Single()
-        : answer.Headers.TryGetValues(name, out var inHeaders) ? inHeaders.Single()
-        : null;
+    private static HttpRequestMessage RequestOf(string method, byte[] body, IEnumerable<(string Name, string Value)> headers)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"/{method}", UriKind.Relative))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(body),
+        };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+        request.Headers.TE.ParseAdd("trailers");
+        foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);
+
+        return request;
+    }
 }

@@ -77,6 +77,9 @@ internal sealed class RawExecutor(string address) : IDisposable
         return [.. Messages(answer)];
     }
 
+    /// <summary>However it ends.</summary>
+    public Task<RawAnswer> AnswerAsync(string method, byte[] message) => _client.CallAsync(method, [message]);
+
     public Task<IReadOnlyList<RawFields>> CallAsync(string method, byte[] message) => CallAsync(method, [message]);
 
     /// <summary>More than a batch takes.</summary>
@@ -92,7 +95,7 @@ internal sealed class RawExecutor(string address) : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    private static IEnumerable<RawFields> Messages(ReadOnlyMemory<byte> frames)
+    public static IEnumerable<RawFields> Messages(ReadOnlyMemory<byte> frames)
     {
         for (; !frames.IsEmpty; frames = frames[(RawClient.PrefixBytes + Length(frames))..])
             yield return RawFields.Parse(frames.Slice(RawClient.PrefixBytes, Length(frames)));
