@@ -179,6 +179,11 @@ internal sealed class JsonGateway(Func<Uri> grpc, TimeProvider time) : IDisposab
         {
             throw RpcErrors.Invalid("the body is not UTF-8");
         }
+        catch (IOException broken) when (broken is not BadHttpRequestException)
+        {
+            // Of a chunk whose size no number holds Kestrel says no more than that.
+            throw new BadHttpRequestException(broken.Message, broken);
+        }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
             throw RpcErrors.Of(StatusCode.DeadlineExceeded, $"the body took longer than {BodyMax.TotalSeconds} s");
