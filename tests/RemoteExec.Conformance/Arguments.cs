@@ -6,13 +6,15 @@ namespace RemoteExec.Conformance;
 internal sealed record Arguments
 {
     public const string Usage = """
-        usage: rexec-conformance --endpoint grpc://HOST:PORT [--instance NAME] [--platform K=V]... [--only ID,...] [--slow] [--ours] [--json]
-               rexec-conformance --endpoint grpc://HOST:PORT --fuzz MESSAGES [--seed NUMBER] [--only FAMILY,...]
+        usage: rexec-conformance --endpoint grpc://HOST:PORT [--instance NAME] [--platform K=V]... [--slots N] [--only ID,...] [--slow] [--ours] [--json]
+               rexec-conformance --endpoint grpc://HOST:PORT --fuzz MESSAGES [--http HOST:PORT] [--seed NUMBER] [--only FAMILY,...]
 
+          --slots     how many actions run at once: then the order of those that wait is asked for too
           --only      checkboxes (C6,BW3), or "abuse"
           --slow      also what waits for half a minute
           --ours      also what the protocol leaves to the server, as RemoteExec answers it
           --fuzz      sends this many mutated messages to each family of methods
+          --http      and to those of its HTTP port: JSON, and the cache
         exit code: 0 nothing failed, 1 something did, 2 wrong usage
         """;
 
@@ -21,6 +23,9 @@ internal sealed record Arguments
     public string Instance { get; private init; } = "";
 
     public IReadOnlyList<PlatformProperty> Platform { get; private init; } = [];
+
+    /// <summary>Null where it is not said.</summary>
+    public int? Slots { get; private init; }
 
     public IReadOnlyList<string> Only { get; private init; } = [];
 
@@ -31,6 +36,9 @@ internal sealed record Arguments
     public bool IsJson { get; private init; }
 
     public int FuzzMessages { get; private init; }
+
+    /// <summary>The HTTP port of the same server; null where it is left alone.</summary>
+    public string? Http { get; private init; }
 
     public int Seed { get; private init; } = Environment.TickCount & int.MaxValue;
 
@@ -60,11 +68,17 @@ internal sealed record Arguments
                 case "--platform" when value?.Split('=', 2) is [var name, var text]:
                     parsed = parsed with { Platform = [.. parsed.Platform, new PlatformProperty(name, text)] };
                     break;
+                case "--slots" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int slots) && slots > 0:
+                    parsed = parsed with { Slots = slots };
+                    break;
                 case "--only" when value is not null:
                     parsed = parsed with { Only = [.. parsed.Only, .. value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)] };
                     break;
                 case "--fuzz" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int messages) && messages > 0:
                     parsed = parsed with { FuzzMessages = messages };
+                    break;
+                case "--http" when value?.Split(':') is [{ Length: > 0 }, var port] && ushort.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out _):
+                    parsed = parsed with { Http = value };
                     break;
                 case "--seed" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int seed):
                     parsed = parsed with { Seed = seed };

@@ -13,7 +13,7 @@ Console.CancelKeyPress += (_, press) =>
     cancellation.Cancel();
 };
 
-using var connection = new Connection(endpoint, asked.Instance, asked.Platform);
+using var connection = new Connection(endpoint, asked.Instance, asked.Platform) { Slots = asked.Slots };
 if (asked.FuzzMessages > 0) return await FuzzCommand.RunAsync(connection, asked, cancellation.Token);
 
 Check[] checks = [.. Suite.All.Where(asked.Wants)];

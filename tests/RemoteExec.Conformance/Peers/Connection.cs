@@ -32,6 +32,9 @@ internal sealed class Connection : IDisposable
 
     public Uri Address { get; }
 
+    /// <summary>How many actions run at once; null where nobody has said it.</summary>
+    public int? Slots { get; init; }
+
     public string Instance { get; }
 
     public IReadOnlyList<PlatformProperty> Platform { get; }

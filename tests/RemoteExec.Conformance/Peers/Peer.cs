@@ -29,6 +29,8 @@ internal sealed partial class Peer
 
     public string Instance => _connection.Instance;
 
+    public int? Slots => _connection.Slots;
+
     public RawClient Raw => _connection.Raw;
 
     public SeparateLine OpenLine() => new(_connection.Address);
