@@ -8,10 +8,12 @@ public sealed class ConformanceTests
     // An action among other work, on a machine that is asked for much more than this.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(2);
 
+    private const int Slots = 2;
+
     private ServerProcess? _server;
     private Connection? _connection;
 
-    // The abuses have a fixture of their own, which looks at the store and at the memory too. What waits for half a minute has a test with a clock that is moved.
+    // The abuses have a fixture of their own, which looks at the store and at the memory too. What waits for half a minute has a test with a clock that is moved, or below.
     private static IEnumerable<Check> Checks => Suite.All.Where(check => check is { Id: not "abuse", IsSlow: false }).Except(OfOtherServers);
 
     // What only a server is asked that has less than this one: results to write (A3, see below), blobs to split (C6, which ours always offers).
@@ -21,9 +23,9 @@ public sealed class ConformanceTests
     [OneTimeSetUp]
     public async Task StartServerAsync()
     {
-        // On any machine fewer than what some checks keep waiting.
-        _server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--slots", "2");
-        _connection = new Connection(new Uri($"grpc://{_server.GrpcAddress}"), "", []);
+        // On any machine fewer than what some checks keep waiting; and from this one it fetches.
+        _server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--slots", $"{Slots}", "--fetch-allow", "127.0.0.1");
+        _connection = new Connection(new Uri($"grpc://{_server.GrpcAddress}"), "", []) { Slots = Slots };
     }
 
     [OneTimeTearDown]
@@ -45,6 +47,16 @@ public sealed class ConformanceTests
         using var connection = new Connection(new Uri($"grpc://{server.GrpcAddress}"), "", []);
 
         await AssertKeptAsync(connection, OfOtherServers.Single(check => check.Id == "A3"));
+        await server.StopAsync();
+    }
+
+    [Test] // REAPI E18: where a lost client has a minute to come back, it is asked for by --slow
+    public async Task What_would_run_for_ever_for_a_client_that_is_lost_is_ended()
+    {
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--wait-for-client", "1s");
+        using var connection = new Connection(new Uri($"grpc://{server.GrpcAddress}"), "", []);
+
+        await AssertKeptAsync(connection, Suite.All.Single(check => check is { Id: "E18", IsSlow: true }));
         await server.StopAsync();
     }
 

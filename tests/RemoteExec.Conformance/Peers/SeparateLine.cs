@@ -27,6 +27,8 @@ internal sealed class SeparateLine : IDisposable
 
     public Execution.ExecutionClient Execution => new(_channel);
 
+    public Capabilities.CapabilitiesClient Capabilities => new(_channel);
+
     public void Lose()
     {
         _socket!.LingerState = new LingerOption(true, 0); // a reset, nothing is flushed
