@@ -61,7 +61,9 @@ internal static class OperationMessages
         var status = new RpcStatus { Code = (int)outcome.Code, Message = outcome.Message };
         // What was never leased never ran, and has no page worth a visit.
         if (done.Attempt > 0) status = ExecutionStory.WithPage(status, done.Execution, web);
-        return new ExecuteResponse { Status = status, Message = status.Message };
+        var response = new ExecuteResponse { Status = status, Message = status.Message };
+        FaultLog.AddTo(response, done);
+        return response;
     }
 
     // The response was serialised once, when the worker reported; it goes to every waiter as those bytes.

@@ -6,7 +6,7 @@ using RemoteExec.Storage;
 namespace RemoteExec.Services;
 
 /// <summary>
-/// Stores the results of executions. It runs between the journal and the waiters (Scheduler's completion hook), so that whoever
+/// Stores the results of executions, and what went wrong with those that were given up. It runs between the journal and the waiters (Scheduler's completion hook), so that whoever
 /// is told of a result finds it in the cache.
 /// </summary>
 /// <param name="producers">Learns what was made by which action; null where lost inputs are not made again.</param>
@@ -20,6 +20,7 @@ public sealed class ActionCacheWriter(IActionCache cache, IBlobStore store, Serv
     public async ValueTask OnCompletedAsync(CompletedExecution completed, CancellationToken cancellationToken)
     {
         var written = completed.Outcome.Written?.Take() as WrittenResponse;
+        await FaultLog.StoreAsync(completed, store, cancellationToken);
         // REAPI A7; decided where the report was read.
         if (!completed.Outcome.IsCacheWorthy) return;
 
