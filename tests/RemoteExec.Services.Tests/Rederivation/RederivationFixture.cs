@@ -95,6 +95,32 @@ internal abstract class RederivationFixture : ExecutionFixture
     protected static Task<ReportResponse> LackAsync(ScriptedWorker worker, Lease lease, Digest input) =>
         worker.FinishAsync(lease, RpcErrors.MissingBlobsStatus([input], "an input file"), WireBlame.Client);
 
+    /// <summary>What an action made on this farm, that action, and another one, which needs it.</summary>
+    protected async Task<(Digest Made, Digest Producer, Digest Consumer)> MakeAsync(ScriptedWorker worker)
+    {
+        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
+        await MakeAsync(worker, producer, made);
+        return (made, producer, await StoreActionAsync("needs", ("f", made)));
+    }
+
+    /// <summary>And then it is lost.</summary>
+    protected async Task<(Digest Made, Digest Producer, Digest Consumer)> MakeAndLoseAsync(ScriptedWorker worker)
+    {
+        var all = await MakeAsync(worker);
+        Lossy.Lose(all.Made);
+        return all;
+    }
+
+    /// <summary>What waited for its inputs gets its turn, and its client the result.</summary>
+    protected async Task AssertGoesOnAsync(ScriptedWorker worker, Digest consumer, AsyncServerStreamingCall<Operation> call)
+    {
+        await RunAsync(worker, consumer, await StoreAsync("end"));
+        await AssertSucceedsAsync(call);
+    }
+
+    protected async Task AssertRestoredAsync(Digest consumer, int runs) =>
+        Assert.That(await ToldAsync(), Is.EqualTo(new RederivedInputs(consumer, RederivationOutcome.Restored, runs, "")));
+
     /// <summary>The second needs what the first makes.</summary>
     protected async Task<(Digest First, Digest Second, Digest Source, Digest Made)> MakeTwoAsync(ScriptedWorker worker)
     {

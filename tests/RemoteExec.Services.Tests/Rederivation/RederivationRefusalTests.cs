@@ -63,10 +63,7 @@ internal sealed class RederivationRefusalTests : RederivationFixture
     public async Task A_producer_that_fails_is_the_end()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
 
         using var call = Execute(consumer);
         await worker.FinishAsync(await LeaseAsync(worker, producer), new ActionResult { ExitCode = 3 });
@@ -190,8 +187,7 @@ internal sealed class RederivationRefusalTests : RederivationFixture
         // The other one comes meanwhile, and is not made for nothing when it is its turn.
         Lossy.Bring(made);
         await worker.FinishAsync(lease, new ActionResult());
-        await RunAsync(worker, consumer, await StoreAsync("end"));
-        await AssertSucceedsAsync(call);
+        await AssertGoesOnAsync(worker, consumer, call);
         Assert.That((await ToldAsync()).Runs, Is.EqualTo(1));
     }
 

@@ -4,7 +4,6 @@ using Grpc.Core;
 using NUnit.Framework;
 using RemoteExec.Protocol;
 using Value = Build.Bazel.Remote.Execution.V2.ExecutionStage.Types.Value;
-using WireBlame = RemoteExec.Protocol.V1.Blame;
 
 namespace RemoteExec.Services.Tests;
 
@@ -16,19 +15,15 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task An_action_whose_lost_input_was_made_here_waits_until_its_producer_has_run_again()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
 
         using var call = Execute(consumer);
         var first = await NextAsync(call);
         Assert.That((StageOf(first), first.Done), Is.EqualTo((Value.Queued, false)));
         await RunAsync(worker, producer, made);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
-        Assert.That(await ToldAsync(), Is.EqualTo(new RederivedInputs(consumer, RederivationOutcome.Restored, Runs: 1, "")));
+        await AssertGoesOnAsync(worker, consumer, call);
+        await AssertRestoredAsync(consumer, runs: 1);
     }
 
     [Test]
@@ -43,10 +38,9 @@ internal sealed class RederivationTests : RederivationFixture
 
         using var call = Execute(consumer);
         for (int i = 0; i < made.Length; i++) await RunAsync(worker, actions[i], made[i]);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
-        Assert.That(await ToldAsync(), Is.EqualTo(new RederivedInputs(consumer, RederivationOutcome.Restored, Runs: 3, "")));
+        await AssertGoesOnAsync(worker, consumer, call);
+        await AssertRestoredAsync(consumer, runs: 3);
     }
 
     [Test]
@@ -90,10 +84,9 @@ internal sealed class RederivationTests : RederivationFixture
         using var call = Execute(consumer);
         await RunAsync(worker, makesDirectory, directory);
         await RunAsync(worker, makesFile, file);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
-        Assert.That(await ToldAsync(), Is.EqualTo(new RederivedInputs(consumer, RederivationOutcome.Restored, Runs: 2, "")));
+        await AssertGoesOnAsync(worker, consumer, call);
+        await AssertRestoredAsync(consumer, runs: 2);
     }
 
     [Test]
@@ -121,22 +114,19 @@ internal sealed class RederivationTests : RederivationFixture
         var lease = await LeaseAsync(worker, producer);
         Lossy.Bring(file, log);
         await worker.FinishAsync(lease, result.Clone());
-        await RunAsync(worker, consumer, await StoreAsync("end"));
-        await AssertSucceedsAsync(waiting);
+        await AssertGoesOnAsync(worker, consumer, waiting);
     }
 
     [Test]
     public async Task A_loss_that_the_worker_finds_is_mended_likewise_and_its_attempt_costs_nothing()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
+        var (made, producer, consumer) = await MakeAsync(worker);
 
         using var call = Execute(consumer);
         var lease = await LeaseAsync(worker, consumer);
         Lossy.Lose(made);
-        await worker.FinishAsync(lease, RpcErrors.MissingBlobsStatus([made], "the input file f"), WireBlame.Client);
+        await LackAsync(worker, lease, made);
         await RunAsync(worker, producer, made);
         var again = await LeaseAsync(worker, consumer);
         Assert.That((again.Lease_.ExecutionId, again.Lease_.Attempt), Is.EqualTo((lease.Lease_.ExecutionId, lease.Lease_.Attempt + 1)));
@@ -151,17 +141,14 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task A_blob_that_is_lost_a_second_time_is_not_made_a_second_time_for_the_same_request()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
 
         using var call = Execute(consumer);
         await RunAsync(worker, producer, made);
         var lease = await LeaseAsync(worker, consumer);
         Assert.That((await ToldAsync()).Outcome, Is.EqualTo(RederivationOutcome.Restored));
         Lossy.Lose(made);
-        await worker.FinishAsync(lease, RpcErrors.MissingBlobsStatus([made], "the input file f"), WireBlame.Client);
+        await LackAsync(worker, lease, made);
 
         await AssertLacksAsync(call, made);
         var told = await ToldAsync();
@@ -172,9 +159,7 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task A_worker_that_lacks_what_is_there_is_asked_once_more_and_lets_nothing_run()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
+        var (made, _, consumer) = await MakeAsync(worker);
 
         using var call = Execute(consumer);
         await LackAsync(worker, await LeaseAsync(worker, consumer), made);
@@ -188,10 +173,7 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task A_re_run_has_the_priority_and_the_tool_of_the_one_who_waits()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (_, producer, consumer) = await MakeAndLoseAsync(worker);
         var headers = new Metadata
         {
             { "build.bazel.remote.execution.v2.requestmetadata-bin", Google.Protobuf.MessageExtensions.ToByteArray(new RequestMetadata { ToolInvocationId = "the build" }) },
@@ -209,18 +191,14 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task Inputs_that_somebody_brings_while_a_producer_fails_let_the_action_go_on()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
 
         using var call = Execute(consumer);
         var lease = await LeaseAsync(worker, producer);
         Lossy.Bring(made);
         await worker.FinishAsync(lease, new ActionResult { ExitCode = 1 });
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
+        await AssertGoesOnAsync(worker, consumer, call);
         Assert.That((await ToldAsync()).Outcome, Is.EqualTo(RederivationOutcome.Failed));
     }
 
@@ -228,10 +206,7 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task Cancelling_what_waits_cancels_the_producer_that_nobody_else_wants()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (_, producer, consumer) = await MakeAndLoseAsync(worker);
 
         var call = Execute(consumer);
         var operation = await NextAsync(call);
@@ -247,10 +222,7 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task Cancelling_what_waits_leaves_a_producer_to_those_who_asked_for_it()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
 
         using var call = Execute(consumer);
         var operation = await NextAsync(call);
@@ -269,10 +241,7 @@ internal sealed class RederivationTests : RederivationFixture
     public async Task After_a_restart_what_waited_goes_on_under_its_name()
     {
         var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
         var call = Execute(consumer);
         string name = (await NextAsync(call)).Name;
         var running = await LeaseAsync(worker, producer);
@@ -287,7 +256,7 @@ internal sealed class RederivationTests : RederivationFixture
         // It has gone on with what it had, and what waited is given out as if it had all its inputs.
         using var back = new ScriptedWorker(WorkerPool, Soon);
         await back.GreetAsync("w1", hello => hello.Running.Add(running.Lease_));
-        await back.FinishAsync(await LeaseAsync(back, consumer), RpcErrors.MissingBlobsStatus([made], "the input file f"), WireBlame.Client);
+        await LackAsync(back, await LeaseAsync(back, consumer), made);
         await FinishAsync(back, running, made);
         await RunAsync(back, consumer, await StoreAsync("end"));
 

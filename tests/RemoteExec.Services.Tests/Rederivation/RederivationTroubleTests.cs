@@ -17,15 +17,12 @@ internal sealed class RederivationTroubleTests : RederivationFixture
     public async Task Who_reports_a_loss_that_is_mended_already_gets_another_try()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        var consumer = await StoreActionAsync("needs", ("f", made));
+        var (made, _, consumer) = await MakeAsync(worker);
 
         using var call = Execute(consumer);
         await LackAsync(worker, await LeaseAsync(worker, consumer), made);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
+        await AssertGoesOnAsync(worker, consumer, call);
     }
 
     [Test]
@@ -43,11 +40,10 @@ internal sealed class RederivationTroubleTests : RederivationFixture
         await LackAsync(worker, lease, source);
         await RunAsync(worker, first, source);
         await RunAsync(worker, second, made);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
+        await AssertGoesOnAsync(worker, consumer, call);
         // One request, with one set of bounds.
-        Assert.That(await ToldAsync(), Is.EqualTo(new RederivedInputs(consumer, RederivationOutcome.Restored, Runs: 3, "")));
+        await AssertRestoredAsync(consumer, runs: 3);
         Assert.That(IsNothingTold);
     }
 
@@ -69,9 +65,8 @@ internal sealed class RederivationTroubleTests : RederivationFixture
         await RunAsync(worker, first, source);
         await RunAsync(worker, second, made);
         await AssertSucceedsAsync(joined);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
+        await AssertGoesOnAsync(worker, consumer, call);
     }
 
     [Test]
@@ -87,10 +82,9 @@ internal sealed class RederivationTroubleTests : RederivationFixture
 
         using var call = Execute(consumer);
         await RunAsync(worker, producer, made);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
 
-        await AssertSucceedsAsync(call);
-        Assert.That(await ToldAsync(), Is.EqualTo(new RederivedInputs(consumer, RederivationOutcome.Restored, Runs: 1, "")));
+        await AssertGoesOnAsync(worker, consumer, call);
+        await AssertRestoredAsync(consumer, runs: 1);
     }
 
     // What needs all that was made before it: there are 2^n ways through it, and the longest is as long as it has actions.
@@ -112,8 +106,7 @@ internal sealed class RederivationTroubleTests : RederivationFixture
 
         using var call = Execute(consumer);
         foreach (var (_, output) in made) await FinishAsync(worker, await worker.ReceiveLeaseAsync(), output);
-        await RunAsync(worker, consumer, await StoreAsync("end"));
-        await AssertSucceedsAsync(call);
+        await AssertGoesOnAsync(worker, consumer, call);
     }
 
     [Test]
@@ -148,11 +141,9 @@ internal sealed class RederivationTroubleTests : RederivationFixture
     public async Task Whose_producer_is_cancelled_by_somebody_may_ask_again()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        Lossy.Lose(made);
+        var (_, producer, consumer) = await MakeAndLoseAsync(worker);
 
-        using var call = Execute(await StoreActionAsync("needs", ("f", made)));
+        using var call = Execute(consumer);
         await LeaseAsync(worker, producer);
         var rerun = Scheduler.List().Single(operation => operation.Request.IsRerun);
         await Operations.CancelOperationAsync(new CancelOperationRequest { Name = rerun.Name }, cancellationToken: Soon);
@@ -166,11 +157,9 @@ internal sealed class RederivationTroubleTests : RederivationFixture
     public async Task Whoever_waits_is_told_of_a_fault_in_what_makes_its_inputs()
     {
         using var worker = await JoinAsync();
-        var (made, producer) = (await StoreAsync("made"), await StoreActionAsync("makes"));
-        await MakeAsync(worker, producer, made);
-        Lossy.Lose(made);
+        var (made, producer, consumer) = await MakeAndLoseAsync(worker);
 
-        using var call = Execute(await StoreActionAsync("needs", ("f", made)));
+        using var call = Execute(consumer);
         var lease = await LeaseAsync(worker, producer);
         // No store says so: nobody is prepared for it.
         Lossy.Obstruct(made, new SchedulingException(OutcomeCode.Internal, "a bug"));
