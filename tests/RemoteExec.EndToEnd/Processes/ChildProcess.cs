@@ -38,7 +38,8 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         string workingDirectory,
         IReadOnlyDictionary<string, string?> environment)
     {
-        var start = new ProcessStartInfo(program, arguments)
+        string[] command = DefaultSignals.For([program, .. arguments]);
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = workingDirectory,
             RedirectStandardInput = true,

@@ -32,7 +32,7 @@ internal sealed partial class ScriptedProcess : IAsyncDisposable
             ScriptedLife.ShowSockets => "show-sockets",
             _ => life.ToString().ToLowerInvariant(),
         };
-        string[] command = [.. wrapper, "dotnet", typeof(ScriptedProcess).Assembly.Location, "--life", name, .. options];
+        string[] command = DefaultSignals.For([.. wrapper, "dotnet", typeof(ScriptedProcess).Assembly.Location, "--life", name, .. options]);
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
