@@ -10,8 +10,8 @@ namespace RemoteExec.EndToEnd;
 /// </summary>
 /// <remarks>
 /// 11 is a rule for workers of Windows, and there is none: workers offer OSFamily=linux, and whoever asks for another is refused. One that offers
-/// OSFamily=windows has to take both separators in argv[0], the working directory and output paths, since Bazel up to 7 writes its own machine's (REAPI X2,
-/// 5.2), look for the program with the suffixes of PATHEXT, and refuse names of the input tree that differ in case alone (X12). A worker of Linux changes no byte
+/// OSFamily=windows has to take both separators in argv[0], the working directory and output paths, since Bazel up to 7 writes its own machine's (REAPI X2),
+/// look for the program with the suffixes of PATHEXT, and refuse names of the input tree that differ in case alone (X12). A worker of Linux changes no byte
 /// of a name: there a backslash is a letter like any other.
 /// </remarks>
 public sealed partial class LandmineTests

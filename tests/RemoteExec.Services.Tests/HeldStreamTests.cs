@@ -10,7 +10,7 @@ namespace RemoteExec.Services.Tests;
 
 /// <summary>
 /// Buck2 never calls WaitExecution, and has no deadline: a stream that breaks is a failed action to it. So the one that it has stays open from the first message to
-/// the result (REAPI 5.3, 5.6: 4).
+/// the result (REAPI 5.6: 4).
 /// </summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class HeldStreamTests : ExecutionFixture
