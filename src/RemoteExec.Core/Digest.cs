@@ -29,13 +29,16 @@ public readonly struct Digest : IEquatable<Digest>
     private readonly InlineHash _inline;
     private readonly byte[]? _long; // the whole hash, when it is longer than InlineBytes
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Digest(DigestFunction function, ReadOnlySpan<byte> hash, long sizeBytes)
     {
         Debug.Assert(hash.Length == function.HashBytes());
         Debug.Assert(sizeBytes >= 0);
         Function = function;
         SizeBytes = sizeBytes;
-        hash[..Math.Min(hash.Length, InlineBytes)].CopyTo(_inline);
+        // A constant length is one vector: a store knows its blobs again by reading ten million of them.
+        if (hash.Length >= InlineBytes) hash[..InlineBytes].CopyTo(_inline);
+        else hash.CopyTo(_inline);
         _long = hash.Length > InlineBytes ? hash.ToArray() : null;
     }
 
@@ -86,10 +89,10 @@ public readonly struct Digest : IEquatable<Digest>
     }
 
     /// <summary>A digest whose hash we computed or stored ourselves; what a peer sends goes through TryParse.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Digest FromHash(DigestFunction function, ReadOnlySpan<byte> hash, long sizeBytes)
     {
-        if (hash.Length != function.HashBytes())
-            throw new UnreachableException($"{function.WireName()} has {function.HashBytes()} bytes, not {hash.Length}");
+        if (hash.Length != function.HashBytes()) throw NotOf(function, hash.Length);
         ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
         return new Digest(function, hash, sizeBytes);
     }
@@ -161,7 +164,12 @@ public readonly struct Digest : IEquatable<Digest>
     /// <summary>Copies the raw hash to the start of <paramref name="destination"/>.</summary>
     public void CopyHashTo(Span<byte> destination) => HashSpan.CopyTo(destination);
 
+    /// <summary>Copies the first 32 bytes of the hash, zero padded, to the start of <paramref name="destination"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void CopyHeadTo(Span<byte> destination) => ((ReadOnlySpan<byte>)_inline)[..InlineBytes].CopyTo(destination);
+
     /// <summary>Whether these are the first 32 bytes of the hash, zero padded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool StartsWith(ReadOnlySpan<byte> head) => head.Length == InlineBytes && ((ReadOnlySpan<byte>)_inline).SequenceEqual(head[..InlineBytes]);
 
     public bool Equals(Digest other) =>
@@ -175,9 +183,14 @@ public readonly struct Digest : IEquatable<Digest>
     // Tempting: a few bytes of the hash are a fine hash code. But a peer may name digests that no blob has, ten thousand
     // of them with those bytes equal, and a table degrades to a list. So each half is multiplied under a secret of this
     // process and folded (the way of wyhash): a tenth of the price of HashCode.AddBytes over 32 bytes.
-    public override int GetHashCode()
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public override int GetHashCode() => HashCodeOf(_inline);
+
+    /// <summary>The hash code of a digest whose hash begins with these 32 bytes, zero padded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int HashCodeOf(ReadOnlySpan<byte> head)
     {
-        var words = MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)_inline);
+        var words = MemoryMarshal.Cast<byte, ulong>(head[..InlineBytes]);
         ulong high1 = Math.BigMul(words[0] ^ Secrets[0], words[1] ^ Secrets[1], out ulong low1);
         ulong high2 = Math.BigMul(words[2] ^ Secrets[2], words[3] ^ Secrets[3], out ulong low2);
         ulong folded = (high1 ^ low1) + BitOperations.RotateLeft(high2 ^ low2, 29);
@@ -199,6 +212,9 @@ public readonly struct Digest : IEquatable<Digest>
         error = reason;
         return false;
     }
+
+    private static UnreachableException NotOf(DigestFunction function, int bytes) =>
+        new($"{function.WireName()} has {function.HashBytes()} bytes, not {bytes}");
 
     private static string WrongLength(DigestFunction function, int length) =>
         $"the hash has {length} characters, {function.WireName()} has {function.HashBytes() * 2}";

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace RemoteExec.Core;
 
@@ -15,11 +16,17 @@ public static class DigestFunctions
         DigestFunction.Md5, DigestFunction.Sha384, DigestFunction.Sha512, DigestFunction.Sha256Tree, DigestFunction.GitSha1,
     ];
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int HashBytes(this DigestFunction function) => function switch
+    {
+        DigestFunction.Sha256 or DigestFunction.Blake3 or DigestFunction.Sha256Tree => 32, // nearly all
+        _ => OtherHashBytes(function),
+    };
+
+    private static int OtherHashBytes(DigestFunction function) => function switch
     {
         DigestFunction.Md5 => 16,
         DigestFunction.Sha1 or DigestFunction.GitSha1 => 20,
-        DigestFunction.Sha256 or DigestFunction.Blake3 or DigestFunction.Sha256Tree => 32,
         DigestFunction.Sha384 => 48,
         DigestFunction.Sha512 => 64,
         _ => throw new UnreachableException($"digest function {(int)function} was never validated"),
@@ -86,9 +93,16 @@ public static class DigestFunctions
     }
 
     /// <summary>Takes REAPI's enum number; false for UNKNOWN and for the functions that we do not compute.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryFromNumber(int number, out DigestFunction function)
     {
-        function = number is > 0 and <= byte.MaxValue && Enum.IsDefined((DigestFunction)number) ? (DigestFunction)number : default;
+        // Not Enum.IsDefined, which is a search: this is asked for each record of a log.
+        function = number switch
+        {
+            (int)DigestFunction.Sha256 or (int)DigestFunction.Sha1 or (int)DigestFunction.Md5 or (int)DigestFunction.Sha384 or (int)DigestFunction.Sha512
+                or (int)DigestFunction.Sha256Tree or (int)DigestFunction.Blake3 or (int)DigestFunction.GitSha1 => (DigestFunction)number,
+            _ => default,
+        };
         return function != default;
     }
 }

@@ -11,8 +11,8 @@ namespace RemoteExec.Storage;
 /// </param>
 internal sealed class BlobFileScan(BlobFiles files, Func<Digest, bool>? isVouchedFor)
 {
-    /// <summary>Finds every blob, shard by shard at once; puts aside what is no blob, and removes what no run will finish.</summary>
-    public async Task<List<StoredBlob>> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>Finds every blob, shards at once and each by itself; puts aside what is no blob, and removes what no run will finish.</summary>
+    public async Task<List<StoredBlob>[]> ReadAsync(CancellationToken cancellationToken)
     {
         foreach (string abandoned in Directory.EnumerateFiles(Path.Combine(files.Root, "temp")))
             File.Delete(abandoned);
@@ -23,7 +23,7 @@ internal sealed class BlobFileScan(BlobFiles files, Func<Digest, bool>? isVouche
             found[shard] = ReadShard(shard);
             return ValueTask.CompletedTask;
         });
-        return [.. found.SelectMany(blobs => blobs)];
+        return found;
     }
 
     private List<StoredBlob> ReadShard(int shard)

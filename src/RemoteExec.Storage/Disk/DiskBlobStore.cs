@@ -290,7 +290,7 @@ public sealed class DiskBlobStore : ILocalBlobStore, IAsyncDisposable
         var open = Segments.All.Where(segment => !segment.IsFull).OrderByDescending(segment => segment.Number).ToList();
         if (open.Count > 0) Log.Continue(open[0]);
         if (open.Count > 1) _survivors.Continue(open[1]);
-        foreach (var segment in open.Skip(2)) segment.Fill();
+        foreach (var segment in open.Skip(2)) segment.Fill(footerChecksum: 0);
         _keeper.Wake();
     }
 }

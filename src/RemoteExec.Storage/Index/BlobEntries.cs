@@ -1,7 +1,9 @@
+using System.Runtime.CompilerServices;
+
 namespace RemoteExec.Storage;
 
 /// <summary>The entries of an index, by number: found by digest, kept in the order in which their promises end. Guarded by the index's lock.</summary>
-internal sealed class BlobEntries
+internal sealed partial class BlobEntries
 {
     private readonly BlobSlots _slots = new();
     private readonly BlobTable _table;
@@ -28,6 +30,9 @@ internal sealed class BlobEntries
 
     public long UsedBytes { get; private set; }
 
+    /// <summary>So many were forgotten since the start.</summary>
+    public long Forgotten { get; private set; }
+
     public long PromisedBytes => UsedBytes - _orders[0].ExpiredBytes - _orders[1].ExpiredBytes - _orders[2].ExpiredBytes;
 
     public int PromisedCount => Count - _orders[0].ExpiredCount - _orders[1].ExpiredCount - _orders[2].ExpiredCount;
@@ -48,9 +53,12 @@ internal sealed class BlobEntries
 
     public StoredBlob BlobOf(int number) => _slots.BlobOf(number);
 
-    public BlobUse UseOf(int number) => new(_slots.DigestOf(number), _slots[number].UseMs);
+    public BlobUse UseOf(int number) => new(_slots.DigestOf(number), _slots[number].UseMs) { Place = _slots.PlaceOf(number) };
 
     public long UseMsOf(int number) => _slots[number].UseMs;
+
+    /// <inheritdoc cref="BlobSlot.IsRecorded"/>
+    public bool IsRecorded(int number) => _slots[number].IsRecorded;
 
     public BlobFileKinds FilesOf(int number) => _slots[number].Files;
 
@@ -105,6 +113,7 @@ internal sealed class BlobEntries
 
     public void Forget(int number, in StoredBlob blob)
     {
+        Forgotten++;
         UsedBytes -= blob.AccountedBytes;
         OrderOf(number).Unlink(number);
         _table.Remove(number, blob.Digest);
@@ -114,81 +123,12 @@ internal sealed class BlobEntries
     /// <summary>Counts as unpromised who was not used since <paramref name="endedMs"/>; false when there are more.</summary>
     public bool TryExpire(long endedMs) => Array.TrueForAll(_orders, order => order.TryExpire(endedMs));
 
-    /// <summary>For a restart: room for so many.</summary>
-    public void Prepare(int count) => _table.Prepare(count);
-
-    /// <summary>For a restart: uses of blobs that may be there, in no order; counted nowhere until <see cref="Settle"/>.</summary>
-    public void Remember(ReadOnlySpan<Digest> digests, ReadOnlySpan<long> usesMs)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Insert(in Digest digest)
     {
-        Span<int> found = stackalloc int[BlobTable.TogetherMax];
-        _table.FindMany(digests, found);
-        for (int i = 0; i < digests.Length; i++)
-        {
-            // Twice in one breath is rare; then the first of the two is there by now.
-            int number = found[i] >= 0 ? found[i] : _table.Find(digests[i]);
-            if (number < 0) number = Insert(new StoredBlob(digests[i], default, BlobFileKinds.None));
-            ref var slot = ref _slots[number];
-            slot.UseMs = Math.Max(slot.UseMs, usesMs[i]);
-            slot.IsRecorded = true;
-        }
-    }
-
-    /// <summary>For a restart: blobs that are there.</summary>
-    public void Restore(ReadOnlySpan<StoredBlob> blobs)
-    {
-        Span<int> found = stackalloc int[BlobTable.TogetherMax];
-        Span<Digest> digests = new Digest[BlobTable.TogetherMax];
-        while (!blobs.IsEmpty)
-        {
-            var together = blobs[..Math.Min(BlobTable.TogetherMax, blobs.Length)];
-            blobs = blobs[together.Length..];
-            for (int i = 0; i < together.Length; i++) digests[i] = together[i].Digest;
-            _table.FindMany(digests[..together.Length], found);
-            for (int i = 0; i < together.Length; i++)
-            {
-                if (found[i] >= 0) _slots.Put(found[i], together[i]);
-                else Insert(together[i]);
-            }
-        }
-    }
-
-    /// <summary>For a restart: forgets who is not there, and puts all others in order.</summary>
-    /// <param name="laterMs">How much later than recorded a blob may have been used. Whoever is not recorded cannot prove its age, and is new.</param>
-    /// <param name="unrecordedMs">The use of those that no use is recorded of.</param>
-    /// <param name="latestMs">No use counts as one of later: a long promise counts as one that is still to come.</param>
-    public void Settle(long laterMs, long unrecordedMs, long nowMs, long latestMs)
-    {
-        long[] uses = new long[Count];
-        int[] numbers = new int[Count];
-        int there = 0;
-        for (int number = 0; number < End; number++)
-        {
-            ref var slot = ref _slots[number];
-            if (slot.IsFree) continue;
-            if (slot is { Files: BlobFileKinds.None, HasPlace: false, HasFrame: false })
-            {
-                _table.Remove(number, _slots.DigestOf(number));
-                _slots.GiveBack(number);
-                continue;
-            }
-
-            (uses[there], numbers[there]) = (slot.IsRecorded ? Math.Min(slot.UseMs, latestMs) : unrecordedMs, number);
-            there++;
-        }
-
-        Array.Sort(uses, numbers, 0, there);
-        for (int i = 0; i < there; i++)
-        {
-            ref var slot = ref _slots[numbers[i]];
-            // Exact to the granularity: what is recorded as to come, or as a little ago, may be to come so much later.
-            long lastMs = slot.IsRecorded ? Math.Max(nowMs, Math.Min(uses[i] + _granularityMs, latestMs)) : nowMs;
-            slot.UseMs = Math.Min(uses[i] + laterMs, lastMs);
-            slot.Length = slot.UseMs > nowMs ? PromiseLength.Long : PromiseLength.Whole;
-            // What the log of the last run has of it may be of earlier: the next use is recorded in any case.
-            slot.IsRecorded = false;
-            UsedBytes += _slots.AccountedBytesOf(numbers[i]);
-            OrderOf(numbers[i]).Append(numbers[i]);
-        }
+        int number = _slots.Take(digest);
+        _table.Add(number, digest);
+        return number;
     }
 
     private int Insert(in StoredBlob blob)

@@ -318,16 +318,19 @@ internal sealed partial class BlobIndex(long limitBytes, TimeSpan retention, Tim
     /// Who is stored or used meanwhile needs no care. Who was told already has a use in the new log, and is recorded again when the granularity
     /// says so; who was not is told with the use that it has by then.
     /// </remarks>
-    public void RecordAll(Action<IReadOnlyList<BlobUse>> take)
+    public void RecordAll(Action<UseSlice> take)
     {
         int end;
-        lock (Gate) end = _entries.End;
-        var slice = new List<BlobUse>(EntriesPerHold);
+        long forgotten;
+        lock (Gate) (end, forgotten) = (_entries.End, _entries.Forgotten);
+        var slice = new UseSlice { Capacity = EntriesPerHold };
         for (int first = 0; first < end; first += EntriesPerHold)
         {
             slice.Clear();
             lock (Gate)
             {
+                // Who went may have come back, in a slot that is behind those that were told.
+                slice.AreNew = _entries.Forgotten == forgotten;
                 for (int slot = first; slot < Math.Min(end, first + EntriesPerHold); slot++)
                     if (_entries.Has(slot)) slice.Add(_entries.UseOf(slot));
             }

@@ -124,6 +124,7 @@ internal struct BlobSlot
         : default;
 
     /// <summary>False when they do not fit: then the slot says that they are elsewhere.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryPut(long sizeBytes, BlobPlace place)
     {
         Debug.Assert(sizeBytes >= 0 && place is { Segment: >= 0, Offset: >= 0 });

@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
@@ -27,10 +29,37 @@ internal sealed class BlobSlots
     /// <summary>Behind the last number that was ever given out.</summary>
     public int End { get; private set; }
 
-    public ref BlobSlot this[int number] => ref _chunks[number >> ChunkBits][number & ChunkMask];
+    public ref BlobSlot this[int number]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => ref _chunks[number >> ChunkBits][number & ChunkMask];
+    }
+
+    /// <summary>Asks for a slot's memory, which is there by the time that it is read. Most lie across two lines of the cache.</summary>
+    public void Prefetch(int number)
+    {
+        ref var slot = ref this[number];
+        Prefetch(ref slot);
+        Prefetch(ref slot.Next);
+    }
+
+    public static unsafe void Prefetch<T>(ref T place)
+    {
+        // A hint, which does not fault: it may well be that the collector has moved the array by the time it counts.
+        if (Sse.IsSupported) Sse.Prefetch0(Unsafe.AsPointer(ref place));
+    }
 
     /// <summary>A slot for a new blob, in no order and no bucket.</summary>
     public int Take(in StoredBlob blob)
+    {
+        int number = Take(blob.Digest);
+        Put(number, blob);
+        return number;
+    }
+
+    /// <summary>The same for one that is nowhere yet.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Take(in Digest digest)
     {
         int number = _free;
         if (number == BlobSlot.None)
@@ -45,12 +74,10 @@ internal sealed class BlobSlots
         }
 
         ref var slot = ref this[number];
-        slot = new BlobSlot { Function = blob.Digest.Function, Older = BlobSlot.None, Newer = BlobSlot.None, Next = BlobSlot.None };
-        Span<byte> hash = stackalloc byte[DigestFunctions.HashBytesMax];
-        blob.Digest.CopyHashTo(hash);
-        hash[..InlineHashBytes].CopyTo(slot.Hash);
-        if (blob.Digest.HashBytes > InlineHashBytes) _hashRests[number] = hash[InlineHashBytes..blob.Digest.HashBytes].ToArray();
-        Put(number, blob);
+        slot = new BlobSlot { Function = digest.Function, Older = BlobSlot.None, Newer = BlobSlot.None, Next = BlobSlot.None };
+        digest.CopyHeadTo(slot.Hash);
+        slot.TryPut(digest.SizeBytes, default); // without a place it always fits
+        if (digest.HashBytes > InlineHashBytes) _hashRests[number] = RestOf(digest);
         Count++;
         return number;
     }
@@ -65,6 +92,15 @@ internal sealed class BlobSlots
         slot = new BlobSlot { Next = _free };
         _free = number;
         Count--;
+    }
+
+    /// <summary>Where in a segment the blob of this slot is; of one that has no files.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Place(int number, long sizeBytes, BlobPlace place)
+    {
+        ref var slot = ref this[number];
+        if (slot.IsElsewhere) _elsewhere.Remove(number);
+        if (!slot.TryPut(sizeBytes, place)) _elsewhere[number] = (sizeBytes, place);
     }
 
     /// <summary>Says anew where the blob of this slot is.</summary>
@@ -83,10 +119,13 @@ internal sealed class BlobSlots
         _frameBytes[number] = blob.FrameBytes;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public BlobPlace PlaceOf(int number) => this[number].IsElsewhere ? _elsewhere[number].Place : this[number].Place;
+
     public StoredBlob BlobOf(int number)
     {
         ref var slot = ref this[number];
-        return new StoredBlob(DigestOf(number), slot.IsElsewhere ? _elsewhere[number].Place : slot.Place, slot.Files)
+        return new StoredBlob(DigestOf(number), PlaceOf(number), slot.Files)
         {
             IsUnsure = slot.IsUnsure,
             FrameBytes = FrameBytesOf(number),
@@ -102,6 +141,7 @@ internal sealed class BlobSlots
         return Digest.FromHash(slot.Function, [.. slot.Hash, .. _hashRests[number]], SizeOf(number));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long AccountedBytesOf(int number)
     {
         ref var slot = ref this[number];
@@ -109,6 +149,7 @@ internal sealed class BlobSlots
         return (sizeBytes * ((slot.HasPlace ? 1 : 0) + BitOperations.PopCount((uint)slot.Files))) + StoredBlob.AccountedFrameBytes(sizeBytes, FrameBytesOf(number));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Is(int number, in Digest digest)
     {
         ref var slot = ref this[number];
@@ -125,9 +166,16 @@ internal sealed class BlobSlots
         return hash[InlineHashBytes..digest.HashBytes].SequenceEqual(_hashRests[number]);
     }
 
+    private static byte[] RestOf(in Digest digest)
+    {
+        byte[] hash = new byte[digest.HashBytes];
+        digest.CopyHashTo(hash);
+        return hash[InlineHashBytes..];
+    }
+
     private long FrameBytesOf(int number) => this[number].HasFrame ? _frameBytes[number] : 0;
 
-    private long SizeOf(int number)
+    public long SizeOf(int number)
     {
         ref var slot = ref this[number];
         return slot.IsElsewhere ? _elsewhere[number].SizeBytes : slot.SizeBytes;

@@ -10,4 +10,8 @@ internal interface IUseRecorder
 }
 
 /// <summary>When a blob was used last.</summary>
-internal readonly record struct BlobUse(Digest Digest, long UseMs);
+internal readonly record struct BlobUse(Digest Digest, long UseMs)
+{
+    /// <summary>Where its record is, if somebody asked for that too.</summary>
+    public BlobPlace Place { get; init; }
+}

@@ -6,6 +6,13 @@ internal interface IUseTaker
     /// <summary>So many will come, more or less; before all others.</summary>
     void Expect(long uses);
 
-    /// <summary>At most <see cref="BlobTable.TogetherMax"/>.</summary>
+    /// <summary>The places that come are right in segments that are still as these were, and in no others.</summary>
+    void Claim(ReadOnlySpan<SegmentClaim> claims);
+
+    /// <summary>Uses with places; at most <see cref="BlobIndex.EntriesPerHold"/>.</summary>
+    /// <param name="areNew">None of them was among those that came in this way before.</param>
+    void Remember(ReadOnlySpan<BlobUse> uses, bool areNew);
+
+    /// <summary>At most <see cref="BlobIndex.EntriesPerHold"/>.</summary>
     void Remember(ReadOnlySpan<Digest> digests, ReadOnlySpan<long> usesMs);
 }

@@ -16,7 +16,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
 {
     private const int BufferedBytesMax = 1 << 20;
 
-    // Rewritten when the appended part outweighs the living part by this much.
+    // Rewritten when the appended part outweighs the living part by this much: it is what the next start has to look for, use by use.
     private const long CompactionSlackBytes = 16 << 20;
 
     // A disk without room is not asked for a whole log at every request.
@@ -38,6 +38,9 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     private UseLog(string path, UseFile? file, IDisk disk, SteadyTime time, Action<Exception> refused) =>
         (_path, _file, _disk, _time, _refused) = (path, file, disk, time, refused);
 
+    /// <summary>Asked before a log is written anew: which segments it may speak for.</summary>
+    public Func<IReadOnlyCollection<SegmentClaim>> Claims { get; set; } = () => [];
+
     /// <summary>More was appended than a fresh log would hold, or something is missing: call <see cref="TryRewrite"/>, away from whoever waits.</summary>
     public bool WantsRewrite
     {
@@ -46,7 +49,7 @@ internal sealed class UseLog : IUseRecorder, IDisposable
             lock (_gate)
             {
                 if (_isRewriting || (_rewriteFailedAt is { } failedAt && _time.GetElapsedTime(failedAt) < RewriteRetryInterval)) return false;
-                return _file is null || (_file.HasGaps && !_isUnsure) || _file.LengthBytes > (4 * _compactedBytes) + CompactionSlackBytes;
+                return _file is null || (_file.HasGaps && !_isUnsure) || _file.LengthBytes > (2 * _compactedBytes) + CompactionSlackBytes;
             }
         }
     }
@@ -56,6 +59,12 @@ internal sealed class UseLog : IUseRecorder, IDisposable
     /// <param name="refused">Told why the disk does not take uses.</param>
     public static UseLog Open(string path, UseHistory history, IDisk disk, SteadyTime time, Action<Exception> refused) =>
         new(path, UseFile.TryContinue(path, history, disk), disk, time, refused);
+
+    /// <summary>So many blobs are there: what the log has beyond a use of each is to spare.</summary>
+    public void Expect(int blobs)
+    {
+        lock (_gate) _compactedBytes = UseRecords.LengthOf(blobs);
+    }
 
     public void Record(in Digest digest, long useMs)
     {
@@ -143,11 +152,18 @@ internal sealed class UseLog : IUseRecorder, IDisposable
             if (_isUnsure) next.Miss();
         }
 
+        var claims = Claims();
         var frame = new FrameBuffer(UseRecords.Frames, 4096);
+        if (claims.Count > 0)
+        {
+            lock (_gate) Append(next, UseRecords.FrameOf(claims));
+        }
+
         index.RecordAll(slice =>
         {
-            foreach (var use in slice) UseRecords.Write(frame, use);
-            lock (_gate) Append(next, frame);
+            if (claims.Count > 0) UseRecords.WritePlaced(frame, slice);
+            else foreach (var use in slice) UseRecords.Write(frame, use);
+            lock (_gate) Append(next, frame.Seal());
             frame.Clear();
         });
 
@@ -161,9 +177,9 @@ internal sealed class UseLog : IUseRecorder, IDisposable
         }
     }
 
-    private static void Append(UseFile file, FrameBuffer frame)
+    private static void Append(UseFile file, Span<byte> frame)
     {
-        if (!file.TryAppend(frame.Seal(), out var failure)) ExceptionDispatchInfo.Throw(failure!); // why it could not
+        if (!file.TryAppend(frame, out var failure)) ExceptionDispatchInfo.Throw(failure!); // why it could not
     }
 
     /// <summary>Under the lock. What is not taken stays in the buffer.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace RemoteExec.Storage;
 
 /// <summary>Slots in the order of their uses. They come in at the newest end, so the order of uses is that in which they came.</summary>
@@ -16,6 +18,7 @@ internal sealed class UseOrder(BlobSlots slots)
 
     public bool IsNewest(int number) => number == _newest;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Append(int number)
     {
         ref var slot = ref slots[number];

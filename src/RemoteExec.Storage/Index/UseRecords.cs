@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using RemoteExec.Core;
 
@@ -9,9 +10,12 @@ namespace RemoteExec.Storage;
 /// <code>
 /// first frame: the kernel's boot id, or as many zeros when some use is not in the log; closing frame: one byte 0xFF
 /// second frame: one byte 0xFE | wall clock, Unix ms (8) | the clock of uses, Unix ms (8) | monotonic clock, ms (8)
+/// third frame: one byte 0xFD | claims:  segment (4) | checksum of its footer (4) | bytes of its dead (8) | living bytes (8)
+/// then: one byte 0xFC, or 0xFB where each is told for the first time | records, each followed by  segment (4) | offset (4)
 /// else records:  function (1) | hash | size (8) | use, Unix ms (8)        all little-endian
 /// </code>
-/// The second frame says how old a use is, whatever was done to the wall clock since; in a log without it uses are by the wall clock.
+/// The second frame says how old a use is, whatever was done to the wall clock since; in a log without it uses are by the wall clock. Places
+/// (zeros are none) are in logs of stores that have full segments, and right in those that are still what the third frame says.
 /// </summary>
 internal static class UseRecords
 {
@@ -24,7 +28,12 @@ internal static class UseRecords
 
     private const byte ClosingMark = 0xFF;
     private const byte ClockMark = 0xFE;
+    private const byte ClaimMark = 0xFD;
+    private const byte PlacedMark = 0xFC;
+    private const byte NewlyPlacedMark = 0xFB;
     private const int ClockBytes = 1 + (3 * sizeof(long));
+    private const int ClaimBytes = 24;
+    private const int PlaceBytes = 8;
 
     public static byte[] ThisBoot { get; } = FrameOf(BootId());
 
@@ -32,6 +41,9 @@ internal static class UseRecords
     public static byte[] NoBoot { get; } = FrameOf([.. BootId().Select(_ => (byte)'0')]);
 
     public static byte[] Closing { get; } = FrameOf([ClosingMark]);
+
+    /// <summary>A log of so many uses, one for each blob, takes about this.</summary>
+    public static long LengthOf(int uses) => (long)uses * UsualBytes;
 
     public static byte[] FrameOf(in ClockReading clock)
     {
@@ -41,6 +53,38 @@ internal static class UseRecords
         BinaryPrimitives.WriteInt64LittleEndian(body[9..], clock.SteadyMs);
         BinaryPrimitives.WriteInt64LittleEndian(body[17..], clock.MonotonicMs);
         return FrameOf(body);
+    }
+
+    public static byte[] FrameOf(IReadOnlyCollection<SegmentClaim> claims)
+    {
+        byte[] body = new byte[1 + (claims.Count * ClaimBytes)];
+        body[0] = ClaimMark;
+        var rest = body.AsSpan(1);
+        foreach (var claim in claims)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(rest, claim.Segment);
+            BinaryPrimitives.WriteUInt32LittleEndian(rest[4..], claim.FooterChecksum);
+            BinaryPrimitives.WriteInt64LittleEndian(rest[8..], claim.DeadBytes);
+            BinaryPrimitives.WriteInt64LittleEndian(rest[16..], claim.LivingBytes);
+            rest = rest[ClaimBytes..];
+        }
+
+        return FrameOf(body);
+    }
+
+    /// <summary>A whole frame's worth of them, with their places.</summary>
+    public static void WritePlaced(FrameBuffer frame, UseSlice uses)
+    {
+        frame.GetSpan(1)[0] = uses.AreNew ? NewlyPlacedMark : PlacedMark;
+        frame.Advance(1);
+        foreach (var use in uses)
+        {
+            Write(frame, use);
+            var place = frame.GetSpan(PlaceBytes);
+            BinaryPrimitives.WriteInt32LittleEndian(place, use.Place.Segment);
+            BinaryPrimitives.WriteInt32LittleEndian(place[4..], use.Place.Offset);
+            frame.Advance(PlaceBytes);
+        }
     }
 
     public static void Write(FrameBuffer frame, in BlobUse use)
@@ -67,7 +111,7 @@ internal static class UseRecords
             if (!File.Exists(path)) return new UseHistory(UseLogEnding.Unknown, IsOfThisBoot: false, Clock: null, EndBytes: 0);
 
             using var log = FramedLog.TryOpen(path, Frames, disk, isAlone: false, out _)!; // without a header every file is one
-            uses.Expect(log.LengthBytes / UsualBytes);
+            bool isExpected = false;
             var frames = log.ReadAll();
             while (frames.TryNext(out _, out var frame))
             {
@@ -85,9 +129,16 @@ internal static class UseRecords
                         BinaryPrimitives.ReadInt64LittleEndian(body[9..]),
                         BinaryPrimitives.ReadInt64LittleEndian(body[17..]));
                 }
+                else if (body is [ClaimMark, ..] && body.Length % ClaimBytes == 1)
+                {
+                    uses.Claim(ClaimsOf(body[1..]));
+                }
                 else if (!isClosed)
                 {
-                    isWhole &= TryRead(body, group);
+                    bool isPlaced = body is [PlacedMark or NewlyPlacedMark, ..];
+                    if (!isExpected) uses.Expect(log.LengthBytes / (UsualBytes + (isPlaced ? PlaceBytes : 0)));
+                    isExpected = true;
+                    isWhole &= isPlaced ? TryReadPlaced(body, uses) : TryRead(body, group);
                 }
 
                 isFirst = false;
@@ -109,6 +160,7 @@ internal static class UseRecords
         return new UseHistory(ending, isThisBoot && isKnown, clock, end);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a log is one of some long bodies
     private static bool TryRead(ReadOnlySpan<byte> body, UseGroup group)
     {
         while (body.Length > 0)
@@ -128,6 +180,52 @@ internal static class UseRecords
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool TryReadPlaced(ReadOnlySpan<byte> body, IUseTaker uses)
+    {
+        bool areNew = body[0] == NewlyPlacedMark;
+        var slice = new BlobUse[Math.Min(BlobIndex.EntriesPerHold, body.Length / PlaceBytes)];
+        int count = 0;
+        for (body = body[1..]; body.Length > 0;)
+        {
+            if (!DigestFunctions.TryFromNumber(body[0], out var function)) return false;
+            int hashBytes = function.HashBytes();
+            if (body.Length < 17 + hashBytes + PlaceBytes) return false;
+
+            long sizeBytes = BinaryPrimitives.ReadInt64LittleEndian(body[(1 + hashBytes)..]);
+            var place = new BlobPlace(BinaryPrimitives.ReadInt32LittleEndian(body[(17 + hashBytes)..]), BinaryPrimitives.ReadInt32LittleEndian(body[(21 + hashBytes)..]));
+            if (sizeBytes < 0 || place.Segment < 0 || place.Offset < 0) return false;
+
+            var digest = Digest.FromHash(function, body.Slice(1, hashBytes), sizeBytes);
+            slice[count++] = new BlobUse(digest, BinaryPrimitives.ReadInt64LittleEndian(body[(9 + hashBytes)..])) { Place = place };
+            if (count == slice.Length)
+            {
+                uses.Remember(slice, areNew);
+                count = 0;
+            }
+
+            body = body[(17 + hashBytes + PlaceBytes)..];
+        }
+
+        uses.Remember(slice.AsSpan(0, count), areNew);
+        return true;
+    }
+
+    private static SegmentClaim[] ClaimsOf(ReadOnlySpan<byte> body)
+    {
+        var claims = new SegmentClaim[body.Length / ClaimBytes];
+        for (int i = 0; i < claims.Length; i++, body = body[ClaimBytes..])
+        {
+            claims[i] = new SegmentClaim(
+                BinaryPrimitives.ReadInt32LittleEndian(body),
+                BinaryPrimitives.ReadUInt32LittleEndian(body[4..]),
+                BinaryPrimitives.ReadInt64LittleEndian(body[8..]),
+                BinaryPrimitives.ReadInt64LittleEndian(body[16..]));
+        }
+
+        return claims;
+    }
+
     private static byte[] FrameOf(ReadOnlySpan<byte> body)
     {
         byte[] frame = [.. new byte[Frames.HeadBytes], .. body];
@@ -137,13 +235,14 @@ internal static class UseRecords
 
     private static byte[] BootId() => Encoding.ASCII.GetBytes(File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim());
 
-    /// <summary>So many as an index looks for at once.</summary>
+    /// <summary>So many as an index takes at once.</summary>
     private sealed class UseGroup(IUseTaker uses)
     {
-        private readonly Digest[] _digests = new Digest[BlobTable.TogetherMax];
-        private readonly long[] _usesMs = new long[BlobTable.TogetherMax];
+        private readonly Digest[] _digests = new Digest[BlobIndex.EntriesPerHold];
+        private readonly long[] _usesMs = new long[BlobIndex.EntriesPerHold];
         private int _count;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Add(in Digest digest, long useMs)
         {
             (_digests[_count], _usesMs[_count]) = (digest, useMs);

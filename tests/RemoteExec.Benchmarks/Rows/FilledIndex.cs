@@ -47,6 +47,14 @@ internal static class FilledIndex
         }
     }
 
+    /// <summary>The same blobs as a segment has them.</summary>
+    public static SegmentRecord[] Records(int count)
+    {
+        var records = new SegmentRecord[count];
+        for (int i = 0; i < count; i++) records[i] = new SegmentRecord(DigestOf(i), i);
+        return records;
+    }
+
     /// <summary>In pieces that an index takes at once.</summary>
     public static IEnumerable<StoredBlob[]> Blobs(int first, int count)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -19,6 +20,7 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
     private long _livingBytes;
     private long _livingDataBytes;
     private bool _isGone;
+    private uint _footerChecksum;
     private volatile bool _isFull;
 
     public int Number => number;
@@ -75,20 +77,45 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
         }
     }
 
-    /// <summary>Counts a record that a restart found.</summary>
-    public void Restore(in SegmentRecord record)
+    /// <summary>Counts what an earlier run left, as its log says.</summary>
+    public void Restore(SegmentTally tally)
     {
-        lock (_gate) Live(record);
+        lock (_gate) (_livingBytes, _livingDataBytes) = (tally.LivingBytes, tally.DataBytes);
+    }
+
+    /// <summary>Counts records that a restart found.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Restore(ReadOnlySpan<SegmentRecord> records)
+    {
+        lock (_gate)
+        {
+            foreach (ref readonly var record in records) Live(record);
+        }
     }
 
     /// <summary>So much was found, by a run that goes on appending.</summary>
     public void Continue(List<SegmentRecord> records, int end) => (Records, End) = (records, end);
 
-    public void Fill()
+    /// <param name="footerChecksum">0 when it has no footer.</param>
+    public void Fill(uint footerChecksum)
     {
         Records = [];
+        _footerChecksum = footerChecksum;
         _isFull = true;
     }
+
+    /// <summary>What a log of uses may say of it; null while it is not full, and while records wait for files or stand in for them.</summary>
+    public SegmentClaim? Claim()
+    {
+        if (!_isFull || _footerChecksum == 0) return null;
+
+        // In this order: who dies in between is noted later, and the claim does not hold.
+        long deadBytes = LengthOf(deadPath);
+        lock (_gate) return _fileless.Count > 0 || _moved.Count > 0 ? null : new SegmentClaim(Number, _footerChecksum, deadBytes, _livingBytes);
+    }
+
+    /// <summary>How much is noted of the dead.</summary>
+    public static long LengthOf(string deadPath) => new FileInfo(deadPath) is { Exists: true, Length: var length } ? length : 0;
 
     /// <summary>The blob is evicted, or elsewhere for good.</summary>
     public void Die(in SegmentRecord record)
@@ -247,6 +274,7 @@ internal sealed class Segment(int number, SafeFileHandle file, string deadPath, 
 
     public void Dispose() => file.Dispose();
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Live(in SegmentRecord record)
     {
         _livingBytes += record.LengthBytes;

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
@@ -24,7 +26,9 @@ internal static class SegmentFormat
     /// <summary>More than any record has: how much a restart keeps in memory of a segment that has no footer.</summary>
     public const int RecordBytesMax = 4 << 20;
 
-    private const int PrefixBytes = 20;
+    /// <summary>What each record and a footer begin with.</summary>
+    public const int PrefixBytes = 20;
+
     private const int EntryPrefixBytes = 9;
     private const uint Version = 1;
 
@@ -71,6 +75,7 @@ internal static class SegmentFormat
         TryReadHead(record, mark, out var found) && found == digest && IsWhole(record, digest);
 
     /// <summary>Reads the head of a record; its data may not have come yet, and its checksum was not looked at.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryReadHead(ReadOnlySpan<byte> bytes, ulong mark, out Digest digest)
     {
         digest = default;
@@ -84,6 +89,7 @@ internal static class SegmentFormat
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsWhole(ReadOnlySpan<byte> record, in Digest digest) =>
         record.Length >= RecordBytes(digest)
         && BinaryPrimitives.ReadUInt32LittleEndian(record[8..]) == Crc32C.Of(record[12..RecordBytes(digest)]);
@@ -112,6 +118,9 @@ internal static class SegmentFormat
         return footer;
     }
 
+    /// <summary>What tells a footer, and so all that is in a segment, from others.</summary>
+    public static uint ChecksumOf(ReadOnlySpan<byte> footer) => BinaryPrimitives.ReadUInt32LittleEndian(footer[8..]);
+
     /// <summary>Where the footer begins, by the last bytes of a segment; false when it has none.</summary>
     public static bool TryReadTrailer(ReadOnlySpan<byte> trailer, ulong mark, out int footerOffset)
     {
@@ -123,26 +132,49 @@ internal static class SegmentFormat
     }
 
     /// <summary>The records that a footer lists, all of them before it; null when it is not what was written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a restart calls it a few times, for long
     public static List<SegmentRecord>? TryReadFooter(ReadOnlySpan<byte> footer, int footerOffset, ulong mark)
     {
         if (footer.Length < PrefixBytes || BinaryPrimitives.ReadUInt64LittleEndian(footer) != ~mark) return null;
         if (BinaryPrimitives.ReadInt32LittleEndian(footer[12..]) != footer.Length - PrefixBytes) return null;
         if (BinaryPrimitives.ReadUInt32LittleEndian(footer[8..]) != Crc32C.Of(footer[12..])) return null;
 
-        var records = new List<SegmentRecord>(footer.Length / (EntryPrefixBytes + 32));
-        for (var rest = footer[PrefixBytes..]; rest.Length > 0;)
-        {
-            if (rest.Length < EntryPrefixBytes || !DigestFunctions.TryFromNumber(rest[8], out var function)) return null;
-            int entryBytes = EntryPrefixBytes + function.HashBytes();
-            if (rest.Length < entryBytes) return null;
+        int count = CountEntries(footer[PrefixBytes..], footerOffset);
+        if (count < 0) return null;
 
-            int offset = BinaryPrimitives.ReadInt32LittleEndian(rest);
-            int sizeBytes = BinaryPrimitives.ReadInt32LittleEndian(rest[4..]);
-            if (offset < HeaderBytes || sizeBytes <= 0 || (long)offset + HeadBytes(function) + sizeBytes > footerOffset) return null;
-            records.Add(new SegmentRecord(Digest.FromHash(function, rest[EntryPrefixBytes..entryBytes], sizeBytes), offset));
-            rest = rest[entryBytes..];
+        var records = new List<SegmentRecord>(count);
+        CollectionsMarshal.SetCount(records, count);
+        var entries = footer[PrefixBytes..];
+        foreach (ref var record in CollectionsMarshal.AsSpan(records))
+        {
+            var function = (DigestFunction)entries[8];
+            int entryBytes = EntryPrefixBytes + function.HashBytes();
+            int sizeBytes = BinaryPrimitives.ReadInt32LittleEndian(entries[4..]);
+            record = new SegmentRecord(
+                Digest.FromHash(function, entries[EntryPrefixBytes..entryBytes], sizeBytes), BinaryPrimitives.ReadInt32LittleEndian(entries));
+            entries = entries[entryBytes..];
         }
 
         return records;
+    }
+
+    /// <summary>So many entries these are, each of a record that may be there; negative when one is not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int CountEntries(ReadOnlySpan<byte> entries, int footerOffset)
+    {
+        int count = 0;
+        for (; entries.Length > 0; count++)
+        {
+            if (entries.Length < EntryPrefixBytes || !DigestFunctions.TryFromNumber(entries[8], out var function)) return -1;
+            int entryBytes = EntryPrefixBytes + function.HashBytes();
+            if (entries.Length < entryBytes) return -1;
+
+            int offset = BinaryPrimitives.ReadInt32LittleEndian(entries);
+            int sizeBytes = BinaryPrimitives.ReadInt32LittleEndian(entries[4..]);
+            if (offset < HeaderBytes || sizeBytes <= 0 || (long)offset + HeadBytes(function) + sizeBytes > footerOffset) return -1;
+            entries = entries[entryBytes..];
+        }
+
+        return count;
     }
 }

@@ -169,15 +169,17 @@ internal sealed class SegmentLog(
     private void Close(Segment segment)
     {
         _current = null;
+        uint checksum = 0;
         ServingLoop.Serve(
             () =>
             {
                 byte[] footer = SegmentFormat.Footer(segment.Records, segment.End, segments.Mark);
                 RandomAccess.SetLength(segment.File, segment.End);
                 RandomAccess.Write(segment.File, footer, segment.End);
+                checksum = SegmentFormat.ChecksumOf(footer);
             },
             static _ => { });
-        segment.Fill();
+        segment.Fill(checksum);
         Advanced?.Invoke();
     }
 
@@ -216,7 +218,7 @@ internal sealed class SegmentLog(
         _current = null;
         // What nobody was told of must not be found by the next run, which would take it for flushed.
         ServingLoop.Serve(() => RandomAccess.SetLength(segment.File, segment.End), static _ => { });
-        segment.Fill();
+        segment.Fill(footerChecksum: 0);
         // As often as somebody tries on such a disk: none may be left behind.
         if (segment.End == SegmentFormat.HeaderBytes) ServingLoop.Serve(() => segments.Delete(segment), static _ => { });
         throw _failure = health.Failed(StorageErrors.FromErrno(errno, "flushing a segment", segments.Path));

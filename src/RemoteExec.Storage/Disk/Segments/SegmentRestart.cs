@@ -1,94 +1,113 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using RemoteExec.Core;
 
 namespace RemoteExec.Storage;
 
-/// <summary>Puts together what a restart finds in segments and in files.</summary>
+/// <summary>Puts together what a restart finds in segments and in files: those of segments first, straight into the index.</summary>
 /// <param name="isLossNew">The machine went down under the last run: what was not flushed may be gone, and what was is looked at again.</param>
 /// <param name="isLossKnown">It did so under an earlier one, and not all that was there has been looked at since.</param>
-internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int packedBytesMax, IDisk disk, bool isLossNew, bool isLossKnown)
+internal sealed class SegmentRestart(
+    SegmentSet segments, BlobFiles files, IndexRestart index, int packedBytesMax, IDisk disk, bool isLossNew, bool isLossKnown)
 {
-    private readonly Dictionary<Digest, BlobPlace> _places = [];
+    private readonly ConcurrentQueue<(Segment Segment, SegmentRecord Record)> _larger = [];
 
-    /// <param name="found">Oldest first.</param>
-    public List<StoredBlob> Merge(List<(Segment Segment, SegmentScan Scan)> found, List<StoredBlob> inFiles)
+    /// <summary>All segments: those that are what the log says of them are not read, all others are.</summary>
+    public void TakeSegments()
     {
-        _places.EnsureCapacity(found.Sum(segment => segment.Scan.Records.Count));
-        foreach (var (segment, scan) in found)
+        index.KeepPlaces(packedBytesMax, (claim, tally) =>
         {
-            foreach (var record in scan.Records)
+            // What was not flushed may be gone.
+            if (isLossNew || !segments.TryGoOn(claim, tally)) return false;
+            foreach (var record in tally.Larger) _larger.Enqueue((segments.Find(claim.Segment)!, record));
+            return true;
+        });
+        segments.Reopen(Take);
+    }
+
+    private void Take(Segment segment, SegmentScan scan)
+    {
+        var records = CollectionsMarshal.AsSpan(scan.Records);
+        segment.Restore(records);
+        // Copied, and the run ended before the old one was noted as dead.
+        var dead = new List<StoredBlob>();
+        index.Place(records, segment.Number, dead);
+        foreach (var record in dead) segments.Die(record.Digest, record.Place);
+        foreach (ref readonly var record in records)
+            if (record.Digest.SizeBytes > packedBytesMax) _larger.Enqueue((segment, record));
+    }
+
+    /// <summary>Blobs that have files, each once, when all segments were.</summary>
+    public void Take(List<StoredBlob> found)
+    {
+        var places = new BlobPlace[BlobIndex.EntriesPerHold];
+        for (var rest = CollectionsMarshal.AsSpan(found); !rest.IsEmpty;)
+        {
+            var slice = rest[..Math.Min(places.Length, rest.Length)];
+            rest = rest[slice.Length..];
+            index.PlacesOf(slice, places);
+            int kept = 0;
+            for (int i = 0; i < slice.Length; i++)
             {
-                segment.Restore(record);
-                ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(_places, record.Digest, out bool isTwice);
-                // Copied, and the run ended before the old one was noted as dead.
-                if (isTwice) segments.Die(record.Digest, place);
-                place = new BlobPlace(segment.Number, record.Offset);
+                if (Judge(slice[i], places[i]) is { } blob) slice[kept++] = blob;
             }
-        }
 
-        var all = new List<StoredBlob>(inFiles.Count + _places.Count);
-        foreach (var file in inFiles)
-        {
-            if (Judge(file) is { } blob) all.Add(blob);
+            index.Put(slice[..kept]);
         }
+    }
 
-        foreach (var (digest, place) in _places)
+    /// <summary>When everything was taken.</summary>
+    public void Finish()
+    {
+        foreach (var (segment, record) in _larger)
         {
-            all.Add(new StoredBlob(digest, place, BlobFileKinds.None));
-            if (digest.SizeBytes > packedBytesMax && segments.Find(place.Segment) is { } segment)
-                segments.WantFile(segment, new SegmentRecord(digest, place.Offset));
+            if (index.Find(record.Digest) is { } blob
+                && blob.Place == new BlobPlace(segment.Number, record.Offset) && !blob.Files.HasFlag(BlobFileKinds.Executable))
+                segments.WantFile(segment, record);
         }
 
         segments.NoteDead();
-        return all;
     }
 
-    /// <summary>What a blob is that has files; null when it is none, or what is in its segment is all of it.</summary>
-    private StoredBlob? Judge(in StoredBlob file)
+    /// <summary>What a blob is that has files, and a record at this place or at none; null when what the index has is all of it.</summary>
+    private StoredBlob? Judge(in StoredBlob file, BlobPlace place)
     {
-        if (!_places.TryGetValue(file.Digest, out var place))
+        bool isMade = file.Files.HasFlag(BlobFileKinds.Executable);
+        if (place.IsNone)
         {
             // A file without the executable bit was made of something, which is gone.
-            if (file.Files.HasFlag(BlobFileKinds.Executable) || file.FrameBytes > 0) return file with { IsUnsure = isLossNew || isLossKnown };
+            if (isMade || file.FrameBytes > 0) return file with { IsUnsure = isLossNew || isLossKnown };
             Unpublish(file);
             return null;
         }
 
-        if (file.FrameBytes > 0) return JudgeBeside(file);
-        var segment = segments.Find(place.Segment)!; // it was just read
-        if (isLossNew)
+        if (file.FrameBytes > 0)
         {
-            if (IsReadable(file.Digest, place))
-            {
-                // Made of the record, unflushed: whatever it is now, it can be made again.
-                Unpublish(file);
-                return null;
-            }
-
-            _places.Remove(file.Digest);
+            // Then no record is wanted: a run with other sizes wrote it.
             segments.Die(file.Digest, place);
-            if (file.Files.HasFlag(BlobFileKinds.Executable) && IsWhole(file.Digest)) return file;
-            Unpublish(file);
-            return null;
+            return file with { IsUnsure = isLossNew || isLossKnown };
         }
 
-        _places.Remove(file.Digest);
-        if (file.Digest.SizeBytes <= packedBytesMax || !file.Files.HasFlag(BlobFileKinds.Executable))
-        {
-            if (file.Digest.SizeBytes > packedBytesMax) segments.WantFile(segment, new SegmentRecord(file.Digest, place.Offset));
-            return file with { Place = place };
-        }
+        if (isLossNew) return JudgeUnflushed(file, place);
+        if (file.Digest.SizeBytes <= packedBytesMax || !isMade) return file with { Place = place };
 
-        segment.Move(new SegmentRecord(file.Digest, place.Offset));
+        segments.Find(place.Segment)!.Move(new SegmentRecord(file.Digest, place.Offset)); // it was just read
         return file with { IsUnsure = isLossKnown };
     }
 
-    /// <summary>With a frame no record is wanted: a run with other sizes wrote it.</summary>
-    private StoredBlob JudgeBeside(in StoredBlob file)
+    /// <summary>A file that was made of a record, and not flushed.</summary>
+    private StoredBlob? JudgeUnflushed(in StoredBlob file, BlobPlace place)
     {
-        _places.Remove(file.Digest, out var place);
-        segments.Die(file.Digest, place);
-        return file with { IsUnsure = isLossNew || isLossKnown };
+        bool isReadable = segments.Read(file.Digest, place, new byte[file.Digest.SizeBytes]) == SegmentRead.Whole;
+        if (!isReadable)
+        {
+            segments.Die(file.Digest, place);
+            if (file.Files.HasFlag(BlobFileKinds.Executable) && IsWhole(file.Digest)) return file;
+        }
+
+        // Whatever it is now, it can be made again of a record that is good; with a bad one the blob is gone.
+        Unpublish(file);
+        return isReadable ? null : new StoredBlob(file.Digest, default, BlobFileKinds.None);
     }
 
     private void Unpublish(in StoredBlob file)
@@ -96,9 +115,6 @@ internal sealed class SegmentRestart(SegmentSet segments, BlobFiles files, int p
         if (file.Files.HasFlag(BlobFileKinds.Executable)) files.Unpublish(file.Digest);
         if (file.Files.HasFlag(BlobFileKinds.Data)) files.Unpublish(file.Digest, isVariant: true);
     }
-
-    private bool IsReadable(in Digest digest, BlobPlace place) =>
-        segments.Read(digest, place, new byte[digest.SizeBytes]) == SegmentRead.Whole;
 
     private bool IsWhole(in Digest digest)
     {

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace RemoteExec.Storage;
@@ -10,6 +12,9 @@ namespace RemoteExec.Storage;
 /// <param name="IsRotten">The disk did not give all of it back: what lies where it did not is not to be written over.</param>
 internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool IsFull, bool IsRotten = false)
 {
+    /// <summary>0 where there is no footer.</summary>
+    public uint FooterChecksum { get; private init; }
+
     private const int PageBytes = 4096;
 
     // Each read of a dying disk may take seconds.
@@ -22,6 +27,17 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         return TryReadFooter(file, disk, length, mark) ?? ReadRecords(file, disk, Math.Min(length, int.MaxValue), mark);
     }
 
+    /// <summary>Whether the segment has that footer still, which is not read; then where it begins.</summary>
+    public static bool HasFooter(SafeFileHandle file, IDisk disk, ulong mark, uint checksum, out int offset)
+    {
+        offset = 0;
+        long end = RandomAccess.GetLength(file) - SegmentFormat.TrailerBytes;
+        Span<byte> trailer = stackalloc byte[SegmentFormat.TrailerBytes], prefix = stackalloc byte[SegmentFormat.PrefixBytes];
+        return end >= SegmentFormat.HeaderBytes
+            && TryFill(file, disk, trailer, end) && SegmentFormat.TryReadTrailer(trailer, mark, out offset) && offset <= end
+            && TryFill(file, disk, prefix, offset) && SegmentFormat.ChecksumOf(prefix) == checksum;
+    }
+
     private static SegmentScan? TryReadFooter(SafeFileHandle file, IDisk disk, long length, ulong mark)
     {
         if (length < SegmentFormat.HeaderBytes + SegmentFormat.TrailerBytes || length > int.MaxValue) return null;
@@ -30,12 +46,21 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
         Span<byte> trailer = stackalloc byte[SegmentFormat.TrailerBytes];
         if (!TryFill(file, disk, trailer, end) || !SegmentFormat.TryReadTrailer(trailer, mark, out int offset) || offset > end) return null;
 
-        byte[] footer = new byte[end - offset];
-        return TryFill(file, disk, footer, offset) && SegmentFormat.TryReadFooter(footer, offset, mark) is { } records
-            ? new SegmentScan(records, offset, IsFull: true)
-            : null;
+        byte[] lent = ArrayPool<byte>.Shared.Rent((int)end - offset);
+        try
+        {
+            var footer = lent.AsSpan(0, (int)end - offset);
+            return TryFill(file, disk, footer, offset) && SegmentFormat.TryReadFooter(footer, offset, mark) is { } records
+                ? new SegmentScan(records, offset, IsFull: true) { FooterChecksum = SegmentFormat.ChecksumOf(footer) }
+                : null;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(lent);
+        }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static SegmentScan ReadRecords(SafeFileHandle file, IDisk disk, long length, ulong mark)
     {
         var records = new List<SegmentRecord>();
@@ -73,6 +98,7 @@ internal sealed record SegmentScan(List<SegmentRecord> Records, int End, bool Is
     /// Moves <paramref name="at"/> to the next whole record, over whatever is none: a torn write is at the end, but a sector that rots
     /// must not cost the records behind it. False when more has to be read.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool TryNext(ReadOnlySpan<byte> bytes, ulong mark, ref int at, bool isOver, out Digest digest)
     {
         Span<byte> markBytes = stackalloc byte[sizeof(ulong)];

@@ -20,6 +20,7 @@ internal sealed class SegmentSet : IDisposable
     private readonly HashSet<Segment> _withDead = [];
     private readonly SafeFileHandle _directory;
     private readonly IDisk _disk;
+    private HashSet<int> _left = []; // by earlier runs
     private int _last;
     private long _filelessBytes;
 
@@ -41,32 +42,61 @@ internal sealed class SegmentSet : IDisposable
     /// <summary>Says of any directory which file system it is on.</summary>
     public SafeFileHandle Directory => _directory;
 
-    /// <summary>Finds the segments of earlier runs, with all their records that were not noted as dead, oldest first.</summary>
-    public static SegmentSet Open(string path, IDisk disk, out List<(Segment Segment, SegmentScan Scan)> found)
+    /// <summary>Opens the directory; what earlier runs left there is found by <see cref="Reopen(Action{Segment, SegmentScan})"/>, before anything else.</summary>
+    public static SegmentSet Open(string path, IDisk disk)
     {
         int errno = Posix.OpenDirectory(path, out var directory);
         if (errno != 0) throw new FileSystemException($"opening {path}", errno);
 
-        int[] numbers = [.. SegmentFiles.NumbersIn(path).Order()];
-        var set = new SegmentSet(path, directory, disk, SegmentFiles.MarkOf(path, numbers, disk));
         try
         {
-            var all = new (Segment, SegmentScan)[numbers.Length];
-            set._last = numbers.Length == 0 ? 0 : numbers[^1];
-            Parallel.For(0, numbers.Length, i => all[i] = set.Reopen(numbers[i]));
-            found = [.. all];
-            return set;
-        }
-        catch (AggregateException failed)
-        {
-            set.Dispose();
-            ExceptionDispatchInfo.Throw(failed.InnerExceptions[0]); // one of them is enough for the operator
-            throw;
+            int[] numbers = [.. SegmentFiles.NumbersIn(path).Order()];
+            return new SegmentSet(path, directory, disk, SegmentFiles.MarkOf(path, numbers, disk)) { _left = [.. numbers], _last = numbers.LastOrDefault() };
         }
         catch
         {
-            set.Dispose();
+            directory.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>The full ones of which a log of uses may say where everything is.</summary>
+    public List<SegmentClaim> Claims() => [.. _segments.Values.Select(segment => segment.Claim()).OfType<SegmentClaim>()];
+
+    /// <summary>Goes on with a segment that is still what a log says of it; false when it has to be read.</summary>
+    public bool TryGoOn(in SegmentClaim claim, SegmentTally tally)
+    {
+        if (!_left.Contains(claim.Segment) || _segments.ContainsKey(claim.Segment) || Segment.LengthOf(DeadPathOf(claim.Segment)) != claim.DeadBytes) return false;
+
+        var file = SegmentFiles.Open(PathOf(claim.Segment), FileAccess.ReadWrite);
+        if (!SegmentScan.HasFooter(file, _disk, Mark, claim.FooterChecksum, out int end))
+        {
+            file.Dispose();
+            return false;
+        }
+
+        var segment = new Segment(claim.Segment, file, DeadPathOf(claim.Segment), end);
+        segment.Fill(claim.FooterChecksum);
+        segment.Restore(tally);
+        _segments[claim.Segment] = segment;
+        return true;
+    }
+
+    /// <summary>Finds the other segments of earlier runs.</summary>
+    /// <param name="take">Gets each with all its records that were not noted as dead; several at a time, in no order.</param>
+    public void Reopen(Action<Segment, SegmentScan> take)
+    {
+        try
+        {
+            Parallel.ForEach(_left.Where(number => !_segments.ContainsKey(number)).ToArray(), number =>
+            {
+                var (segment, scan) = Reopen(number);
+                take(segment, scan);
+            });
+        }
+        catch (AggregateException failed)
+        {
+            ExceptionDispatchInfo.Throw(failed.InnerExceptions[0]); // one of them is enough for the operator
         }
     }
 
@@ -236,7 +266,7 @@ internal sealed class SegmentSet : IDisposable
             return (segment, living);
         }
 
-        segment.Fill();
+        segment.Fill(scan.FooterChecksum);
         if (RandomAccess.GetLength(file) <= SegmentFormat.HeaderBytes) Delete(segment); // a run ended in the making of it
         return (segment, living);
     }
