@@ -114,16 +114,22 @@ public sealed partial class LandmineTests
     [Test] // REAPI 5.6: 7, G1; a restart is no wish of the client's
     public async Task A_server_that_leaves_is_UNAVAILABLE_to_those_who_wait_and_never_CANCELLED()
     {
-        await using var gated = await GatedAction.StartAsync("--drain-limit", "100ms");
-        byte[] request = Of((6, await gated.StoreAsync()));
-        using var executing = await gated.Client.OpenAsync(ExecuteMethod, request, (Metadata, Bazel("4.2.3")));
-        string name = await NameOfAsync(executing, Executing);
+        // With a limit that is far away the goodbye has all the time that it needs, on any machine.
+        await using var gated = await GatedAction.StartAsync("--slots", "1", "--drain-limit", "10m");
+        using var executing = await gated.Client.OpenAsync(ExecuteMethod, Of((6, await gated.StoreAsync(1))), (Metadata, Bazel("4.2.3")));
+        string running = await NameOfAsync(executing, Executing);
+        using var ahead = await gated.Client.OpenAsync(ExecuteMethod, Of((6, await gated.StoreAsync(2))), (Metadata, Bazel("4.2.3"))); // it may run yet
+        await NameOfAsync(ahead, Queued);
+        using var queued = await gated.Client.OpenAsync(ExecuteMethod, Of((6, await gated.StoreAsync(3))), (Metadata, Bazel("4.2.3")));
+        string name = await NameOfAsync(queued, Queued);
         using var waiting = await gated.Client.OpenAsync(WaitMethod, Of((1, name)), Minute);
-        await NameOfAsync(waiting, Executing);
-        await gated.Witness.HeardAsync(1);
+        await NameOfAsync(waiting, Queued);
 
         gated.Server.Terminate();
-        foreach (var stream in new[] { executing, waiting })
+        await gated.Server.DrainsAsync();
+        await gated.OpenGateAsync();
+        await AssertEndsWellAsync(executing, running);
+        foreach (var stream in new[] { queued, waiting })
         {
             var (end, messages) = await stream.ReadToEndAsync();
             Assert.That(end.Status, Is.EqualTo(RawStatus.Unavailable), end.Detail);
@@ -132,7 +138,6 @@ public sealed partial class LandmineTests
         }
 
         await gated.Server.EndedAsync();
-        await gated.OpenGateAsync();
         await gated.Server.RestartAsync();
         using var client = new RawClient(new Uri($"http://{gated.Server.GrpcAddress}"), StreamWithin);
         using var again = await client.OpenAsync(WaitMethod, Of((1, name)), Minute);

@@ -26,18 +26,19 @@ internal sealed class GatedAction : IAsyncDisposable
 
     /// <summary>At a server of its own, where who was lost may come back when he likes.</summary>
     public static async Task<GatedAction> StartAsync(params string[] flags) => new(
-        await ServerProcess.StartAsync(Lab.NewFolder("server"), ["--sandbox", "off", "--slots", "2", "--wait-for-client", "1h", .. flags]), ownsServer: true);
+        await ServerProcess.StartAsync(Lab.NewFolder("server"), ["--sandbox", "off", "--wait-for-client", "1h", .. flags]), ownsServer: true);
 
     public static GatedAction At(ServerProcess server) => new(server, ownsServer: false);
 
     public Task OpenGateAsync() => File.WriteAllTextAsync(_gate, "");
 
     /// <summary>Stores what it needs; answers its digest. It writes <c>out</c>.</summary>
-    public async Task<byte[]> StoreAsync()
+    /// <param name="number">Another one with each.</param>
+    public async Task<byte[]> StoreAsync(int number = 0)
     {
         // Also when the test is over, whatever became of it.
         string script = $"echo ran >> {Witness.Path}; until [ -e {_gate} ] || [ ! -e {Witness.Path} ]; do sleep 0.05; done; printf done > out";
-        byte[] command = Of((1, "/bin/sh"), (1, "-c"), (1, script), (7, "out"));
+        byte[] command = Of((1, "/bin/sh"), (1, "-c"), (1, script), (1, $"number {number}"), (7, "out"));
         byte[] action = Of((1, RawBlob.Of(command).ToMessage()), (2, RawBlob.Of([]).ToMessage()), (6, Of((1, TimeoutSeconds))));
         using var executor = new RawExecutor(Server.GrpcAddress);
         await executor.StoreAllAsync(command, action);
