@@ -171,6 +171,7 @@ internal static class ServerComposition
     {
         ExecutionEnabled = options.Plays(ServerRole.Coordinator),
         ActionCacheUpdateEnabled = !options.ReadOnlyActionCache,
+        TellsBuildbarnUsage = options.BuildbarnUsage,
         IncompleteResults = options.IncompleteResults,
         UnnamedDigestFunction = options.UnnamedDigestFunction,
         Chunking = options.Chunking,

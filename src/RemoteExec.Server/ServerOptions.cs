@@ -47,6 +47,8 @@ internal sealed class ServerOptions(OptionReader options)
 
     public IncompleteResults IncompleteResults { get; } = options.Choice("cache-incomplete-results", IncompleteResults.Some, "successes that lack announced outputs: cache all, those that wrote some (and tests, which may write none), or none");
 
+    public bool BuildbarnUsage { get; } = options.Flag("buildbarn-usage", "results tell what an action used also as buildbarn.resourceusage.POSIXResourceUsage (auxiliary_metadata); a program that prints results as JSON and knows only REAPI's types fails on it");
+
     public AbsoluteSymlinks AbsoluteSymlinks { get; } = options.Choice("absolute-symlinks", AbsoluteSymlinks.Disallowed, "symbolic links to absolute paths, among inputs and outputs: refused, or kept as they are");
 
     public long LogStreamBytesMax { get; } = options.Size("log-stream-size-max", "16MiB", "how much one log may have that a client writes (LogStream)");

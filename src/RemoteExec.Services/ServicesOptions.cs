@@ -88,6 +88,9 @@ public sealed record ServicesOptions
     /// <summary>How long an upload whose call is open may bring nothing: a message of 4 MiB at 35 kB/s.</summary>
     public TimeSpan UploadSilenceMax { get; init; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>Results tell what an action used in Buildbarn's words too, which a JSON printer that knows only REAPI fails on.</summary>
+    public bool TellsBuildbarnUsage { get; init; }
+
     /// <summary>How much is kept of what running actions write, for those who watch; of one stream it is <see cref="Limits.LiveOutputBytesMax"/> and <see cref="Limits.LiveOutputWindowBytes"/>.</summary>
     public long LiveLogsBytesMax { get; init; } = 64L * 1024 * 1024;
 

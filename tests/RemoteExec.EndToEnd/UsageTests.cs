@@ -12,7 +12,7 @@ public sealed class UsageTests
     [Test] // REAPI T2
     public async Task A_client_is_told_what_an_action_used_in_our_words_and_in_Buildbarns_and_with_a_hit_again()
     {
-        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--slots", "1", "--sandbox", "degrade");
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--slots", "1", "--sandbox", "degrade", "--buildbarn-usage");
         await Walls.RequireAsync(server, "root", "processes");
         using var executor = new RawExecutor(server.GrpcAddress);
         var action = new RawAction("/bin/sh", "-c", "kill -SEGV $$") { IsCached = true };

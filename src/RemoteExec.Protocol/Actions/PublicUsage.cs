@@ -7,12 +7,13 @@ namespace RemoteExec.Protocol;
 
 /// <summary>
 /// What an attempt cost, in a form that every client can print (ExecutedActionMetadata.auxiliary_metadata): an Any of a type that only we
-/// know makes the JSON printers of others fail on the whole result. Beside it goes what the kernel counted, in a message that is public and Buildbarn's
-/// (REAPI T2): who looks for that one knows it.
+/// know makes the JSON printers of others fail on the whole result. So does Buildbarn's message of what the kernel counted (REAPI T2), which goes beside it
+/// where a server is told to.
 /// </summary>
 public static class PublicUsage
 {
     private static readonly string PrivateTypeUrl = "type.googleapis.com/" + Usage.Descriptor.FullName;
+    private static readonly string BuildbarnTypeUrl = "type.googleapis.com/" + Buildbarn.ResourceUsage.POSIXResourceUsage.Descriptor.FullName;
 
     /// <summary>By the names that protobuf's own JSON of the message would have; numbers, where that has strings.</summary>
     public static Struct ToStruct(this Usage usage)
@@ -49,6 +50,17 @@ public static class PublicUsage
             if (notes[i].TypeUrl != PrivateTypeUrl) continue;
             if (TryParse(notes[i].Value) is { } usage) notes[i] = Any.Pack(usage.ToStruct());
             else notes.RemoveAt(i);
+        }
+    }
+
+    /// <summary>Takes Buildbarn's message out, which a worker tells in any case.</summary>
+    public static void DropBuildbarn(ActionResult result)
+    {
+        if (result.ExecutionMetadata is not { AuxiliaryMetadata: { Count: > 0 } notes }) return;
+
+        for (int i = notes.Count - 1; i >= 0; i--)
+        {
+            if (notes[i].TypeUrl == BuildbarnTypeUrl) notes.RemoveAt(i);
         }
     }
 

@@ -99,13 +99,14 @@ internal sealed class LeaseReports(IBlobStore store, ServicesOptions options, Ti
         fault is null ? message : message.Length == 0 ? fault : $"{fault}; {message}";
 
     // REAPI T1: the worker fills eight of the nine timestamps and was told the ninth, which is ours all the same.
-    private static void Complete(ActionResult result, HeldLease lease)
+    private void Complete(ActionResult result, HeldLease lease)
     {
         var metadata = result.ExecutionMetadata ??= new ExecutedActionMetadata();
         WorkerWords.CheckTimes(metadata);
         metadata.QueuedTimestamp = Timestamp.FromDateTimeOffset(lease.QueuedAt);
         metadata.Worker = lease.WorkerId; // whatever name it gives itself there
         PublicUsage.MakePublic(result);
+        if (!options.TellsBuildbarnUsage) PublicUsage.DropBuildbarn(result);
         IgnoredProperties.Record(metadata, lease.Ignored);
     }
 }
