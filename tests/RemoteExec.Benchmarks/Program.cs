@@ -64,7 +64,9 @@ using (var bench = new Bench())
         await Console.Error.WriteLineAsync($"{benchmark.Name} ...");
         try
         {
-            measurements.AddRange(await benchmark.RunAsync(bench, cancellation.Token));
+            var rows = await benchmark.RunAsync(bench, cancellation.Token);
+            measurements.AddRange(rows);
+            await Console.Error.WriteAsync(Table.Format(rows)); // whoever stops it in the middle has what was measured until then
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {

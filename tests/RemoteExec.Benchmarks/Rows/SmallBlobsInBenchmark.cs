@@ -6,9 +6,10 @@ internal sealed class SmallBlobsInBenchmark : IBenchmark
     private const int Blobs = 100;
     private const int SizeBytes = 1024;
     // Until the runtime has compiled anew what is used often: see FindMissingBlobsBenchmark.
-    private const int WarmUp = 400;
-    private const int Rounds = 200;
-    private const int BaselineRounds = 20;
+    private const int WarmUp = 5000;
+    private const int BaselineWarmUp = 1000;
+    private const int Rounds = 1000;
+    private const int BaselineRounds = 100;
 
     public string Name => "smallin";
 
@@ -20,8 +21,8 @@ internal sealed class SmallBlobsInBenchmark : IBenchmark
         var measurements = new List<Measurement>();
         foreach (var (callers, words, target) in ((int, string, double)[])[(1, "one caller", 80_000), (8, "eight callers", 150_000)])
         {
-            double before = await SpeedAsync(baseline.GrpcAddress, batches, callers, BaselineRounds, cancellationToken);
-            double ours = await SpeedAsync(server.GrpcAddress, batches, callers, Rounds, cancellationToken);
+            double before = await SpeedAsync(baseline.GrpcAddress, batches, callers, BaselineWarmUp, BaselineRounds, cancellationToken);
+            double ours = await SpeedAsync(server.GrpcAddress, batches, callers, WarmUp, Rounds, cancellationToken);
             measurements.Add(Measurement.Absolute($"small blobs in: {words}", ours, "blobs/s", Target.AtLeast(target)));
             measurements.Add(Measurement.Relative($"small blobs in: {words}", ours, "blobs/s", Baseline.Name, before, Target.AtLeast(15)));
         }
@@ -31,10 +32,10 @@ internal sealed class SmallBlobsInBenchmark : IBenchmark
         return measurements;
     }
 
-    private static async Task<double> SpeedAsync(string address, BlobBatches batches, int callers, int rounds, CancellationToken cancellationToken)
+    private static async Task<double> SpeedAsync(string address, BlobBatches batches, int callers, int warmUp, int rounds, CancellationToken cancellationToken)
     {
         using var warm = new GrpcCaller(address);
-        for (int i = 0; i < Math.Min(WarmUp, 2 * rounds); i++) await BlobBatches.UploadAsync(warm, batches.Next(Blobs, SizeBytes).Frame, Blobs, cancellationToken);
+        for (int i = 0; i < warmUp; i++) await BlobBatches.UploadAsync(warm, batches.Next(Blobs, SizeBytes).Frame, Blobs, cancellationToken);
 
         var all = Enumerable.Range(0, callers).Select(_ => (
             Caller: new GrpcCaller(address),

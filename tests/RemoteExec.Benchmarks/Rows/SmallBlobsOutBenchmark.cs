@@ -7,7 +7,7 @@ internal sealed class SmallBlobsOutBenchmark : IBenchmark
     private const int SizeBytes = 1024;
     private const int Batches = 20;
     // Until the runtime has compiled anew what is used often: see FindMissingBlobsBenchmark.
-    private const int WarmUp = 2000;
+    private const int WarmUp = 10_000;
     private const int Rounds = 1000;
 
     public string Name => "smallout";
