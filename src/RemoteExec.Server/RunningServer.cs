@@ -113,10 +113,10 @@ internal sealed partial class RunningServer(ServerOptions options, TimeProvider 
             ending.CancelAfter(DrainTimes.GoodbyeMax);
             lastCall.Cancel();
         });
-        Draining(options.DrainMax.TotalSeconds);
 
         // Nothing is leased any more, and whoever asks is told. All else is served: what comes in is queued, for the next process.
         _scheduler?.BeginDrain();
+        Draining(options.DrainMax.TotalSeconds);
         Health.Draining();
         ShowHealth();
         await _workerDrain.CancelAsync();

@@ -14,7 +14,10 @@ public sealed class ConformanceTests
     private Connection? _connection;
 
     // The abuses have a fixture of their own, which looks at the store and at the memory too. What waits for half a minute has a test with a clock that is moved, or below.
-    private static IEnumerable<Check> Checks => Suite.All.Where(check => check is { Id: not "abuse", IsSlow: false }).Except(OfOtherServers);
+    private static IEnumerable<Check> Checks => Suite.All.Where(check => check is { Id: not "abuse", IsSlow: false }).Except(OfOtherServers).Except(OfWaiting);
+
+    // A worker that has work at hand before a slot is free begins what is ready first; one that has none begins in the order in which it gets it.
+    private static IEnumerable<Check> OfWaiting => Suite.All.Where(check => check is { Id: "E11", Rule: var rule } && rule.StartsWith("three that wait", StringComparison.Ordinal));
 
     // What only a server is asked that has less than this one: results to write (A3, see below), blobs to split (C6, which ours always offers).
     private static IEnumerable<Check> OfOtherServers => Suite.All.Where(check =>
@@ -47,6 +50,18 @@ public sealed class ConformanceTests
         using var connection = new Connection(new Uri($"grpc://{server.GrpcAddress}"), "", []);
 
         await AssertKeptAsync(connection, OfOtherServers.Single(check => check.Id == "A3"));
+        await server.StopAsync();
+    }
+
+    [Test] // REAPI E11
+    public async Task Those_who_wait_for_a_slot_get_it_in_the_order_of_their_priorities()
+    {
+        await using var server = await ServerProcess.StartAsync(Lab.NewFolder("server"), "--roles", "coordinator,storage");
+        await using var worker = WorkerProcess.Start(server, Lab.NewFolder("worker"), "--slots", $"{Slots}", "--prefetch", "0");
+        using var connection = new Connection(new Uri($"grpc://{server.GrpcAddress}"), "", []) { Slots = Slots };
+
+        await AssertKeptAsync(connection, OfWaiting.Single());
+        await worker.StopAsync();
         await server.StopAsync();
     }
 

@@ -31,14 +31,18 @@ public sealed partial class LandmineTests
         if (isClosed)
         {
             relay.Cut();
-            Assert.CatchAsync<IOException>(lost.NextAsync);
+            Assert.CatchAsync<IOException>(async () =>
+            {
+                // What had arrived before that may still be read.
+                while (await lost.NextAsync() is not null) { }
+            });
         }
         else
         {
             relay.FallSilent();
         }
 
-        using var again = await gated.Client.OpenAsync(WaitMethod, Of((1, name)), (Metadata, Bazel("4.2.3")), Minute);
+        using var again = await gated.Client.OpenAsync(WaitMethod, Of((1, name)), (Metadata, Bazel("4.2.3")));
         Assert.That(await NameOfAsync(again, Executing), Is.EqualTo(name), "the same execution, where it stands");
         await gated.OpenGateAsync();
 
@@ -56,9 +60,9 @@ public sealed partial class LandmineTests
         await gated.Witness.HeardAsync(1);
 
         var late = await gated.Client.CallAsync(WaitMethod, [Of((1, name))], (Metadata, Bazel("4.2.3")), ("grpc-timeout", "500m"));
-        first.Dispose();
-        using var again = await gated.Client.OpenAsync(WaitMethod, Of((1, name)), (Metadata, Bazel("4.2.3")), Minute);
+        using var again = await gated.Client.OpenAsync(WaitMethod, Of((1, name)), (Metadata, Bazel("4.2.3")));
         await NameOfAsync(again, Executing);
+        first.Dispose(); // not before: the last who waits and leaves ends the work
         await gated.OpenGateAsync();
 
         Assert.That(late.Status, Is.EqualTo(RawStatus.DeadlineExceeded), late.Detail);
@@ -122,7 +126,7 @@ public sealed partial class LandmineTests
         await NameOfAsync(ahead, Queued);
         using var queued = await gated.Client.OpenAsync(ExecuteMethod, Of((6, await gated.StoreAsync(3))), (Metadata, Bazel("4.2.3")));
         string name = await NameOfAsync(queued, Queued);
-        using var waiting = await gated.Client.OpenAsync(WaitMethod, Of((1, name)), Minute);
+        using var waiting = await gated.Client.OpenAsync(WaitMethod, Of((1, name)));
         await NameOfAsync(waiting, Queued);
 
         gated.Server.Terminate();
@@ -140,7 +144,7 @@ public sealed partial class LandmineTests
         await gated.Server.EndedAsync();
         await gated.Server.RestartAsync();
         using var client = new RawClient(new Uri($"http://{gated.Server.GrpcAddress}"), StreamWithin);
-        using var again = await client.OpenAsync(WaitMethod, Of((1, name)), Minute);
+        using var again = await client.OpenAsync(WaitMethod, Of((1, name)));
         await AssertEndsWellAsync(again, name);
         await gated.Server.StopAsync();
     }

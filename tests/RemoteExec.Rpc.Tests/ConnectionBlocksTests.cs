@@ -28,6 +28,20 @@ public sealed class ConnectionBlocksTests : EchoFixture
     }
 
     [Test]
+    public void When_very_many_are_lent_the_next_ones_are_small_until_some_come_back()
+    {
+        using var blocks = new ConnectionBlocks(_time);
+        var lent = Enumerable.Range(0, ConnectionBlocks.LentMax).Select(_ => blocks.Rent()).ToList();
+        using (var small = blocks.Rent(ConnectionBlocks.SmallBytes)) Assert.That(small.Memory.Length, Is.EqualTo(ConnectionBlocks.SmallBytes));
+        using (var needed = blocks.Rent(ConnectionBlocks.SmallBytes + 1)) Assert.That(needed.Memory.Length, Is.EqualTo(ConnectionBlocks.BlockBytes));
+
+        lent[0].Dispose();
+        using var again = blocks.Rent();
+        Assert.That(again.Memory.Length, Is.EqualTo(ConnectionBlocks.BlockBytes));
+        foreach (var block in lent) block.Dispose();
+    }
+
+    [Test]
     public void A_block_is_used_again_and_never_lent_twice()
     {
         using var blocks = new ConnectionBlocks(_time);
@@ -99,10 +113,12 @@ public sealed class ConnectionBlocksTests : EchoFixture
     [Test]
     public async Task Connections_take_their_memory_here_and_a_message_of_many_blocks_arrives_whole()
     {
-        Assert.That(Server.Services.GetRequiredService<IMemoryPoolFactory<byte>>(), Is.InstanceOf<ConnectionMemory>());
+        var memory = (ConnectionMemory)Server.Services.GetRequiredService<IMemoryPoolFactory<byte>>();
+        Assert.That(memory.LentMost, Is.Zero);
         Echo.Unary = (request, _) => Task.FromResult(request);
         string text = string.Concat(Enumerable.Range(0, 100_000).Select(i => $"{i} "));
         Assert.That(await Unary(text), Is.EqualTo(text));
+        Assert.That(memory.LentMost, Is.Positive);
     }
 
     [Test]

@@ -145,6 +145,21 @@ public sealed class RemoteBlobStoreTests : BlobStoreContract
         Assert.That(_peer.Batches.Sum(), Is.EqualTo(1000));
     }
 
+    [TestCase(0)]
+    [TestCase(1)]
+    public async Task The_wrong_bytes_of_one_are_not_the_answer_to_the_right_ones_of_another(int wrong)
+    {
+        byte[] right = Blobs.Of(1, 1000), other = Blobs.Of(2, 1000);
+        var digest = Blobs.DigestOf(right);
+        (Digest, ReadOnlyMemory<byte>)[] batch = wrong == 0 ? [(digest, other), (digest, right)] : [(digest, right), (digest, other)];
+
+        var codes = (await Store.WriteManyAsync(batch, default)).Select(status => status.StatusCode).ToArray();
+
+        Assert.That(codes[1 - wrong], Is.EqualTo(StatusCode.OK));
+        Assert.That(codes[wrong], Is.EqualTo(StatusCode.InvalidArgument).Or.EqualTo(StatusCode.OK), "it is there by then, or these bytes are refused");
+        Assert.That(await _inner.HasAsync(digest), Is.True);
+    }
+
     [Test]
     public async Task A_batch_holds_no_more_than_a_message_may()
     {

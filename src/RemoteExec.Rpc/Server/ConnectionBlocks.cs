@@ -15,6 +15,15 @@ internal sealed class ConnectionBlocks : MemoryPool<byte>
     /// <summary>Of one block, in bytes: the largest frame that a client may send (<see cref="TransportLimits"/>).</summary>
     public const int BlockBytes = 64 << 10;
 
+    /// <summary>
+    /// So many are lent at once, 128 MiB: uploads of many clients that all have something on its way. Beyond that who asks gets <see cref="SmallBytes"/>, as from
+    /// Kestrel's own pool: a peer that sends a byte on each of its streams and stops holds a block for each.
+    /// </summary>
+    public const int LentMax = 2048;
+
+    /// <summary>Of a block beyond <see cref="LentMax"/>.</summary>
+    public const int SmallBytes = 4 << 10;
+
     /// <summary>How long a block waits to be used again, and at most twice that.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(10);
 
@@ -22,6 +31,8 @@ internal sealed class ConnectionBlocks : MemoryPool<byte>
     private readonly ITimer _trim;
     private int _keptCount;
     private int _leastKept; // since the last look
+    private int _lentCount;
+    private int _lentMost;
     private volatile bool _isOver;
 
     public ConnectionBlocks(TimeProvider time) =>
@@ -32,10 +43,17 @@ internal sealed class ConnectionBlocks : MemoryPool<byte>
     /// <summary>Blocks that wait to be used again.</summary>
     public int KeptCount => Volatile.Read(ref _keptCount);
 
+    /// <summary>So many were lent at once at most.</summary>
+    public int LentMost => Volatile.Read(ref _lentMost);
+
     /// <param name="minBufferSize">At most <see cref="MaxBufferSize"/>; whatever it is, a block is whole. -1 is no wish.</param>
     public override IMemoryOwner<byte> Rent(int minBufferSize = -1)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(minBufferSize, BlockBytes);
+        if (minBufferSize <= SmallBytes && Volatile.Read(ref _lentCount) >= LentMax) return Shared.Rent(SmallBytes);
+
+        int lent = Interlocked.Increment(ref _lentCount);
+        if (lent > Volatile.Read(ref _lentMost)) Volatile.Write(ref _lentMost, lent); // a race costs one
         var block = Take() ?? new Block(this);
         block.Lend();
         return block;
@@ -59,6 +77,7 @@ internal sealed class ConnectionBlocks : MemoryPool<byte>
 
     private void Keep(Block block)
     {
+        Interlocked.Decrement(ref _lentCount);
         if (_isOver) return;
         Interlocked.Increment(ref _keptCount);
         _kept.Enqueue(block);

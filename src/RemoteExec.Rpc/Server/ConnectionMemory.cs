@@ -8,6 +8,9 @@ internal sealed class ConnectionMemory(TimeProvider time) : IMemoryPoolFactory<b
 {
     private readonly ConnectionBlocks _blocks = new(time);
 
+    /// <inheritdoc cref="ConnectionBlocks.LentMost"/>
+    public int LentMost => _blocks.LentMost;
+
     public MemoryPool<byte> Create(MemoryPoolOptions? options = null) => new Share(_blocks);
 
     public void Dispose() => _blocks.Dispose();

@@ -16,7 +16,8 @@ internal static class TransportLimits
         // -- lifted for gRPC --------------------------------------------------------------------------------
 
         // Default 100. A Bazel with --jobs=500 keeps that many Execute streams on a few connections; at 100 the
-        // rest would queue in the client, invisible to us. Bounded, because each stream costs about 10 KiB.
+        // rest would queue in the client, invisible to us. Bounded, because each stream costs about 10 KiB, and a block of its connection's
+        // memory while a part of a message has come (ConnectionBlocks).
         limits.Http2.MaxStreamsPerConnection = options.StreamsPerConnectionMax;
 
         // Default 30 MB for the sum of a stream. An upload has no such sum; each message has its limit

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Build.Bazel.Remote.Execution.V2;
+using Grpc.Core;
 using RemoteExec.Protocol;
 using RemoteExec.Scheduling;
 using RemoteExec.Storage;
@@ -15,11 +17,19 @@ internal static class FaultLog
 {
     private const string Name = "attempts";
 
-    /// <summary>Before anybody is told of it.</summary>
+    /// <summary>Before anybody is told of it. Of a store that is full or away nobody has a log: a client that asks for it finds it missing, and has the message all the same.</summary>
     public static async ValueTask StoreAsync(CompletedExecution completed, IBlobStore store, CancellationToken cancellationToken)
     {
-        if (IsOf(completed.Outcome, completed.Attempt))
+        if (!IsOf(completed.Outcome, completed.Attempt)) return;
+
+        try
+        {
             await store.WriteAllAsync(completed.Request.Action.Function, TextOf(completed.Id, completed.Request.Action, completed.Outcome), cancellationToken);
+        }
+        catch (RpcException failure)
+        {
+            Trace.TraceWarning($"the log of the attempts of {completed.Id} was not stored: {failure.Status.Detail}");
+        }
     }
 
     public static void AddTo(ExecuteResponse response, OperationSnapshot done)

@@ -97,6 +97,10 @@ internal sealed class LiveInputs : IAsyncDisposable
         {
             // Its worker will say so, and by then it may be there again.
         }
+        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        {
+            // The next process promises them in its first round.
+        }
     }
 
     private async ValueTask WaitAsync(TimeSpan pause) =>

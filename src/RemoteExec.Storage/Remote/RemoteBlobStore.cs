@@ -102,19 +102,31 @@ public sealed class RemoteBlobStore : IBlobStore
     public async ValueTask<Status[]> WriteManyAsync(IReadOnlyList<(Digest Digest, ReadOnlyMemory<byte> Data)> blobs, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        // What is not as long as its name says is refused here, by the writer.
-        var together = Enumerable.Range(0, blobs.Count)
-            .Where(i => !blobs[i].Digest.IsEmpty && blobs[i].Digest.SizeBytes <= Options.UnaryBytesMax && blobs[i].Digest.SizeBytes == blobs[i].Data.Length).ToList();
+        // What is not what its name says is refused here, by the writer: those who want the same blob at the same time share one transfer and its answer, and
+        // nobody's wrong bytes may be the answer to somebody else's right ones.
+        var together = Enumerable.Range(0, blobs.Count).Where(i => !blobs[i].Digest.IsEmpty && blobs[i].Digest.SizeBytes <= Options.UnaryBytesMax && IsNamedRightly(blobs[i])).ToList();
         var alone = Enumerable.Range(0, blobs.Count).Except(together).ToList();
         // Copied: a call goes on when its caller has left, and the memory is his again.
         var answers = _writes.AskMany([.. together.Select(i => new BlobAsk(blobs[i].Digest, ByteString.CopyFrom(blobs[i].Data.Span)))], cancellationToken);
-        var written = this.WriteEachAsync([.. alone.Select(i => blobs[i])], cancellationToken);
+        var written = this.WriteEachAsync([.. alone.Select(i => blobs[i])], cancellationToken).AsTask();
         var statuses = new Status[blobs.Count];
-        for (int i = 0; i < together.Count; i++) statuses[together[i]] = await StatusAsync(blobs[together[i]].Digest, answers[i], cancellationToken);
+        try
+        {
+            for (int i = 0; i < together.Count; i++) statuses[together[i]] = await StatusAsync(blobs[together[i]].Digest, answers[i], cancellationToken);
+        }
+        finally
+        {
+            // It reads from the caller's memory, also when he has left.
+            await ((Task)written).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
         var ofAlone = await written;
         for (int i = 0; i < alone.Count; i++) statuses[alone[i]] = ofAlone[i];
         return statuses;
     }
+
+    private static bool IsNamedRightly((Digest Digest, ReadOnlyMemory<byte> Data) blob) =>
+        blob.Digest.SizeBytes == blob.Data.Length && Digest.Of(blob.Digest.Function, blob.Data.Span) == blob.Digest;
 
     /// <summary>The chunks of a blob; null when the server does not split this one, or none, and whatever else is wrong: the blob can be had whole.</summary>
     internal async ValueTask<ChunkList?> SplitAsync(Digest blob, CancellationToken cancellationToken)

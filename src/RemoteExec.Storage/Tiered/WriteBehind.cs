@@ -18,7 +18,7 @@ public sealed class WriteBehind : IAsyncDisposable
     private readonly IBlobStore _from;
     private readonly IBlobStore _to;
     private readonly Lock _gate = new();
-    private readonly Dictionary<Digest, bool> _known = []; // whether it is here, and its turn comes
+    private readonly Dictionary<Digest, Entry> _known = [];
     private readonly Channel<Digest> _waiting;
     private readonly WriteBehindLog _log;
     private readonly CancellationTokenSource _ending = new();
@@ -39,7 +39,7 @@ public sealed class WriteBehind : IAsyncDisposable
         _waiting = Channel.CreateBounded<Digest>(Math.Max(options.WaitingMax, waiting.Count));
         foreach (var digest in waiting)
         {
-            _known[digest] = true;
+            _known[digest] = new Entry { IsHere = true };
             _waiting.Writer.TryWrite(digest);
         }
     }
@@ -78,7 +78,10 @@ public sealed class WriteBehind : IAsyncDisposable
     /// </summary>
     public void Announce(in Digest digest)
     {
-        lock (_gate) TryAdd(digest);
+        lock (_gate)
+        {
+            if (TryAdd(digest)) _known[digest] = _known[digest].With(announcers: 1);
+        }
     }
 
     /// <summary>A blob is here: it is brought when its turn comes.</summary>
@@ -92,18 +95,21 @@ public sealed class WriteBehind : IAsyncDisposable
                 return;
             }
 
-            if (_known[digest]) return;
-            _known[digest] = true;
-            _waiting.Writer.TryWrite(digest); // there is room for all that are known
+            var entry = _known[digest].With(announcers: -1);
+            _known[digest] = entry with { IsHere = true, IsAgain = entry.IsHere };
+            if (!entry.IsHere) _waiting.Writer.TryWrite(digest); // there is room for all that are known
         }
     }
 
-    /// <summary>One who announced a blob did not store it; another may have.</summary>
+    /// <summary>One who announced a blob did not store it; another may have, or be about to.</summary>
     public void Abandon(in Digest digest)
     {
         lock (_gate)
         {
-            if (_known.TryGetValue(digest, out bool isHere) && !isHere) Forget(digest);
+            if (!_known.TryGetValue(digest, out var entry)) return;
+
+            _known[digest] = entry = entry.With(announcers: -1);
+            if (entry is { IsHere: false, Announcers: 0 }) Forget(digest);
         }
     }
 
@@ -178,11 +184,21 @@ public sealed class WriteBehind : IAsyncDisposable
         // Asked without an exception: what ends the loop is told by the condition (D8).
         while (!_ending.IsCancellationRequested && await NextAsync() is { } digest)
         {
+            lock (_gate) _known[digest] = _known[digest] with { IsAgain = false };
             while (!_ending.IsCancellationRequested && !await TryBringAsync(digest))
                 await Task.Delay(AwayPause, _options.Time, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_ending.IsCancellationRequested) return;
-            lock (_gate) Forget(digest);
+            lock (_gate) End(digest);
         }
+    }
+
+    /// <summary>Its turn is over; it has another when it was stored meanwhile, since what was to be brought may have been gone before that.</summary>
+    private void End(in Digest digest)
+    {
+        var entry = _known[digest];
+        if (entry.IsAgain) _waiting.Writer.TryWrite(digest);
+        else if (entry.Announcers > 0) _known[digest] = entry with { IsHere = false };
+        else Forget(digest);
     }
 
     private async Task<Digest?> NextAsync()
@@ -225,7 +241,7 @@ public sealed class WriteBehind : IAsyncDisposable
         if (_known.ContainsKey(digest)) return true;
         if (_known.Count >= _options.WaitingMax) return false;
 
-        _known[digest] = false;
+        _known[digest] = default;
         Remember(digest, isAdded: true);
         return true;
     }
@@ -249,5 +265,13 @@ public sealed class WriteBehind : IAsyncDisposable
             // A full disk must not keep anybody from storing what has its room already; a kill now forgets this one, or brings it twice.
             Trace.TraceWarning($"the queue to the store behind could not be written: {failed.Message}");
         }
+    }
+
+    /// <param name="IsHere">Its turn comes, or is under way.</param>
+    /// <param name="IsAgain">It was stored once more since its turn began.</param>
+    /// <param name="Announcers">Who have not said yet what became of it.</param>
+    private readonly record struct Entry(bool IsHere, bool IsAgain, int Announcers)
+    {
+        public Entry With(int announcers) => this with { Announcers = Math.Max(0, Announcers + announcers) };
     }
 }

@@ -79,6 +79,37 @@ public sealed class WriteBehindTests
     }
 
     [Test]
+    public async Task A_kill_behind_the_one_of_two_who_fails_does_not_forget_what_the_other_stores()
+    {
+        var digest = await _tiers.Disk.PutAsync(Blobs.Of(1, 1000));
+        _tiers.Behind.Announce(digest);
+        _tiers.Behind.Announce(digest);
+        _tiers.Behind.Abandon(digest);
+        await _tiers.KillAsync();
+        _tiers.Far.IsAway = false;
+
+        await _tiers.OpenAsync();
+        await BroughtAsync();
+        Assert.That(await _tiers.Memory.HasAsync(digest), Is.True);
+    }
+
+    [Test]
+    public async Task What_is_stored_again_during_its_turn_has_another()
+    {
+        var digest = await _tiers.Disk.PutAsync(Blobs.Of(1, 1000));
+        _tiers.Behind.Announce(digest);
+        _tiers.Behind.Stored(digest);
+        await _time.WaitForTimerAsync(WriteBehind.AwayPause).WaitAsync(TimeSpan.FromSeconds(60)); // its turn has begun
+        _tiers.Behind.Announce(digest);
+        _tiers.Behind.Stored(digest);
+        _tiers.Far.IsAway = false;
+        _time.Advance(WriteBehind.AwayPause);
+
+        await BroughtAsync();
+        Assert.That(_tiers.Behind.Brought, Is.EqualTo(2));
+    }
+
+    [Test]
     public async Task A_queue_that_is_full_refuses_nobody_who_stores_something()
     {
         var digests = await PutManyAsync(150);
