@@ -24,7 +24,7 @@ public sealed class FarStoreTests
         var after = await front.Client.RunAsync("echo two > out.txt; echo three");
         var again = await front.Client.RunAsync("echo one > out.txt");
 
-        Assert.That((before.Result.ExitCode, after.Result.ExitCode, again.CachedResult), Is.EqualTo((0, 0, true)), $"{before.Message} {after.Message}");
+        Assert.That((before.Result?.ExitCode, after.Result?.ExitCode, again.CachedResult), Is.EqualTo(((int?)0, (int?)0, true)), $"{before} {after} {again}");
         var digest = Digest.Of(DigestFunction.Sha256, "two\n"u8);
         Assert.That(await other.Client.Blobs.FindMissingAsync([digest], default), Is.Empty, "what is made after it was lost is with the other");
         Assert.That(await TextAsync(front.Client.Blobs, digest), Is.EqualTo("two\n"));

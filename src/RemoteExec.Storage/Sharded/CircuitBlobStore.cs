@@ -50,12 +50,12 @@ public sealed class CircuitBlobStore(string name, IBlobStore inner, CircuitOptio
     private ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, CancellationToken cancellationToken) =>
         EnterAsync(ask, options.AnswerMax, cancellationToken);
 
-    private ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, TimeSpan limit, CancellationToken cancellationToken)
+    /// <summary>Whatever it fails with is in the task: who asks two stores at once has to hear of both.</summary>
+    private async ValueTask<T> EnterAsync<T>(Func<CancellationToken, ValueTask<T>> ask, TimeSpan limit, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return _circuit.TryEnter()
-            ? LimitAsync(ask, limit, cancellationToken)
-            : throw StorageErrors.Create(StatusCode.Unavailable, $"{name}: it is away, and asked again within {options.PauseMax.TotalSeconds:0} s");
+        if (!_circuit.TryEnter()) throw StorageErrors.Create(StatusCode.Unavailable, $"{name}: it is away, and asked again within {options.PauseMax.TotalSeconds:0} s");
+        return await LimitAsync(ask, limit, cancellationToken);
     }
 
     private async ValueTask<T> LimitAsync<T>(Func<CancellationToken, ValueTask<T>> ask, TimeSpan limit, CancellationToken cancellationToken)

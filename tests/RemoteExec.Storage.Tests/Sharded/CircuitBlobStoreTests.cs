@@ -36,6 +36,21 @@ public sealed class CircuitBlobStoreTests
     }
 
     [Test]
+    public async Task Of_a_pair_one_of_which_is_switched_off_the_other_answers()
+    {
+        var other = new MemoryBlobStore(8 << 20, TimeSpan.FromHours(4), _time);
+        var digest = await other.PutAsync(Blobs.Of(1, 1000));
+        _node.IsAway = true;
+        for (int i = 0; i < _options.FailuresMax; i++) Refused();
+        await using var repairs = new BlobRepairs(_time);
+        var pair = new MirroredBlobStore(new BlobNode("node 1", _store), new BlobNode("node 2", other), repairs);
+
+        Assert.That(await pair.FindMissingAsync([digest, Absent], default), Is.EqualTo(new[] { Absent }));
+        Assert.That(await pair.FindMissingAsync([digest, Absent], PromiseKind.Hit, default), Is.EqualTo(new[] { Absent }));
+        Assert.That(await pair.GetAsync(digest), Is.EqualTo(Blobs.Of(1, 1000)));
+    }
+
+    [Test]
     public async Task One_asks_after_a_pause_and_all_do_when_it_answers()
     {
         _node.IsAway = true;
